@@ -1,0 +1,110 @@
+"""Rules over several settings of one model, each a sentence for the person who broke it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from infra.types import Device, Mode, Placement, Protocol, ScaleMetric
+
+if TYPE_CHECKING:
+    from infra.sections import Component, ModelSettings
+
+_METRICS = {
+    Mode.KNATIVE: (ScaleMetric.CONCURRENCY, ScaleMetric.RPS),
+    Mode.STANDARD: (ScaleMetric.CPU, ScaleMetric.MEMORY),
+}
+# name -> what the PyTorch backend takes for it; it ignores any other in silence.
+BACKEND_PARAMETERS: dict[str, type] = {
+    "DISABLE_OPTIMIZED_EXECUTION": bool,
+    "INFERENCE_MODE": bool,
+    "DISABLE_CUDNN": bool,
+    "ENABLE_NVFUSER": bool,
+    "ENABLE_WEIGHT_SHARING": bool,
+    "ENABLE_CACHE_CLEANING": bool,
+    "ENABLE_JIT_EXECUTOR": bool,
+    "ENABLE_JIT_PROFILING": bool,
+    "ENABLE_TENSOR_FUSER": bool,
+    "INTER_OP_THREAD_COUNT": int,
+    "INTRA_OP_THREAD_COUNT": int,
+}
+
+
+def broken_rules(model: ModelSettings) -> list[str]:
+    """Every rule that these settings break, as `key: found x; allowed: y`."""
+    broken = [*_device_rules(model), *_transformer_rules(model), *_parameter_rules(model)]
+    for name, component in (("predictor", model.predictor), ("transformer", model.transformer)):
+        broken += _scaling_rules(name, component, model.mode)
+    return broken
+
+
+def _device_rules(model: ModelSettings) -> list[str]:
+    if model.triton.gpus and model.device is Device.CPU:
+        return [f"triton.gpus: found {list(model.triton.gpus)} on device cpu; allowed: none there"]
+    over = [gpu for gpu in model.triton.gpus if gpu >= model.predictor.gpus]
+    if over:
+        return [
+            f"triton.gpus: found {over}; allowed: below predictor.gpus, {model.predictor.gpus}"
+        ]
+    return []
+
+
+def _transformer_rules(model: ModelSettings) -> list[str]:
+    broken = []
+    if model.transformer.enabled:
+        if model.perf.enabled and model.perf.target == "predictor" and (
+            model.placement is Placement.COLLOCATED
+        ):
+            broken.append(
+                "perf.target: found predictor in a collocated placement, where only the "
+                "transformer is reached; allowed: transformer"
+            )
+    elif model.placement is Placement.COLLOCATED:
+        broken.append(
+            "placement: found collocated without a transformer; allowed: separate, or "
+            "transformer.enabled true"
+        )
+    elif model.perf.enabled and model.perf.target == "transformer":
+        broken.append(
+            "perf.target: found transformer where transformer.enabled is false; "
+            "allowed: predictor"
+        )
+    if model.perf.enabled and model.perf.target == "predictor" and model.protocol is Protocol.GRPC:
+        broken.append(
+            "perf.target: found predictor with protocol grpc, which the load generator does not "
+            "speak; allowed: transformer, protocol http, or perf.enabled false"
+        )
+    return broken
+
+
+def _scaling_rules(name: str, component: Component, mode: Mode) -> list[str]:
+    broken = []
+    if component.scale_metric and component.scale_metric not in _METRICS[mode]:
+        broken.append(
+            f"{name}.scaleMetric: found {component.scale_metric.value} in mode {mode.value}; "
+            f"allowed: {' or '.join(metric.value for metric in _METRICS[mode])}"
+        )
+    if mode is Mode.STANDARD and component.min_replicas == 0:
+        broken.append(
+            f"{name}.minReplicas: found 0 in mode Standard; allowed: 1 or more, or mode Knative"
+        )
+    if mode is Mode.STANDARD and component.container_concurrency:
+        broken.append(
+            f"{name}.containerConcurrency: found {component.container_concurrency} in mode "
+            "Standard; allowed: 0, or mode Knative"
+        )
+    return broken
+
+
+def _parameter_rules(model: ModelSettings) -> list[str]:
+    broken = []
+    for name, value in model.triton.parameters.items():
+        wanted = BACKEND_PARAMETERS.get(name)
+        if wanted is None:
+            allowed = ", ".join(sorted(BACKEND_PARAMETERS))
+            broken.append(
+                f"triton.parameters.{name}: found an unknown parameter; allowed: {allowed}"
+            )
+        elif type(value) is not wanted or (wanted is int and int(value) < 1):
+            kind = "true or false" if wanted is bool else "a whole number from 1"
+            broken.append(f"triton.parameters.{name}: found {value!r}; allowed: {kind}")
+    return broken

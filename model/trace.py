@@ -1,0 +1,135 @@
+"""Tracing, and the proof that the traced network is the eager one."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import TYPE_CHECKING
+
+import torch
+
+from model.signature import TORCH_TYPES, ReleaseError, Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Tensors = tuple[torch.Tensor, ...]
+BATCH_SIZES = (1, 2, 7, 32)
+# Two ways of the same float32 arithmetic; a branch that tracing lost differs by far more.
+TOLERANCE = 1e-5
+# torch's reader maps tensor data in place where it is aligned so.
+ALIGNMENT = 64
+
+
+def outputs(network: torch.nn.Module, inputs: Tensors) -> Tensors:
+    """The network's outputs as a tuple; raises ReleaseError on what Triton can't serve."""
+    with torch.no_grad():
+        found = network(*inputs)
+    answer = tuple(found) if isinstance(found, (tuple, list)) else (found,)
+    for index, item in enumerate(answer):
+        if not isinstance(item, torch.Tensor):
+            raise ReleaseError(
+                f"the network returns a {type(item).__name__} as output {index}; supported: "
+                "a tensor, or a tuple or list of tensors"
+            )
+        if item.dim() < 2:
+            shape = list(item.shape)
+            raise ReleaseError(
+                f"output {index} has shape {shape}: a scalar has no batch; supported: [batch, …]"
+            )
+    return answer
+
+
+def signature(
+    network: torch.nn.Module, inputs: Tensors
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Inputs and outputs, found by running the network on 1 and on all of the example.
+
+    Each example has the batch first, 2 or more. Raises ReleaseError.
+    """
+    one = tuple(item[:1] for item in inputs)
+    many_out, one_out = outputs(network, inputs), outputs(network, one)
+    batch = len(inputs[0])
+    for index, (many, single) in enumerate(zip(many_out, one_out, strict=True)):
+        if many.shape[0] != batch or single.shape[0] != 1:
+            raise ReleaseError(
+                f"output {index} has shape {list(many.shape)} for a batch of {batch}; supported: "
+                "the batch as first dimension"
+            )
+    return (
+        tuple(_tensor(f"INPUT__{i}", (item,)) for i, item in enumerate(inputs)),
+        tuple(_tensor(f"OUTPUT__{i}", pair) for i, pair in enumerate(zip(many_out, one_out))),
+    )
+
+
+def _tensor(name: str, seen: Sequence[torch.Tensor]) -> Tensor:
+    dtype = TORCH_TYPES.get(str(seen[0].dtype))
+    if dtype is None:
+        allowed = ", ".join(name.removeprefix("torch.") for name in TORCH_TYPES)
+        raise ReleaseError(f"{name} has dtype {seen[0].dtype}; supported: {allowed}")
+    sizes = zip(*(item.shape[1:] for item in seen), strict=True)
+    # A dimension that follows the batch is one that varies.
+    dims = tuple(group[0] if len(set(group)) == 1 else -1 for group in sizes)
+    return Tensor(name, dtype, dims)
+
+
+def trace(network: torch.nn.Module, held_out: Tensors) -> bytes:
+    """A traced network as model.pt, checked against the eager one; raises ReleaseError.
+
+    `held_out` are real inputs, enough for the largest of BATCH_SIZES.
+    """
+    network.eval()
+    example = tuple(item[:2] for item in held_out)
+    outputs(network, example)
+    traced = torch.jit.trace(network, example, check_trace=False)
+    buffer = io.BytesIO()
+    torch.jit.save(traced, buffer)
+    content = canonical(buffer.getvalue())
+    compare(network, torch.jit.load(io.BytesIO(content)), held_out)
+    return content
+
+
+def compare(network: torch.nn.Module, traced: torch.nn.Module, held_out: Tensors) -> None:
+    """Raises ReleaseError if they differ on any batch of real inputs, saying where and by what."""
+    for size in BATCH_SIZES:
+        for start in range(0, len(held_out[0]) - size + 1, max(size, len(held_out[0]) // 8)):
+            batch = tuple(item[start : start + size] for item in held_out)
+            pairs = zip(outputs(network, batch), outputs(traced, batch), strict=True)
+            for index, (eager, found) in enumerate(pairs):
+                if eager.shape != found.shape:
+                    raise ReleaseError(
+                        f"traced and eager differ at batch size {size}: output {index} has shape "
+                        f"{list(found.shape)}, eager {list(eager.shape)}; {_REMEDY}"
+                    )
+                by = (eager.double() - found.double()).abs().max().item() if eager.numel() else 0.0
+                if not by <= TOLERANCE * max(1.0, eager.double().abs().max().item()):
+                    raise ReleaseError(
+                        f"traced and eager differ at batch size {size}: output {index} by "
+                        f"{by:.3g}; {_REMEDY}"
+                    )
+
+
+_REMEDY = (
+    "tracing keeps one path only: let no branch or loop in forward() depend on values or shapes"
+)
+
+
+def canonical(archive: bytes) -> bytes:
+    """The same weights and code as the same bytes, in whatever folder they were made.
+
+    torch.jit.save adds the paths of source files (*.debug_pkl) and an identity made over them;
+    neither is needed to load.
+    """
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(made, "w") as target:
+        for item in source.infolist():
+            inner = item.filename.split("/", 1)[1]
+            if inner.endswith(".debug_pkl") or inner == ".data/serialization_id":
+                continue
+            entry = zipfile.ZipInfo(f"model/{inner}", date_time=(1980, 1, 1, 0, 0, 0))
+            header = 30 + len(entry.filename.encode())
+            # An extra field of zeros (id, length, padding) puts the data on the boundary.
+            padding = -(made.tell() + header + 4) % ALIGNMENT
+            entry.extra = b"FB" + padding.to_bytes(2, "little") + bytes(padding)
+            target.writestr(entry, source.read(item))
+    return made.getvalue()

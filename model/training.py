@@ -1,0 +1,95 @@
+"""Seeded training that says how it goes, and gives the same weights on every x86-64 machine."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+# Read when torch and MKL load: the same code path, whatever the processor offers. Faster ones sum
+# in another order, and other weights would be another release.
+os.environ["ATEN_CPU_CAPABILITY"] = "default"
+os.environ["MKL_CBWR"] = "COMPATIBLE"
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model.definition import Dataset, Images, Training
+    from model.signature import Preprocessing
+
+
+@contextmanager
+def reproducible(seed: int) -> Iterator[None]:
+    """One thread, fixed kernels, fixed seed; what was set before is set again after."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.backends.mkldnn.flags(enabled=False):
+            torch.manual_seed(seed)
+            yield
+    finally:
+        torch.use_deterministic_algorithms(False)
+        torch.set_num_threads(threads)
+
+
+def tensor(pixels: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
+    """uint8 N×H×W×3 -> float32 N×3×H×W: to [0, 1], then (x - mean) / std for each channel."""
+    scaled = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))).float() / 255
+    mean, std = (
+        torch.tensor(values).view(1, 3, 1, 1) for values in (preprocessing.mean, preprocessing.std)
+    )
+    return ((scaled - mean) / std).contiguous()
+
+
+def train(
+    network: torch.nn.Module, dataset: Dataset, preprocessing: Preprocessing, how: Training
+) -> float:
+    """Train in place; the accuracy on the held-out images, 0 to 1."""
+    images = tensor(dataset.train.pixels, preprocessing)
+    labels = torch.from_numpy(dataset.train.labels)
+    steps = how.epochs * -(-len(images) // how.batch_size)
+    optimizer = torch.optim.SGD(
+        network.parameters(),
+        lr=how.learning_rate,
+        momentum=how.momentum,
+        weight_decay=how.weight_decay,
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    order = np.random.default_rng(how.seed)
+    began = time.monotonic()
+    right = 0.0
+    for epoch in range(1, how.epochs + 1):
+        network.train()
+        total = 0.0
+        shuffled = torch.from_numpy(order.permutation(len(images)))
+        for batch in shuffled.split(how.batch_size):
+            optimizer.zero_grad()
+            loss = functional.cross_entropy(network(images[batch]), labels[batch])
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            total += loss.item() * len(batch)
+        network.eval()
+        right = accuracy(network, dataset.held_out, preprocessing)
+        print(
+            f"  epoch {epoch:2}/{how.epochs}  loss {total / len(images):.4f}  "
+            f"held-out accuracy {right:.1%}  {time.monotonic() - began:.0f} s",
+            flush=True,
+        )
+    return right
+
+
+def accuracy(network: torch.nn.Module, images: Images, preprocessing: Preprocessing) -> float:
+    """Share of images whose highest logit is their label's."""
+    with torch.inference_mode():
+        answers = [
+            network(part).argmax(1)
+            for part in tensor(images.pixels, preprocessing).split(1000)
+        ]
+    return float((torch.cat(answers).numpy() == images.labels).mean())
