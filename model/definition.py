@@ -41,6 +41,8 @@ class Training:
     momentum: float = 0.9
     weight_decay: float = 1e-4
     seed: int = 0
+    # Pixels by which batches are moved at random, so that a small set teaches more.
+    shift: int = 0
 
 
 class Definition(Protocol):

@@ -30,7 +30,9 @@ def reproducible(seed: int) -> Iterator[None]:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     try:
-        with torch.random.fork_rng(devices=[]), torch.backends.mkldnn.flags(enabled=False):
+        with torch.random.fork_rng(devices=[]), torch.backends.mkldnn.flags(
+            enabled=False, allow_tf32=False
+        ):
             torch.manual_seed(seed)
             yield
     finally:
@@ -70,7 +72,8 @@ def train(
         shuffled = torch.from_numpy(order.permutation(len(images)))
         for batch in shuffled.split(how.batch_size):
             optimizer.zero_grad()
-            loss = functional.cross_entropy(network(images[batch]), labels[batch])
+            seen = shifted(images[batch], how.shift, order)
+            loss = functional.cross_entropy(network(seen), labels[batch])
             loss.backward()
             optimizer.step()
             schedule.step()
@@ -83,6 +86,16 @@ def train(
             flush=True,
         )
     return right
+
+
+def shifted(images: torch.Tensor, most: int, order: np.random.Generator) -> torch.Tensor:
+    """N×C×H×W, the whole batch moved by up to `most` pixels, the edge repeated."""
+    if not most:
+        return images
+    down, right = (int(value) for value in order.integers(0, 2 * most + 1, 2))
+    height, width = images.shape[2:]
+    padded = functional.pad(images, (most, most, most, most), mode="replicate")
+    return padded[:, :, down : down + height, right : right + width]
 
 
 def accuracy(network: torch.nn.Module, images: Images, preprocessing: Preprocessing) -> float:

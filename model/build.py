@@ -1,0 +1,198 @@
+"""From a definition to a release on disk: train, trace, prove, describe, pin."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib
+import io
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+from PIL import Image
+
+from model.signature import File, Release, ReleaseError, Sample, digest, lock_entry
+from model.trace import outputs, signature, trace
+from model.training import reproducible, tensor, train
+
+if TYPE_CHECKING:
+    from model.definition import Definition, Images
+    from model.signature import Preprocessing
+
+MODELS = ("digits", "cifar10")
+SAMPLES = 8
+# Tracing is checked on so many of the held-out images.
+CHECKED = 256
+# Another processor sums float32 in another order.
+SAMPLE_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Built:
+    """A release and the files that it vouches for, by their path under build/NAME."""
+
+    release: Release
+    files: dict[str, bytes]
+
+
+def definition(name: str) -> Definition:
+    """The file under model/ that gives the network and data; raises ReleaseError."""
+    if name not in MODELS:
+        raise ReleaseError(f"model {name!r}; allowed: {', '.join(MODELS)}")
+    return cast("Definition", importlib.import_module(f"model.{name}"))
+
+
+def build(model: Definition, data: Path | None) -> Built:
+    """Train and trace; raises ReleaseError if data, network or trace are not what they must be."""
+    name, dataset = model.load(data)
+    with reproducible(model.TRAINING.seed):
+        network = model.network()
+        print(f"{name}: training on {len(dataset.train.labels):,} images", flush=True)
+        right = train(network, dataset, model.PREPROCESSING, model.TRAINING)
+        held_out = dataset.held_out
+        inputs = (tensor(held_out.pixels[:CHECKED], model.PREPROCESSING),)
+        print(f"{name}: tracing, and comparing with the eager network", flush=True)
+        content = trace(network, inputs)
+        ins, outs = signature(network, tuple(item[:2] for item in inputs))
+        samples = sampled(network, held_out, model.LABELS, model.PREPROCESSING)
+    warmup = {ins[0].name: inputs[0][:1].numpy().tobytes()}
+    release = Release(
+        name=name,
+        model=File(sha256(content), len(content)),
+        torch=torch.__version__.split("+")[0],
+        inputs=ins,
+        outputs=outs,
+        preprocessing=model.PREPROCESSING,
+        labels=model.LABELS,
+        accuracy=round(right, 4),
+        held_out=len(held_out.labels),
+        samples=samples,
+        warmup={key: sha256(value) for key, value in warmup.items()},
+    )
+    return Built(
+        release,
+        {"model.pt": content} | {f"warmup/{key}": value for key, value in warmup.items()},
+    )
+
+
+def sampled(
+    network: torch.nn.Module, images: Images, labels: tuple[str, ...], how: Preprocessing
+) -> tuple[Sample, ...]:
+    """Held-out images, one of each label first, with the eager network's answers one by one."""
+    firsts = [int(np.flatnonzero(images.labels == at)[0]) for at in np.unique(images.labels)]
+    rest = [index for index in range(len(images.labels)) if index not in firsts]
+    chosen = (firsts + rest)[: max(SAMPLES, len(firsts))]
+    made = []
+    for index in chosen:
+        pixels = images.pixels[index]
+        answers = outputs(network, (tensor(pixels[None], how),))
+        rows = tuple(tuple(answer[0].double().flatten().tolist()) for answer in answers)
+        made.append(Sample(png(pixels), labels[images.labels[index]], rows))
+    return tuple(made)
+
+
+def png(pixels: np.ndarray) -> str:
+    """uint8 H×W×3 -> PNG, base64."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def sha256(content: bytes) -> str:
+    """In hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write(built: Built, out: Path) -> Path:
+    """Files first, release.json last, each whole or not at all; the folder out/NAME."""
+    folder = out / built.release.name
+    for name, content in built.files.items():
+        replace(folder / name, content)
+    replace(folder / "release.json", built.release.to_json())
+    return folder
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write beside, then rename: a reader sees the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            Path(file.name).chmod(0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def read_lock(path: Path) -> dict[str, object]:
+    """The lock's models, by name; raises ReleaseError where the file isn't one."""
+    if not path.exists():
+        return {}
+    try:
+        models = json.loads(path.read_text())["models"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReleaseError(f"{path} can't be read ({error}); git checkout {path.name}") from error
+    return dict(models)
+
+
+def pin(release: Release, path: Path) -> None:
+    """Make this the release that stacks deploy."""
+    models = read_lock(path) | {release.name: lock_entry(release)}
+    text = json.dumps({"schema": 1, "models": models}, indent=1, sort_keys=True) + "\n"
+    replace(path, text.encode())
+
+
+def load(name: str, out: Path) -> Release:
+    """A built release; raises ReleaseError if there's none."""
+    path = out / name / "release.json"
+    if not path.exists():
+        raise ReleaseError(f"{path}: not built; run: python -m model build {name}")
+    return Release.from_json(path.read_bytes())
+
+
+def verify(name: str, out: Path, lock: Path) -> Release:
+    """Hash every file anew and run the samples; raises ReleaseError on any difference."""
+    release, folder = load(name, out), out / name
+    text = (folder / "release.json").read_bytes()
+    pinned = read_lock(lock).get(name)
+    if isinstance(pinned, dict) and pinned.get("digest") != digest(text):
+        raise ReleaseError(
+            f"release {digest(text)[:16]} is not the one that {lock.name} pins, "
+            f"{str(pinned.get('digest'))[:16]}; pin it: python -m model build {name} --pin"
+        )
+    expected = {"model.pt": release.model.sha256} | {
+        f"warmup/{key}": value for key, value in release.warmup.items()
+    }
+    for file, wanted in expected.items():
+        path = folder / file
+        found = sha256(path.read_bytes()) if path.exists() else "no file"
+        if found != wanted:
+            raise ReleaseError(
+                f"{path}: SHA-256 {found[:16]}, its release says {wanted[:16]}; "
+                f"run: python -m model build {name}"
+            )
+    _answer_samples(release, folder / "model.pt")
+    return release
+
+
+def _answer_samples(release: Release, path: Path) -> None:
+    network = torch.jit.load(str(path), map_location="cpu").eval()
+    for number, sample in enumerate(release.samples):
+        with Image.open(io.BytesIO(base64.b64decode(sample.image))) as image:
+            pixels = np.asarray(image.convert("RGB"))
+        found = outputs(network, (tensor(pixels[None], release.preprocessing),))
+        for index, (row, answer) in enumerate(zip(sample.outputs, found, strict=True)):
+            by = (torch.tensor(row, dtype=torch.float64) - answer.double().flatten()).abs().max().item()
+            if not by <= SAMPLE_TOLERANCE * max(1.0, max(map(abs, row))):
+                raise ReleaseError(
+                    f"sample {number}: output {index} differs by {by:.3g} from what the release "
+                    f"says; run: python -m model build {release.name}"
+                )
