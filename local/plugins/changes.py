@@ -1,0 +1,104 @@
+"""What changed between two sets of values, and what drifted away from the recorded ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from local.plugins.wire import UNKNOWN, Asset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from local.plugins.wire import Path
+
+
+class Change(Enum):
+    """What happened to a property."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    UPDATED = "updated"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The answer to a diff: what changed, which of it needs a replacement, and in which order."""
+
+    changes: dict[Path, Change] = field(default_factory=dict)
+    replaces: frozenset[Path] = frozenset()
+    delete_first: bool = False
+
+
+_ABSENT: Final = object()
+
+
+def compare(old: Any, new: Any, path: Path = ()) -> dict[Path, Change]:
+    """Every place in which `new` differs from `old`, as deep as both go.
+
+    A file is its content: an asset that only moved is the same. What is not known yet has changed.
+    """
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [*old, *(key for key in new if key not in old)]
+        return _merged(
+            _compare_item(old.get(key, _ABSENT), new.get(key, _ABSENT), (*path, key))
+            for key in keys
+        )
+    if isinstance(old, list) and isinstance(new, list):
+        return _merged(
+            _compare_item(_at(old, index), _at(new, index), (*path, index))
+            for index in range(max(len(old), len(new)))
+        )
+    if isinstance(old, Asset) and isinstance(new, Asset):
+        return {} if old.digest == new.digest else {path: Change.UPDATED}
+    same = old is not UNKNOWN and new is not UNKNOWN and _equal(old, new)
+    return {} if same else {path: Change.UPDATED}
+
+
+def _compare_item(old: Any, new: Any, path: Path) -> dict[Path, Change]:
+    if old is _ABSENT:
+        return {path: Change.ADDED}
+    if new is _ABSENT:
+        return {path: Change.REMOVED}
+    return compare(old, new, path)
+
+
+def _at(items: list[Any], index: int) -> Any:
+    return items[index] if index < len(items) else _ABSENT
+
+
+def _equal(old: Any, new: Any) -> bool:
+    # In Python True == 1; in JSON it isn't.
+    return isinstance(old, bool) == isinstance(new, bool) and bool(old == new)
+
+
+def _merged(parts: Iterable[dict[Path, Change]]) -> dict[Path, Change]:
+    return {path: change for part in parts for path, change in part.items()}
+
+
+def under(path: Path, prefixes: Iterable[Path]) -> bool:
+    """Whether a path is one of the prefixes, lies below one, or is above one."""
+    return any(all(a == b for a, b in zip(path, prefix, strict=False)) for prefix in prefixes)
+
+
+def refreshed(inputs: Any, recorded: Any, live: Any) -> Any:
+    """The inputs as they would have to be for what is live now.
+
+    Only what differs between the recorded and the live outputs counts: a server's defaults and
+    its own spelling of a value (1000m, 1) are in both and are no drift.
+    """
+    if recorded == live:
+        return inputs
+    if isinstance(inputs, dict) and isinstance(recorded, dict) and isinstance(live, dict):
+        return {
+            key: refreshed(value, recorded.get(key), live.get(key))
+            for key, value in inputs.items()
+            if key in live or key not in recorded
+        }
+    if isinstance(inputs, list) and isinstance(recorded, list) and isinstance(live, list):
+        if len(inputs) == len(recorded) == len(live):
+            triples = zip(inputs, recorded, live, strict=True)
+            return [refreshed(*triple) for triple in triples]
+        return live
+    return inputs if recorded is None and live is not None else live

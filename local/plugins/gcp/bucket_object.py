@@ -1,0 +1,160 @@
+"""`gcp:storage/bucketObject:BucketObject`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from local.plugins.changes import Change, Difference, compare, refreshed, under
+from local.plugins.gcp.names import DEFAULTS, named, named_by_hand
+from local.plugins.resource import Checked, PluginError, Resource, State
+from local.plugins.schema import Shape, misfits
+from local.plugins.wire import UNKNOWN, Asset, has_unknown
+
+if TYPE_CHECKING:
+    from local.plugins.gcp.storage import Remote, Storage
+    from local.plugins.resource import Naming, Operation, Values
+
+SHAPE: Shape = {
+    DEFAULTS: None,
+    "name": None,
+    "bucket": None,
+    "source": None,
+    "content": None,
+    "contentType": None,
+    "contentDisposition": None,
+    "contentEncoding": None,
+    "contentLanguage": None,
+    "cacheControl": None,
+    "storageClass": None,
+    "kmsKeyName": None,
+    "metadata": {"*": None},
+    "sourceMd5hash": None,
+}
+# Only these two can be changed in place.
+_CHANGEABLE = (("content",), ("metadata",), (DEFAULTS,))
+# Properties of the library's blob, by ours.
+_SETTINGS = {
+    "contentType": "content_type",
+    "contentDisposition": "content_disposition",
+    "contentEncoding": "content_encoding",
+    "contentLanguage": "content_language",
+    "cacheControl": "cache_control",
+    "storageClass": "storage_class",
+    "metadata": "metadata",
+}
+_COMPUTED = ("md5hash", "md5hexhash", "detectMd5hash", "crc32c", "generation", "mediaLink")
+# What was uploaded; a content hash that differs from it was made by somebody else.
+_UPLOADED = "__uploadedMd5hash"
+
+
+class BucketObject(Resource):
+    """An object. Its id is BUCKET-NAME; an import takes BUCKET/NAME too."""
+
+    secret = ("content",)
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def check(self, inputs: Values, old_inputs: Values, naming: Naming) -> Checked:
+        failures = misfits(inputs, SHAPE, "a BucketObject")
+        if "bucket" not in inputs:
+            failures["bucket"] = "a BucketObject needs the name of its bucket"
+        if ("source" in inputs) == ("content" in inputs):
+            failures["source"] = "a BucketObject needs one of source and content, and not both"
+        return Checked(named(inputs, old_inputs, naming), failures)
+
+    def diff(self, old_inputs: Values, old_outputs: Values, inputs: Values) -> Difference:
+        changes = compare(old_inputs, inputs)
+        replaces = {path for path in changes if not under(path, _CHANGEABLE)}
+        if ("source",) in changes and _holds(old_outputs, inputs.get("source")):
+            # An import: nobody told the plugin before where the content came from.
+            del changes["source",]
+            replaces.discard(("source",))
+        uploaded = old_outputs.get(_UPLOADED)
+        if uploaded is not None and uploaded != old_outputs.get("md5hash"):
+            changes["detectMd5hash",] = Change.UPDATED
+            if "source" in inputs:
+                replaces.add(("detectMd5hash",))
+        return Difference(changes, frozenset(replaces), named_by_hand(inputs))
+
+    def create(self, operation: Operation, inputs: Values) -> State:
+        if operation.preview:
+            outputs = _outputs(inputs, dict.fromkeys(_COMPUTED, UNKNOWN))
+            return State("", {**outputs, **dict.fromkeys(_COMPUTED, UNKNOWN)})
+        return self._upload(operation, inputs)
+
+    def read(self, identifier: str, inputs: Values, outputs: Values) -> State | None:
+        bucket, name = _place(identifier, outputs)
+        remote = self._storage.object(bucket, name)
+        if remote is None:
+            return None
+        if not inputs:
+            inputs = {"bucket": bucket, "name": name, DEFAULTS: []}
+            return State(f"{bucket}-{name}", _outputs(inputs, remote), inputs)
+        live = _outputs({**outputs, **inputs}, remote)
+        if _UPLOADED in outputs:
+            live[_UPLOADED] = outputs[_UPLOADED]
+        return State(identifier, live, refreshed(inputs, outputs, live))
+
+    def update(self, operation: Operation, state: State, inputs: Values) -> Values:
+        if operation.preview:
+            return {**_outputs(inputs, {}), **dict.fromkeys(_COMPUTED, UNKNOWN)}
+        return self._upload(operation, inputs).outputs
+
+    def delete(self, operation: Operation, state: State) -> None:
+        self._storage.delete_object(*_place(state.id, state.outputs))
+
+    def _upload(self, operation: Operation, inputs: Values) -> State:
+        bucket, name = inputs["bucket"], inputs["name"]
+        content = inputs.get("source")
+        if not isinstance(content, Asset):
+            content = Asset(text=inputs["content"])
+        operation.status(f"uploading to gs://{bucket}/{name}")
+        settings = {ours: inputs[key] for key, ours in _SETTINGS.items() if key in inputs}
+        settings.setdefault("content_type", _content_type(inputs))
+        remote = self._storage.upload(bucket, name, content, settings, operation.timeout)
+        outputs = {**_outputs(inputs, remote), _UPLOADED: remote["md5hash"]}
+        return State(f"{bucket}-{name}", outputs)
+
+
+def _content_type(inputs: Values) -> str:
+    return "text/plain; charset=utf-8" if "content" in inputs else "application/octet-stream"
+
+
+def _place(identifier: str, outputs: Values) -> tuple[str, str]:
+    if "bucket" in outputs and "name" in outputs:
+        return outputs["bucket"], outputs["name"]
+    bucket, slash, name = identifier.partition("/")
+    if not slash:
+        raise PluginError(f"to import an object give BUCKET/NAME; found {identifier!r}")
+    return bucket, name
+
+
+def _holds(outputs: Values, source: Any) -> bool:
+    """Whether an imported object's content is that of a local file."""
+    if _UPLOADED in outputs or not isinstance(source, Asset) or "md5hash" not in outputs:
+        return False
+    digest = hashlib.md5(source.read(), usedforsecurity=False).digest()
+    return bool(base64.b64encode(digest).decode() == outputs["md5hash"])
+
+
+def _outputs(inputs: Values, remote: Remote) -> Values:
+    """What the emulator says, and the inputs where it says nothing."""
+    outputs = {key: value for key, value in inputs.items() if key != DEFAULTS}
+    outputs |= {key: value for key, value in remote.items() if value is not None}
+    if not outputs.get("metadata"):
+        outputs.pop("metadata", None)
+    bucket, name, md5 = outputs["bucket"], outputs["name"], remote.get("md5hash")
+    if isinstance(md5, str):
+        outputs["detectMd5hash"] = md5
+        outputs["md5hexhash"] = binascii.hexlify(base64.b64decode(md5)).decode()
+    outputs["outputName"] = name
+    outputs["selfLink"] = UNKNOWN
+    if not has_unknown([bucket, name]):
+        path = f"{bucket}/o/{quote(name, safe='')}"
+        outputs["selfLink"] = f"https://www.googleapis.com/storage/v1/b/{path}"
+    return outputs

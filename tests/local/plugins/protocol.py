@@ -1,0 +1,301 @@
+"""The engine's side of the provider protocol, small: one plugin, one resource after another.
+
+With PLUGINS=official the official plugins on PATH are spoken to instead of this project's own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import (
+    engine_pb2_grpc,
+    provider_pb2,
+    provider_pb2_grpc,
+    status_pb2,
+)
+
+from local.plugins.wire import Path as Place
+from local.plugins.wire import Properties, decode, encode
+
+if TYPE_CHECKING:
+    from pulumi.runtime.proto import engine_pb2
+
+OWN = Path(__file__).parents[3] / "local" / "plugins"
+OFFICIAL = os.environ.get("PLUGINS") == "official"
+Values = dict[str, Any]
+
+
+class Engine(engine_pb2_grpc.EngineServicer):
+    """Keeps what plugins log."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.statuses: list[str] = []
+        self.server = grpc.server(ThreadPoolExecutor(4))
+        engine_pb2_grpc.add_EngineServicer_to_server(self, self.server)
+        self.address = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
+        self.server.start()
+
+    def Log(  # noqa: N802 - the protocol's name
+        self, request: engine_pb2.LogRequest, context: grpc.ServicerContext
+    ) -> empty_pb2.Empty:
+        (self.statuses if request.ephemeral else self.messages).append(request.message)
+        return empty_pb2.Empty()
+
+
+class Failed(Exception):  # noqa: N818 - reads better in a test
+    """A call that the plugin answered with an error. `state`: what is there all the same."""
+
+    def __init__(self, message: str, state: State | None = None) -> None:
+        super().__init__(message)
+        self.state = state
+
+
+class Rejected(Exception):  # noqa: N818 - reads better in a test
+    """Inputs that the plugin's check refused."""
+
+    def __init__(self, failures: dict[str, str]) -> None:
+        super().__init__("\n".join(f"{name}: {reason}" for name, reason in failures.items()))
+        self.failures = failures
+
+
+@dataclass
+class State:
+    """What a stack records of a resource."""
+
+    token: str
+    name: str
+    id: str
+    inputs: Properties
+    outputs: Properties
+
+    @property
+    def urn(self) -> str:
+        return urn(self.token, self.name)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.outputs.values[key]
+
+
+@dataclass
+class Step:
+    """What one deployment of a resource did: the operations in their order, and the result."""
+
+    operations: list[str]
+    state: State
+    changes: dict[str, str] = field(default_factory=dict)
+
+
+def urn(token: str, name: str) -> str:
+    """A URN in the stack `test`."""
+    return f"urn:pulumi:test::project::{token}::{name}"
+
+
+class Plugin:
+    """A plugin's process, spoken to as the engine would."""
+
+    def __init__(self, name: str, environment: dict[str, str] | None = None) -> None:
+        executable = f"pulumi-resource-{name}"
+        path = shutil.which(executable) if OFFICIAL else str(OWN / executable)
+        assert path, f"{executable} is not on PATH"
+        self.engine = Engine()
+        self._process = subprocess.Popen(
+            [path, self.engine.address],
+            stdout=subprocess.PIPE,
+            env={**os.environ, **(environment or {})},
+            text=True,
+        )
+        assert self._process.stdout is not None
+        port = self._process.stdout.readline().strip()
+        size = 400 * 1024 * 1024
+        self.channel = grpc.insecure_channel(
+            f"127.0.0.1:{port}",
+            options=[
+                ("grpc.max_receive_message_length", size),
+                ("grpc.max_send_message_length", size),
+            ],
+        )
+        self.stub = provider_pb2_grpc.ResourceProviderStub(self.channel)
+
+    def close(self) -> None:
+        """End the process."""
+        self.channel.close()
+        self._process.terminate()
+        self._process.wait()
+        self.engine.server.stop(None)
+
+    def configure(self, **settings: Any) -> None:
+        """Check the configuration and take it."""
+        args = encode(Properties(settings))
+        checked = self.stub.CheckConfig(provider_pb2.CheckRequest(news=args))
+        _raise_failures(checked)
+        with _errors():
+            self.stub.Configure(
+                provider_pb2.ConfigureRequest(args=args, acceptSecrets=True, acceptResources=True)
+            )
+
+    def check(
+        self,
+        token: str,
+        name: str,
+        inputs: Values,
+        old: State | None = None,
+        secrets: frozenset[Place] = frozenset(),
+    ) -> Properties:
+        """Inputs with their defaults; raises Rejected."""
+        with _errors():
+            checked = self.stub.Check(
+                provider_pb2.CheckRequest(
+                    urn=urn(token, name),
+                    olds=encode(old.inputs) if old else None,
+                    news=encode(Properties(inputs, secrets)),
+                    randomSeed=bytes(range(7, 39)),
+                )
+            )
+        _raise_failures(checked)
+        return decode(checked.inputs)
+
+    def diff(self, old: State, inputs: Properties) -> provider_pb2.DiffResponse:
+        """What an update would do."""
+        with _errors():
+            found: provider_pb2.DiffResponse = self.stub.Diff(
+                provider_pb2.DiffRequest(
+                    id=old.id,
+                    urn=old.urn,
+                    olds=encode(old.outputs),
+                    old_inputs=encode(old.inputs),
+                    news=encode(inputs),
+                )
+            )
+        return found
+
+    def deploy(
+        self,
+        token: str,
+        name: str,
+        inputs: Values,
+        old: State | None = None,
+        *,
+        preview: bool = False,
+        timeout: float = 0,
+        secrets: frozenset[Place] = frozenset(),
+    ) -> Step:
+        """Bring a resource to its inputs: create, update, replace, or leave it."""
+        checked = self.check(token, name, inputs, old, secrets)
+        if old is None:
+            return Step(["create"], self.create(token, name, checked, preview, timeout))
+        found = self.diff(old, checked)
+        changes = {
+            path: provider_pb2.PropertyDiff.Kind.Name(diff.kind)
+            for path, diff in found.detailedDiff.items()
+        }
+        if found.changes == found.DIFF_NONE:
+            return Step([], old, changes)
+        if not found.replaces:
+            return Step(["update"], self.update(old, checked, preview, timeout), changes)
+        if found.deleteBeforeReplace:
+            if not preview:
+                self.delete(old)
+            new = self.create(token, name, self.check(token, name, inputs), preview, timeout)
+            return Step(["delete", "create"], new, changes)
+        fresh = self.check(token, name, inputs, secrets=secrets)
+        new = self.create(token, name, fresh, preview, timeout)
+        if not preview:
+            self.delete(old)
+        return Step(["create", "delete"], new, changes)
+
+    def create(
+        self, token: str, name: str, inputs: Properties, preview: bool = False, timeout: float = 0
+    ) -> State:
+        """Make a resource, or say what it would be."""
+        request = provider_pb2.CreateRequest(
+            urn=urn(token, name), properties=encode(inputs), preview=preview, timeout=timeout
+        )
+        with _errors(State(token, name, "", inputs, Properties())):
+            response = self.stub.Create(request)
+        return State(token, name, response.id, inputs, decode(response.properties))
+
+    def update(
+        self, old: State, inputs: Properties, preview: bool = False, timeout: float = 0
+    ) -> State:
+        """Change a resource in place."""
+        request = provider_pb2.UpdateRequest(
+            id=old.id,
+            urn=old.urn,
+            olds=encode(old.outputs),
+            old_inputs=encode(old.inputs),
+            news=encode(inputs),
+            preview=preview,
+            timeout=timeout,
+        )
+        with _errors(State(old.token, old.name, old.id, inputs, old.outputs)):
+            response = self.stub.Update(request)
+        return State(old.token, old.name, old.id, inputs, decode(response.properties))
+
+    def refresh(self, old: State) -> State | None:
+        """A resource as it is now; None if it is gone."""
+        request = provider_pb2.ReadRequest(
+            id=old.id, urn=old.urn, properties=encode(old.outputs), inputs=encode(old.inputs)
+        )
+        return self._read(old.token, old.name, request)
+
+    def get(self, token: str, name: str, identifier: str) -> State | None:
+        """A resource that is not in the state: an import, or the program's `get`."""
+        request = provider_pb2.ReadRequest(id=identifier, urn=urn(token, name))
+        return self._read(token, name, request)
+
+    def _read(self, token: str, name: str, request: provider_pb2.ReadRequest) -> State | None:
+        with _errors():
+            response = self.stub.Read(request)
+        if not response.id:
+            return None
+        inputs, outputs = decode(response.inputs), decode(response.properties)
+        return State(token, name, response.id, inputs, outputs)
+
+    def delete(self, old: State, timeout: float = 0) -> None:
+        """Remove a resource."""
+        with _errors():
+            self.stub.Delete(
+                provider_pb2.DeleteRequest(
+                    id=old.id,
+                    urn=old.urn,
+                    properties=encode(old.outputs),
+                    old_inputs=encode(old.inputs),
+                    timeout=timeout,
+                )
+            )
+
+
+class _errors:  # noqa: N801 - a context manager
+    def __init__(self, attempt: State | None = None) -> None:
+        self._attempt = attempt
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if isinstance(error, grpc.RpcError):
+            raise Failed(error.details(), self._there(error)) from None
+
+    def _there(self, error: Any) -> State | None:
+        for key, value in error.trailing_metadata() or ():
+            if key == "grpc-status-details-bin" and self._attempt is not None:
+                detail = provider_pb2.ErrorResourceInitFailed()
+                status_pb2.Status.FromString(value).details[0].Unpack(detail)
+                outputs = decode(detail.properties)
+                attempt = self._attempt
+                return State(attempt.token, attempt.name, detail.id, attempt.inputs, outputs)
+        return None
+
+
+def _raise_failures(response: provider_pb2.CheckResponse) -> None:
+    if response.failures:
+        raise Rejected({failure.property: failure.reason for failure in response.failures})

@@ -1,0 +1,288 @@
+"""Buckets, objects and members on the storage emulator."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import os
+import subprocess
+import urllib.request
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+
+from local.plugins.wire import UNKNOWN, Asset, Properties
+from tests.local.plugins.protocol import Failed, Plugin, Rejected, State, Step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BUCKET = "gcp:storage/bucket:Bucket"
+OBJECT = "gcp:storage/bucketObject:BucketObject"
+MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"
+_names = (f"bucket-{number}-{os.getpid()}" for number in itertools.count())
+
+
+@pytest.fixture
+def bucket(gcp: Plugin) -> State:
+    return gcp.deploy(BUCKET, "models", {"name": next(_names), "location": "EU"}).state
+
+
+def put(plugin: Plugin, bucket: State, old: State | None = None, **inputs: Any) -> Step:
+    given = {"bucket": bucket["name"], "name": "a/model.pt"} | inputs
+    return plugin.deploy(OBJECT, "model", given, old)
+
+
+def content(emulator: str, bucket: State, name: str = "a/model.pt") -> bytes:
+    url = f"{emulator}/download/storage/v1/b/{bucket['name']}/o/{quote(name, safe='')}?alt=media"
+    with urllib.request.urlopen(url) as response:
+        return bytes(response.read())
+
+
+def test_says_that_it_is_in_use(gcp: Plugin) -> None:
+    assert any("own plugin is in use" in message for message in gcp.engine.messages)
+
+
+def test_refuses_other_types_by_name(gcp: Plugin) -> None:
+    with pytest.raises(Failed, match="gcp:pubsub/topic:Topic is not known"):
+        gcp.check("gcp:pubsub/topic:Topic", "topic", {})
+
+
+def test_refuses_to_run_without_an_emulator() -> None:
+    plugin = Plugin("gcp", {"STORAGE_EMULATOR_HOST": ""})
+    with pytest.raises(Failed, match="storage emulator only"):
+        plugin.configure()
+    plugin.close()
+
+
+def test_refuses_unknown_configuration(gcp: Plugin) -> None:
+    with pytest.raises(Rejected, match="impersonateServiceAccount"):
+        gcp.configure(impersonateServiceAccount="x")
+
+
+class TestBucket:
+    def test_has_the_official_outputs(self, bucket: State) -> None:
+        assert bucket.id == bucket["name"]
+        assert bucket["url"] == f"gs://{bucket.id}"
+        assert bucket["selfLink"].endswith(f"/b/{bucket.id}")
+        assert bucket["project"] == "local-project"
+
+    def test_twice_in_a_row_changes_nothing(self, gcp: Plugin) -> None:
+        inputs = {
+            "name": next(_names),
+            "location": "eu",
+            "labels": {"team": "ml"},
+            "versioning": {"enabled": True},
+            "uniformBucketLevelAccess": True,
+            "publicAccessPrevention": "enforced",
+            "softDeletePolicy": {"retentionDurationSeconds": 604800},
+            "lifecycleRules": [
+                {"action": {"type": "Delete"}, "condition": {"daysSinceNoncurrentTime": 30}}
+            ],
+        }
+        made = gcp.deploy(BUCKET, "models", inputs).state
+        assert gcp.deploy(BUCKET, "models", inputs, made).operations == []
+        refreshed = gcp.refresh(made)
+        assert refreshed is not None
+        assert refreshed.outputs == made.outputs
+        assert refreshed.inputs == made.inputs
+        assert gcp.deploy(BUCKET, "models", inputs, refreshed).operations == []
+
+    def test_labels_change_in_place(self, gcp: Plugin, bucket: State) -> None:
+        inputs = {"name": bucket.id, "location": "EU", "labels": {"team": "ml"}}
+        step = gcp.deploy(BUCKET, "models", inputs, bucket)
+        assert step.operations == ["update"]
+        assert step.changes == {"labels": "ADD"}
+        assert step.state["effectiveLabels"]["team"] == "ml"
+
+    def test_location_replaces_and_deletes_first(self, gcp: Plugin, bucket: State) -> None:
+        step = gcp.deploy(BUCKET, "models", {"name": bucket.id, "location": "US"}, bucket)
+        assert step.operations == ["delete", "create"]
+        assert step.changes == {"location": "UPDATE_REPLACE"}
+
+    def test_without_a_name_gets_one_and_keeps_it(self, gcp: Plugin) -> None:
+        made = gcp.deploy(BUCKET, "Models", {"location": "EU"}).state
+        assert made.id.startswith("models-")
+        assert len(made.id) == len("models-") + 7
+        assert gcp.deploy(BUCKET, "Models", {"location": "EU"}, made).operations == []
+
+    def test_preview_makes_nothing(self, gcp: Plugin) -> None:
+        inputs = {"name": next(_names), "location": "EU", "labels": UNKNOWN}
+        step = gcp.deploy(BUCKET, "models", inputs, preview=True)
+        assert step.state["url"] == f"gs://{inputs['name']}"
+        assert gcp.get(BUCKET, "models", str(inputs["name"])) is None
+
+    def test_one_that_is_there_already_is_not_taken_over(self, gcp: Plugin, bucket: State) -> None:
+        with pytest.raises(Failed, match="creating bucket"):
+            gcp.deploy(BUCKET, "other", {"name": bucket.id, "location": "EU"})
+
+    def test_with_objects_needs_force_to_go(self, gcp: Plugin, bucket: State) -> None:
+        put(gcp, bucket, content="x")
+        with pytest.raises(Failed, match="not empty"):
+            gcp.delete(bucket)
+        inputs = {"name": bucket.id, "location": "EU", "forceDestroy": True}
+        forced = gcp.deploy(BUCKET, "models", inputs, bucket).state
+        gcp.delete(forced)
+        assert gcp.refresh(forced) is None
+        gcp.delete(forced)
+
+    def test_can_be_imported(self, gcp: Plugin, bucket: State) -> None:
+        found = gcp.get(BUCKET, "models", f"local-project/{bucket.id}")
+        assert found is not None
+        assert found.id == bucket.id
+        assert found.inputs.values["name"] == bucket.id
+
+    def test_unknown_properties_are_refused(self, gcp: Plugin) -> None:
+        inputs = {"location": "EU", "versioning": {"enable": True}, "cors": []}
+        with pytest.raises(Rejected) as caught:
+            gcp.check(BUCKET, "models", inputs)
+        assert set(caught.value.failures) == {"versioning.enable", "cors"}
+
+
+class TestObject:
+    def test_text_is_uploaded_with_its_hashes(
+        self, gcp: Plugin, bucket: State, emulator: str
+    ) -> None:
+        made = put(gcp, bucket, source=Asset(text="hello")).state
+        assert content(emulator, bucket) == b"hello"
+        assert made.id == f"{bucket.id}-a/model.pt"
+        assert made["md5hash"] == base64.b64encode(hashlib.md5(b"hello").digest()).decode()
+        assert made["detectMd5hash"] == made["md5hash"]
+        assert made["md5hexhash"] == hashlib.md5(b"hello").hexdigest()
+        assert made["crc32c"] == "mnG7TA=="
+        assert made["outputName"] == "a/model.pt"
+        assert made["selfLink"].endswith("/o/a%2Fmodel.pt")
+        assert made["generation"] > 0
+
+    def test_200_megabytes_go_through(
+        self, gcp: Plugin, bucket: State, big_file: Path, emulator: str
+    ) -> None:
+        made = put(gcp, bucket, source=Asset(path=str(big_file))).state
+        assert made["md5hexhash"] == hashlib.md5(big_file.read_bytes()).hexdigest()
+
+    def test_the_same_content_elsewhere_is_the_same(
+        self, gcp: Plugin, bucket: State, tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").write_text("hello")
+        made = put(gcp, bucket, source=Asset(path=str(tmp_path / "file"))).state
+        (tmp_path / "file").rename(tmp_path / "moved")
+        step = put(gcp, bucket, made, source=Asset(path=str(tmp_path / "moved")))
+        assert step.operations == []
+
+    def test_new_source_replaces_and_deletes_first(
+        self, gcp: Plugin, bucket: State, emulator: str
+    ) -> None:
+        made = put(gcp, bucket, source=Asset(text="one")).state
+        step = put(gcp, bucket, made, source=Asset(text="two"))
+        assert step.operations == ["delete", "create"]
+        assert step.changes == {"source": "UPDATE_REPLACE"}
+        assert content(emulator, bucket) == b"two"
+
+    def test_new_source_and_name_still_delete_first(self, gcp: Plugin, bucket: State) -> None:
+        made = put(gcp, bucket, source=Asset(text="one")).state
+        step = put(gcp, bucket, made, name="b/model.pt", source=Asset(text="two"))
+        assert step.operations == ["delete", "create"]
+
+    def test_without_a_name_the_new_one_comes_first(self, gcp: Plugin, bucket: State) -> None:
+        inputs = {"bucket": bucket.id, "source": Asset(text="one")}
+        made = gcp.deploy(OBJECT, "model", inputs).state
+        step = gcp.deploy(OBJECT, "model", inputs | {"source": Asset(text="two")}, made)
+        assert step.operations == ["create", "delete"]
+
+    def test_content_is_secret_and_changes_in_place(
+        self, gcp: Plugin, bucket: State, emulator: str
+    ) -> None:
+        made = put(gcp, bucket, content="one").state
+        assert ("content",) in made.outputs.secrets
+        step = put(gcp, bucket, made, content="two")
+        assert step.operations == ["update"]
+        assert content(emulator, bucket) == b"two"
+
+    def test_content_changed_by_somebody_else_is_seen_and_mended(
+        self, gcp: Plugin, bucket: State, emulator: str
+    ) -> None:
+        made = put(gcp, bucket, source=Asset(text="one")).state
+        put(gcp, bucket, content="tampered")
+        assert put(gcp, bucket, made, source=Asset(text="one")).operations == []
+        refreshed = gcp.refresh(made)
+        assert refreshed is not None
+        step = put(gcp, bucket, refreshed, source=Asset(text="one"))
+        assert step.operations == ["delete", "create"]
+        assert step.changes == {"detectMd5hash": "UPDATE_REPLACE"}
+        assert content(emulator, bucket) == b"one"
+
+    def test_refresh_without_a_change_shows_none(self, gcp: Plugin, bucket: State) -> None:
+        metadata = {"digest": "abc"}
+        inputs: dict[str, Any] = {"cacheControl": "no-cache", "metadata": metadata, "content": "x"}
+        made = put(gcp, bucket, **inputs).state
+        refreshed = gcp.refresh(made)
+        assert refreshed is not None
+        assert refreshed.outputs == made.outputs
+        assert refreshed.inputs == made.inputs
+        assert put(gcp, bucket, refreshed, **inputs).operations == []
+
+    def test_deleted_by_somebody_else_is_gone(self, gcp: Plugin, bucket: State) -> None:
+        made = put(gcp, bucket, content="x").state
+        gcp.delete(made)
+        assert gcp.refresh(made) is None
+        gcp.delete(made)
+
+    def test_import_takes_the_place_and_knows_the_content(self, gcp: Plugin, bucket: State) -> None:
+        put(gcp, bucket, source=Asset(text="hello"))
+        found = gcp.get(OBJECT, "model", f"{bucket.id}/a/model.pt")
+        assert found is not None
+        assert put(gcp, bucket, found, source=Asset(text="hello")).operations == []
+        assert put(gcp, bucket, found, source=Asset(text="other")).operations != []
+
+    def test_preview_uploads_nothing(self, gcp: Plugin, bucket: State) -> None:
+        inputs = {"bucket": UNKNOWN, "name": "x", "source": Asset(text="x")}
+        made = gcp.deploy(OBJECT, "model", inputs, preview=True).state
+        assert made["md5hash"] is UNKNOWN
+        assert made["selfLink"] is UNKNOWN
+        made = put(gcp, bucket, source=Asset(text="x")).state
+        checked = gcp.check(OBJECT, "model", made.inputs.values | {"source": Asset(text="y")})
+        assert gcp.update(made, checked, preview=True)["md5hash"] is UNKNOWN
+        refreshed = gcp.refresh(made)
+        assert refreshed is not None
+        assert refreshed["md5hash"] == made["md5hash"]
+
+    @pytest.mark.parametrize("extra", [{}, {"source": Asset(text="x"), "content": "x"}])
+    def test_needs_exactly_one_content(self, gcp: Plugin, extra: dict[str, Any]) -> None:
+        with pytest.raises(Rejected, match="one of source and content"):
+            gcp.check(OBJECT, "model", {"bucket": "b", "name": "n", **extra})
+
+    def test_into_a_missing_bucket_fails_with_its_name(self, gcp: Plugin) -> None:
+        with pytest.raises(Failed, match="gs://no-such-bucket/x"):
+            gcp.deploy(OBJECT, "m", {"bucket": "no-such-bucket", "name": "x", "content": "x"})
+
+    def test_a_missing_file_fails_with_its_path(self, gcp: Plugin, bucket: State) -> None:
+        inputs = {"bucket": bucket.id, "name": "x", "source": Asset(path="/no/file", hash="00")}
+        with pytest.raises(Failed, match="/no/file"):
+            gcp.create(OBJECT, "m", Properties(inputs))
+
+
+class TestMember:
+    def test_is_recorded_and_said_to_be(self, gcp: Plugin, bucket: State) -> None:
+        inputs = {"bucket": bucket.id, "role": "roles/storage.objectViewer"}
+        inputs["member"] = "serviceAccount:kserve@project.iam.gserviceaccount.com"
+        made = gcp.deploy(MEMBER, "reader", inputs).state
+        assert made.id == f"b/{bucket.id}/{inputs['role']}/{inputs['member']}"
+        assert any("no IAM" in message for message in gcp.engine.messages)
+        refreshed = gcp.refresh(made)
+        assert refreshed is not None
+        assert gcp.deploy(MEMBER, "reader", inputs, refreshed).operations == []
+        step = gcp.deploy(MEMBER, "reader", inputs | {"member": "user:a@b.c"}, refreshed)
+        assert step.operations == ["create", "delete"]
+
+    def test_a_bad_member_is_refused(self, gcp: Plugin) -> None:
+        with pytest.raises(Rejected, match="nobody"):
+            gcp.check(MEMBER, "reader", {"bucket": "b", "role": "r", "member": "nobody"})
+
+
+def test_goes_when_the_engine_ends_it(emulator: str) -> None:
+    plugin = Plugin("gcp", {"STORAGE_EMULATOR_HOST": emulator})
+    plugin.close()
+    assert isinstance(plugin._process, subprocess.Popen)
+    assert plugin._process.returncode is not None
