@@ -1,0 +1,1 @@
+"""The Jobs' container: the verification of an endpoint, its load test and the verdict."""

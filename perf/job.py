@@ -1,0 +1,205 @@
+"""What a Job is asked to do: job.json, read once into frozen values."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["JobError", "Load", "Objectives", "Verify"]
+
+URL = ("http://", "https://")
+
+
+class JobError(Exception):
+    """The Job was given something it can't work with; one line for people."""
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Which endpoint must come up as which release, until when.
+
+    A URL of `None` is not asked. `tolerance` is the largest difference from the release's answers,
+    relative to a sample's largest answer where that is more than 1.
+    """
+
+    model: str
+    service: str
+    namespace: str
+    mode: str
+    transformer_url: str | None
+    predictor_url: str | None
+    predictor_protocol: str
+    host_header: str | None
+    deadline_seconds: float
+    release_digest: str
+    storage_uri: str
+    tolerance: float
+    termination_log: str | None
+
+    @classmethod
+    def read(cls, path: Path) -> Verify:
+        """Raises JobError naming the first wrong field."""
+        fields = _Fields.read(path)
+        made = cls(
+            model=fields.text("model"),
+            service=fields.text("service"),
+            namespace=fields.text("namespace"),
+            mode=fields.choice("mode", "Standard", "Knative"),
+            transformer_url=fields.url("transformer_url", optional=True),
+            predictor_url=fields.url("predictor_url", optional=True),
+            predictor_protocol=fields.choice("predictor_protocol", "http", "grpc"),
+            host_header=fields.maybe_text("host_header"),
+            deadline_seconds=fields.positive("deadline_seconds"),
+            release_digest=fields.text("release_digest"),
+            storage_uri=fields.text("storage_uri"),
+            tolerance=fields.positive("tolerance", default=1e-3),
+            termination_log=fields.maybe_text("termination_log"),
+        )
+        if not (made.transformer_url or made.predictor_url):
+            fields.wrong("predictor_url", "an address here or in transformer_url")
+        fields.done()
+        return made
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """What a load test must reach: p99 at most, the ratios at least."""
+
+    p99_ms: float
+    success_ratio: float
+    rate_ratio: float
+
+
+@dataclass(frozen=True)
+class Load:
+    """An open-loop load: `rate` requests a second for `duration_seconds`, whatever comes back."""
+
+    model: str
+    url: str
+    target: str
+    host_header: str | None
+    rate: int
+    duration_seconds: float
+    timeout_seconds: float
+    objectives: Objectives
+    result: str | None
+    termination_log: str | None
+
+    @classmethod
+    def read(cls, path: Path) -> Load:
+        """Raises JobError naming the first wrong field."""
+        fields = _Fields.read(path)
+        made = cls(
+            model=fields.text("model"),
+            url=fields.url("url") or "",
+            target=fields.choice("target", "transformer", "predictor"),
+            host_header=fields.maybe_text("host_header"),
+            rate=int(fields.positive("rate", whole=True)),
+            duration_seconds=fields.positive("duration_seconds"),
+            timeout_seconds=fields.positive("timeout_seconds", default=10.0),
+            objectives=_objectives(fields),
+            result=fields.maybe_text("result"),
+            termination_log=fields.maybe_text("termination_log"),
+        )
+        protocol = fields.choice("protocol", "http", "grpc", default="http")
+        if made.target == "predictor" and protocol == "grpc":
+            fields.wrong("protocol", "http for target predictor: the load generator speaks HTTP")
+        if made.result and not made.result.startswith(("/", "gs://")):
+            fields.wrong("result", "null, an absolute path, or gs://BUCKET/OBJECT")
+        fields.done()
+        return made
+
+
+def _objectives(fields: _Fields) -> Objectives:
+    inner = fields.section("objectives")
+    made = Objectives(
+        p99_ms=inner.positive("p99_ms"),
+        success_ratio=inner.positive("success_ratio", at_most=1.0),
+        rate_ratio=inner.positive("rate_ratio", at_most=1.0),
+    )
+    inner.done()
+    return made
+
+
+class _Fields:
+    """A JSON object whose fields are taken one by one; what nobody took is an error."""
+
+    def __init__(self, raw: dict[str, Any], place: str) -> None:
+        self.raw = raw
+        self.place = place
+        self.taken: set[str] = set()
+
+    @classmethod
+    def read(cls, path: Path) -> _Fields:
+        try:
+            raw = json.loads(path.read_bytes())
+        except OSError as error:
+            raise JobError(f"{path}: {error.strerror}") from error
+        except ValueError as error:
+            raise JobError(f"{path}: not JSON: {error}") from error
+        if not isinstance(raw, dict):
+            raise JobError(f"{path}: found a {type(raw).__name__}; allowed: a JSON object")
+        return cls(raw, f"{path}: ")
+
+    def wrong(self, name: str, allowed: str) -> None:
+        """Raise JobError for a field."""
+        found = json.dumps(self.raw[name]) if name in self.raw else "nothing"
+        raise JobError(f"{self.place}{name}: found {found}; allowed: {allowed}")
+
+    def _take(self, name: str, default: Any = None) -> Any:
+        self.taken.add(name)
+        value = self.raw.get(name)
+        return default if value is None else value
+
+    def section(self, name: str) -> _Fields:
+        value = self._take(name)
+        if not isinstance(value, dict):
+            self.wrong(name, "a JSON object")
+        return _Fields(value, f"{self.place}{name}.")
+
+    def text(self, name: str) -> str:
+        value = self._take(name)
+        if not isinstance(value, str) or not value:
+            self.wrong(name, "a text")
+        return str(value)
+
+    def maybe_text(self, name: str) -> str | None:
+        return None if self._take(name) is None else self.text(name)
+
+    def url(self, name: str, *, optional: bool = False) -> str | None:
+        value = self._take(name)
+        if value is None and optional:
+            return None
+        if not isinstance(value, str) or not value.startswith(URL):
+            self.wrong(name, "an address with http:// or https://")
+        return str(value).rstrip("/")
+
+    def choice(self, name: str, *allowed: str, default: str | None = None) -> str:
+        value = self._take(name, default)
+        if value not in allowed:
+            self.wrong(name, " or ".join(allowed))
+        return str(value)
+
+    def positive(
+        self,
+        name: str,
+        *,
+        default: float | None = None,
+        at_most: float = 1e9,
+        whole: bool = False,
+    ) -> float:
+        value = self._take(name, default)
+        number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+        if not number or not 0 < value <= at_most:
+            kind = "whole number" if whole else "number"
+            self.wrong(name, f"a {kind} above 0, at most {at_most:g}")
+        return float(value)
+
+    def done(self) -> None:
+        """Raise JobError when there are fields that nobody reads."""
+        for name in sorted(set(self.raw) - self.taken):
+            raise JobError(f"{self.place}{name}: not a field of this job")

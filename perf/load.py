@@ -1,0 +1,119 @@
+"""A load test: one attempt at a rate, with the release's real samples, and its verdict."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perf import tensors
+from perf.endpoint import predict_body
+from perf.generator import LoadError, Target, attack
+from perf.measure import figures
+from perf.result import store
+from perf.verdict import Verdict, judge
+from perf.web import UnreachableError, request
+
+if TYPE_CHECKING:
+    from perf.job import Load
+    from perf.release import Release
+    from perf.say import Progress
+
+__all__ = ["LoadError", "load", "targets"]
+
+SCHEMA = 1
+
+
+def load(job: Load, release: Release, progress: Progress) -> tuple[str, bool]:
+    """Last words, and whether it passed. Raises LoadError when there is nothing to judge."""
+    payloads = targets(job, release)
+    _try_once(payloads[0], job.timeout_seconds)
+    progress.note(
+        f"{job.rate} requests/s for {job.duration_seconds:g} s to {payloads[0].url}, "
+        f"{len(payloads)} different images"
+    )
+    started = datetime.now(UTC)
+    with tempfile.TemporaryDirectory() as folder:
+        hits = attack(payloads, job, Path(folder))
+    found = figures(hits, job)
+    verdict = judge(
+        p99_ms=found["latency_ms"]["p99"],
+        success_ratio=found["success_ratio"],
+        rate_ratio=found["rate"]["ratio"],
+        objectives=job.objectives,
+    )
+    print(_table(found), flush=True)
+    if job.result:
+        store(_document(job, release, started, found, verdict), job.result)
+        progress.note(f"result: {job.result}")
+    return _words(job, found, verdict), verdict.passed
+
+
+def targets(job: Load, release: Release) -> list[Target]:
+    """A request for each sample: V1 with the image, or V2 with the tensor's raw bytes."""
+    host = {"Host": job.host_header} if job.host_header else {}
+    made = []
+    for sample in release.samples:
+        if job.target == "transformer":
+            url = f"{job.url}/v1/models/{job.model}:predict"
+            body, headers = predict_body([sample]), {"Content-Type": "application/json"}
+        else:
+            url = f"{job.url}/v2/models/{job.model}/infer"
+            body, headers = tensors.encode(release.inputs[0], release.tensor(sample))
+        made.append(Target(url, headers | host, body))
+    return made
+
+
+def _try_once(target: Target, timeout: float) -> None:
+    """A dead endpoint is not a slow one; say so before a minute of errors."""
+    try:
+        answer = request(target.url, body=target.body, headers=target.headers, timeout=timeout)
+    except UnreachableError as error:
+        raise LoadError(f"the endpoint does not answer, so no load was sent: {error}") from error
+    if answer.status != 200:
+        raise LoadError(
+            f"the endpoint refuses a sample, so no load was sent: {target.url}: {answer}"
+        )
+
+
+def _document(
+    job: Load, release: Release, started: datetime, found: dict[str, Any], verdict: Verdict
+) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "model": job.model,
+        "release_digest": release.digest,
+        "target": job.target,
+        "url": job.url,
+        "payloads": len(release.samples),
+        "started": started.isoformat(timespec="seconds"),
+        "asked": {"rate": job.rate, "duration_seconds": job.duration_seconds},
+        **found,
+        **verdict.to_dict(),
+    }
+
+
+def _words(job: Load, found: dict[str, Any], verdict: Verdict) -> str:
+    lines = [f"load test of {job.model}: {verdict.outcome}", *map(str, verdict.findings)]
+    if verdict.outcome == "invalid":
+        lines.append("The load generator did not keep the rate: give the Job more CPU.")
+    for error in found["errors"]:
+        lines.append(f"{error['count']} × {error['error'][:300]}")
+    return "\n".join(lines)
+
+
+def _table(found: dict[str, Any]) -> str:
+    latency, rate, sizes = found["latency_ms"], found["rate"], found["bytes"]
+    codes = ", ".join(f"{code}: {count}" for code, count in found["status_codes"].items())
+    rows = [
+        ("requests", f"{found['requests']} in {found['duration_seconds']:.1f} s"),
+        ("rate", f"{rate['achieved']:.2f}/s of {rate['asked']}/s asked"),
+        ("throughput", f"{rate['throughput']:.2f}/s answered with 200"),
+        ("success", f"{found['success_ratio']:.2%}"),
+        *((name, f"{latency[name]:9.3f} ms") for name in ("min", "mean", "p50", "p90", "p95")),
+        *((name, f"{latency[name]:9.3f} ms") for name in ("p99", "p99_9", "max")),
+        ("status codes", codes),
+        ("bytes", f"{sizes['sent']:,} sent, {sizes['received']:,} received"),
+    ]
+    return "\n".join(f"  {name.replace('_', '.'):<13} {value}" for name, value in rows)

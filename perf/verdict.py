@@ -1,0 +1,71 @@
+"""Whether a load test reached its objectives. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from perf.job import Objectives
+
+__all__ = ["Finding", "Verdict", "judge"]
+
+AT_MOST, AT_LEAST = "at most", "at least"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One objective: what was found, the bound that was wanted, and whether it is met."""
+
+    name: str
+    found: float
+    wanted: float
+    bound: str
+    met: bool
+
+    def __str__(self) -> str:
+        said = "met" if self.met else "MISSED"
+        return f"{self.name}: found {self.found:.6g}, wanted {self.bound} {self.wanted:g}: {said}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`outcome` is pass, fail or invalid."""
+
+    outcome: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Nothing else than a pass is one."""
+        return self.outcome == "pass"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in result.json."""
+        return {
+            "verdict": self.outcome,
+            "objectives": [asdict(finding) for finding in self.findings],
+        }
+
+
+def judge(
+    *, p99_ms: float, success_ratio: float, rate_ratio: float, objectives: Objectives
+) -> Verdict:
+    """Invalid, whatever else was found, when the rate was not kept.
+
+    The load generator waits for nobody, so a slow endpoint can't lower the rate: the generator
+    itself had too little CPU, sent less than it should have, and timed late what it sent. Neither
+    a pass nor a miss of the endpoint follows from that.
+    """
+    findings = (
+        Finding("p99_ms", p99_ms, objectives.p99_ms, AT_MOST, p99_ms <= objectives.p99_ms),
+        _at_least("success_ratio", success_ratio, objectives.success_ratio),
+        _at_least("rate_ratio", rate_ratio, objectives.rate_ratio),
+    )
+    if not findings[2].met:
+        return Verdict("invalid", findings)
+    return Verdict("pass" if all(finding.met for finding in findings) else "fail", findings)
+
+
+def _at_least(name: str, found: float, wanted: float) -> Finding:
+    return Finding(name, found, wanted, AT_LEAST, found >= wanted)
