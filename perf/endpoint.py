@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-# The request itself is refused: waiting won't help.
+# What was sent is refused: waiting won't help. (Triton says 400 of a model that isn't ready, too.)
 REFUSED = (400, 413, 422)
 
 
@@ -135,7 +135,7 @@ def _ask(url: str, headers: dict[str, str], timeout: float, body: bytes | None =
         answer = request(url, body=body, headers=headers, timeout=timeout)
     except UnreachableError as error:
         raise NotReadyError(str(error)) from error
-    if answer.status in REFUSED:
+    if body is not None and answer.status in REFUSED:
         raise WrongAnswerError(f"{url}: {answer}")
     if answer.status != 200:
         raise NotReadyError(f"{url}: {answer}")

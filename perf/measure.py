@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,8 +96,11 @@ def _rate(hits: Hits) -> float:
 
 def _latencies(values: NDArray[Any]) -> dict[str, Any]:
     """Percentiles are latencies that were seen: the least that the share doesn't exceed."""
-    found = np.percentile(values, PERCENTILES, method="inverted_cdf")
-    at = dict(zip(PERCENTILES, map(float, found), strict=True))
+    values.sort()
+    # Rounded, since 99.9 % of 1000 is 999.0000000000001 in floating point.
+    ranks = [ceil(round(len(values) * share / 100, 6)) for share in PERCENTILES]
+    found = [float(values[max(rank, 1) - 1]) for rank in ranks]
+    at = dict(zip(PERCENTILES, found, strict=True))
     counts, _ = np.histogram(values, [*BUCKETS, np.inf])
     return {
         "min": at[0],
