@@ -1,0 +1,156 @@
+"""Builds the programs that are missing, one after the other, so that a person can follow.
+
+A program is built in a scratch folder and renamed into the cache when it is whole; a lock keeps
+two clones from building at once. What an interrupted build left is removed by the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local.errors import LocalError
+from local.processes import dies_with_parent
+from local.toolchain import ROOT, TOOLS, Tool, build_flags, cache, cached, go, module, tool, version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["build_missing", "missing"]
+
+_SCRATCH = ".building-"
+_SAY_AGAIN = 30.0
+
+
+def _is_there(wanted: Tool) -> bool:
+    try:
+        tool(wanted.name)
+    except LocalError:
+        return False
+    return True
+
+
+def missing(tools: tuple[Tool, ...] = TOOLS) -> list[Tool]:
+    """Those that are neither on PATH nor in the cache."""
+    return [wanted for wanted in tools if not _is_there(wanted)]
+
+
+def build_missing(tools: tuple[Tool, ...] = TOOLS) -> None:
+    """Build what is missing, with progress on stdout. Raises LocalError with Go's own words."""
+    wanted = missing(tools)
+    if not wanted:
+        return
+    go()
+    print(f"building {len(wanted)} programs from source, once; some 12 minutes on two cores")
+    with _only_builder():
+        for number, each in enumerate(wanted, 1):
+            if not cached(each).exists():
+                _build(each, f"[{number}/{len(wanted)}] {each.name} {_version(each)}")
+
+
+def _version(wanted: Tool) -> str:
+    return version(wanted.versioned_by, wanted.folder)
+
+
+@contextlib.contextmanager
+def _only_builder() -> Iterator[None]:
+    """Hold the cache's lock, and clear away what dead builds left."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another clone is building them; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in cache().glob(f"{_SCRATCH}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+
+
+def _build(wanted: Tool, title: str) -> None:
+    target = cached(wanted).parent
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=cache()) as scratch:
+        made = Path(scratch) / target.name
+        made.mkdir()
+        options = build_flags(wanted)
+        if wanted.patches:
+            options.append(f"-overlay={_overlay(wanted, Path(scratch) / 'overlay')}")
+        _compile(wanted, options, made / wanted.name, title)
+        if wanted.beside:
+            source = module(wanted.beside.module, wanted.beside.folder) / wanted.beside.path
+            shutil.copyfile(source, made / source.name)
+            (made / source.name).chmod(0o755)
+        made.rename(target)
+
+
+def _overlay(wanted: Tool, folder: Path) -> Path:
+    """What `go build -overlay` reads: the patched files in place of the module's own."""
+    folder.mkdir()
+    texts: dict[Path, str] = {}
+    for patch in wanted.patches:
+        source = module(patch.module, wanted.folder) / patch.path
+        text = texts.get(source) or source.read_text()
+        if text.count(patch.replace) != 1:
+            raise LocalError(f"{wanted.name}: {source} doesn't say {patch.replace!r} exactly once")
+        texts[source] = text.replace(patch.replace, patch.by)
+    for number, text in enumerate(texts.values()):
+        (folder / f"{number}.go").write_text(text)
+    replaced = {str(source): str(folder / f"{n}.go") for n, source in enumerate(texts)}
+    index = folder / "overlay.json"
+    index.write_text(json.dumps({"Replace": replaced}))
+    return index
+
+
+def _compile(wanted: Tool, options: list[str], program: Path, title: str) -> None:
+    command = [str(go()), "build", *options, "-o", str(program), wanted.package]
+    begun = time.monotonic()
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT / wanted.folder,
+            env=os.environ | {"CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": ""},
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            preexec_fn=dies_with_parent(signal.SIGINT),
+        )
+        try:
+            _follow(process, title, begun)
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
+        if process.returncode:
+            said.seek(0)
+            words = "\n".join(said.read().strip().splitlines()[-15:])
+            raise LocalError(f"building {wanted.name} failed:\n{words}")
+
+
+def _follow(process: subprocess.Popen[bytes], title: str, begun: float) -> None:
+    """One line that counts on a terminal; elsewhere a line at the start, the end and in between."""
+    terminal = sys.stdout.isatty()
+    said = -_SAY_AGAIN
+    while process.poll() is None:
+        elapsed = time.monotonic() - begun
+        if terminal:
+            print(f"\r{title}: building … {elapsed:.0f} s ", end="", flush=True)
+        elif elapsed - said >= _SAY_AGAIN:
+            said = elapsed
+            print(f"{title}: building … {elapsed:.0f} s", flush=True)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1.0 if terminal else 0.2)
+    outcome = "failed after" if process.returncode else "built in"
+    start = "\r" if terminal else ""
+    print(
+        f"{start}{title}: {outcome} {time.monotonic() - begun:.0f} s      ".rstrip(" "), flush=True
+    )
