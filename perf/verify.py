@@ -51,16 +51,19 @@ class _Verification:
 
     def run(self) -> str:
         pause, longest = PAUSE_SECONDS
+        waits_for = ""
         while True:
-            waits_for = self.watch.look()
-            if waits_for is None:
+            cause = self.watch.look()
+            if cause is None:
                 try:
                     return self._prove()
                 except NotReadyError as error:
-                    waits_for, self.wrong_since = str(error), None
+                    cause, self.wrong_since = str(error), None
                 except WrongAnswerError as error:
-                    waits_for = str(error)
-                    self._judge(waits_for)
+                    cause = str(error)
+                    self._judge(cause)
+            # A look that the deadline cut short knows less than the one before.
+            waits_for = waits_for if waits_for and self._left() <= 0 else cause
             self.progress.waits_for(waits_for)
             if self._left() <= pause:
                 raise FailedError(

@@ -1,0 +1,144 @@
+"""The load test: real vegeta, real Triton."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from perf import generator
+from perf.__main__ import main
+from perf.job import Load
+from perf.load import targets
+from perf.tensors import HEADER_LENGTH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from perf.release import Release
+    from tests.triton import Triton
+
+
+@pytest.fixture
+def run(
+    write: Any,
+    release_file: Path,
+    vegeta: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[dict[str, Any]], tuple[int, str]]:
+    """The program; exit status and last words."""
+    monkeypatch.setenv("VEGETA", str(vegeta))
+    log = tmp_path / "termination-log"
+
+    def call(job: dict[str, Any]) -> tuple[int, str]:
+        path = write(job | {"termination_log": str(log)})
+        status = main(["load", "--config", str(path), "--release", str(release_file)])
+        return status, log.read_text()
+
+    return call
+
+
+def test_pass_with_loose_objectives(
+    run: Any,
+    triton: Triton,
+    load_job: dict[str, Any],
+    release: Release,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    result = tmp_path / "result.json"
+    status, words = run(load_job | {"url": f"http://{triton.http}", "result": str(result)})
+    assert status == 0, words
+    assert words.startswith("load test of digits: pass\np99_ms: found ")
+    raw = json.loads(result.read_bytes())
+    assert raw["verdict"] == "pass"
+    assert raw["release_digest"] == release.digest
+    assert raw["requests"] == 150
+    assert raw["status_codes"] == {"200": 150}
+    assert raw["payloads"] == 10
+    # 3 × 32 × 32 floats, and the JSON before them.
+    assert 150 * 12_288 < raw["bytes"]["sent"] < 150 * 12_800
+    assert raw["rate"]["achieved"] == pytest.approx(50, rel=0.1)
+    assert sum(item["count"] for item in raw["latency_ms"]["histogram"]) == 150
+    assert "p99.9" in capsys.readouterr().out
+
+
+def test_impossible_objective_fails_and_is_named(
+    run: Any, triton: Triton, load_job: dict[str, Any]
+) -> None:
+    job = load_job | {"url": f"http://{triton.http}", "duration_seconds": 1}
+    status, words = run(job | {"objectives": job["objectives"] | {"p99_ms": 0.001}})
+    assert status == 1
+    lines = words.splitlines()
+    assert lines[0] == "load test of digits: fail"
+    assert lines[1].endswith("wanted at most 0.001: MISSED")
+    assert lines[2].startswith("success_ratio: found 1, wanted at least 0.999: met")
+
+
+def test_refused_sample_sends_no_load(run: Any, triton: Triton, load_job: dict[str, Any]) -> None:
+    status, words = run(load_job | {"url": f"http://{triton.http}", "model": "absent"})
+    assert status == 1
+    assert "the endpoint refuses a sample, so no load was sent" in words
+    assert "absent" in words
+
+
+def test_dead_endpoint_is_said(run: Any, load_job: dict[str, Any]) -> None:
+    status, words = run(load_job | {"url": "http://127.0.0.1:1"})
+    assert status == 1
+    assert "the endpoint does not answer, so no load was sent" in words
+    assert "Connection refused" in words
+
+
+def test_generator_that_is_not_there_is_said(
+    run: Any, triton: Triton, load_job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VEGETA", "/nowhere/vegeta")
+    status, words = run(load_job | {"url": f"http://{triton.http}"})
+    assert status == 1
+    assert "/nowhere/vegeta can't be run: No such file or directory" in words
+
+
+def test_figures_agree_with_vegetas_own_report(
+    triton: Triton,
+    load_job: dict[str, Any],
+    release: Release,
+    vegeta: Path,
+    write: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VEGETA", str(vegeta))
+    job = Load.read(write(load_job | {"url": f"http://{triton.http}", "duration_seconds": 1}))
+    hits = generator.attack(targets(job, release), job, tmp_path)
+    text = subprocess.run(
+        [str(vegeta), "report", "-type=json", str(tmp_path / "results.bin")],
+        capture_output=True,
+        check=True,
+    ).stdout
+    own = json.loads(text)
+    assert own["requests"] == len(hits.latency) == 50
+    assert own["latencies"]["total"] == sum(hits.latency)
+    assert own["latencies"]["max"] == max(hits.latency)
+    assert own["bytes_out"]["total"] == hits.sent
+    assert own["bytes_in"]["total"] == hits.received
+
+
+def test_every_sample_is_a_payload_with_its_headers(
+    load_job: dict[str, Any], release: Release, write: Any
+) -> None:
+    raw = load_job | {"url": "http://1.2.3.4", "host_header": "digits.example"}
+    binary = targets(Load.read(write(raw)), release)
+    assert len({target.body for target in binary}) == len(release.samples)
+    assert binary[0].url == "http://1.2.3.4/v2/models/digits/infer"
+    assert binary[0].headers["Host"] == "digits.example"
+    length = int(binary[0].headers[HEADER_LENGTH])
+    assert len(binary[0].body) - length == 3 * 32 * 32 * 4
+    images = targets(Load.read(write(raw | {"target": "transformer"})), release)
+    assert images[0].url == "http://1.2.3.4/v1/models/digits:predict"
+    assert json.loads(images[3].body) == {
+        "instances": [{"image_bytes": {"b64": release.samples[3].image}}]
+    }

@@ -1,0 +1,112 @@
+"""A load test's result ends up where it was asked to be, or the reason is said."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from perf import result
+from perf.generator import LoadError
+from perf.result import store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+UPLOAD = "/upload/storage/v1/b/bucket/o?uploadType=media&name=perf%2Fdigits+1.json"
+TOKEN = "/computeMetadata/v1/instance/service-accounts/default/token"
+
+
+class Google:
+    """The two addresses of Google's that an upload needs, as far as it needs them."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+        self.asked: list[tuple[str, dict[str, str], bytes]] = []
+        google = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                google.asked.append((self.path, dict(self.headers.items()), body))
+                self._say(google.statuses.pop(0) if google.statuses else 200, b"{}")
+
+            def do_GET(self) -> None:
+                known = self.path == TOKEN and self.headers["Metadata-Flavor"] == "Google"
+                self._say(200 if known else 404, b'{"access_token": "secret"}' if known else b"")
+
+            def _say(self, status: int, body: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *arguments: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    monkeypatch.setattr(result, "PAUSES_SECONDS", (0.0, 0.0, 0.0))
+    made = Google()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def test_file_is_canonical_json(tmp_path: Path) -> None:
+    store({"b": 1, "a": 2}, str(tmp_path / "result.json"))
+    assert (tmp_path / "result.json").read_text() == '{\n "a": 2,\n "b": 1\n}\n'
+
+
+def test_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(LoadError, match=r"can't be written to .*No such file or directory"):
+        store({}, str(tmp_path / "nowhere" / "result.json"))
+
+
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_emulator_gets_it_without_a_token(
+    google: Google, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", scheme + google.address)
+    store({"verdict": "pass"}, "gs://bucket/perf/digits 1.json")
+    ((path, headers, body),) = google.asked
+    assert path == UPLOAD
+    assert "Authorization" not in headers
+    assert json.loads(body) == {"verdict": "pass"}
+
+
+def test_google_gets_it_with_the_pods_identity(
+    google: Google, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GCE_METADATA_HOST", google.address)
+    monkeypatch.setattr(result, "STORAGE", f"http://{google.address}")
+    google.statuses = [503]
+    store({}, "gs://bucket/perf/digits 1.json")
+    assert [headers["Authorization"] for _, headers, _ in google.asked] == ["Bearer secret"] * 2
+
+
+@pytest.mark.parametrize(("status", "tries"), [(403, 1), (503, 3)])
+def test_failed_upload_has_its_cause(
+    google: Google, monkeypatch: pytest.MonkeyPatch, status: int, tries: int
+) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", google.address)
+    google.statuses = [status] * 3
+    with pytest.raises(LoadError, match=f"uploaded to gs://bucket/r.json: status {status}"):
+        store({}, "gs://bucket/r.json")
+    assert len(google.asked) == tries
+
+
+def test_no_metadata_server_is_said(google: Google, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GCE_METADATA_HOST", "127.0.0.1:1")
+    with pytest.raises(LoadError, match="Connection refused"):
+        store({}, "gs://bucket/r.json")
