@@ -63,7 +63,7 @@ def _abort(
 
 
 @contextlib.contextmanager
-def partial_failures(
+def partial_errors(
     context: grpc.ServicerContext, mark: Callable[[Values], struct_pb2.Struct]
 ) -> Iterator[None]:
     """Tell the engine of a resource that is there but failed, so that its state is recorded."""
@@ -71,7 +71,10 @@ def partial_failures(
         yield
     except PartialError as failure:
         detail = provider_pb2.ErrorResourceInitFailed(
-            id=failure.id, properties=mark(failure.outputs), reasons=failure.reasons
+            id=failure.id,
+            properties=mark(failure.outputs),
+            inputs=mark(failure.inputs),
+            reasons=failure.reasons,
         )
         _abort(context, str(failure), detail)
 

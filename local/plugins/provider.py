@@ -153,7 +153,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.CreateResponse:
         news, resource = decode(request.properties), self.resource(request.urn)
         mark = partial(answers.marked, secrets=news.secrets, names=resource.secret)
-        with answers.partial_failures(context, mark):
+        with answers.partial_errors(context, mark):
             state = resource.create(self._operation(request), news.values)
         return provider_pb2.CreateResponse(id=state.id, properties=mark(state.outputs))
 
@@ -163,7 +163,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.ReadResponse:
         inputs, outputs = decode(request.inputs), decode(request.properties)
         resource = self.resource(request.urn)
-        state = resource.read(request.id, inputs.values, outputs.values)
+        known = partial(answers.marked, secrets=inputs.secrets, names=resource.secret)
+        with answers.partial_errors(context, known):
+            state = resource.read(request.id, inputs.values, outputs.values)
         if state is None:
             return provider_pb2.ReadResponse()
         names = resource.secret
@@ -180,7 +182,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         news, resource = decode(request.news), self.resource(request.urn)
         old = State(request.id, decode(request.olds).values, decode(request.old_inputs).values)
         mark = partial(answers.marked, secrets=news.secrets, names=resource.secret)
-        with answers.partial_failures(context, mark):
+        with answers.partial_errors(context, mark):
             outputs = resource.update(self._operation(request), old, news.values)
         return provider_pb2.UpdateResponse(properties=mark(outputs))
 

@@ -21,11 +21,15 @@ class PluginError(Exception):
 class PartialError(PluginError):
     """The resource is there, but not as it should be; the engine records it all the same."""
 
-    def __init__(self, identifier: str, outputs: Values, reasons: list[str]) -> None:
+    def __init__(
+        self, identifier: str, outputs: Values, reasons: list[str], inputs: Values | None = None
+    ) -> None:
         super().__init__("; ".join(reasons))
         self.id = identifier
         self.outputs = outputs
         self.reasons = reasons
+        # As a read would give them.
+        self.inputs = inputs or {}
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,9 @@ class Operation:
 
 
 class Resource(ABC):
-    """One resource type. Every method may raise PluginError; `create` and `update` PartialError.
+    """One resource type.
 
+    Every method may raise PluginError, and `create`, `read` and `update` PartialError.
     `secret` names the outputs that are secret whatever the inputs were.
     """
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -13,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.local.plugins.api_server import ApiServer, NoProgramError, api_server, program
+from tests.local.plugins.ports import free_ports
 from tests.local.plugins.protocol import Plugin
 
 if TYPE_CHECKING:
@@ -20,27 +20,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a storage emulator of the session's own."""
-    program = os.environ.get("FAKE_GCS_SERVER") or shutil.which("fake-gcs-server")
-    if program is None:
-        pytest.skip("fake-gcs-server is not there")
-    root, port = tmp_path_factory.mktemp("gcs"), _free_port()
+    executable = _program("fake-gcs-server")
+    root, port = tmp_path_factory.mktemp("gcs"), free_ports(1)[0]
     address = f"http://127.0.0.1:{port}"
-    command = [program, "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)]
+    command = [executable, "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)]
     command += ["-backend", "filesystem", "-filesystem-root", str(root)]
     command += ["-external-url", address, "-public-host", f"127.0.0.1:{port}"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         _wait(f"{address}/storage/v1/b?project=p")
         yield address
         process.terminate()
+
+
+def _program(name: str) -> str:
+    try:
+        return program(name)
+    except NoProgramError as error:
+        pytest.skip(str(error))
 
 
 def _wait(url: str) -> None:
@@ -60,6 +59,23 @@ def gcp(emulator: str) -> Iterator[Plugin]:
     """The gcp plugin, configured."""
     plugin = Plugin("gcp", {"STORAGE_EMULATOR_HOST": emulator})
     plugin.configure(project="local-project")
+    yield plugin
+    plugin.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """An API server of the session's own."""
+    _program("kube-apiserver")
+    with api_server(tmp_path_factory.mktemp("api-server")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def kubernetes(server: ApiServer) -> Iterator[Plugin]:
+    """The kubernetes plugin, configured."""
+    plugin = Plugin("kubernetes")
+    plugin.configure(kubeconfig=server.kubeconfig())
     yield plugin
     plugin.close()
 
