@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from perf.__main__ import main
 from perf.release import Release
 from tests.triton import Triton
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "digits"
@@ -129,3 +130,25 @@ def write(tmp_path: Path) -> Any:
         return path
 
     return put
+
+
+@pytest.fixture
+def run(
+    write: Any,
+    release_file: Path,
+    vegeta: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., tuple[int, str]]:
+    """The program outside of a cluster: exit status and last words of a verify or load job."""
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.delenv("TERMINATION_LOG", raising=False)
+    monkeypatch.setenv("VEGETA", str(vegeta))
+    log = tmp_path / "termination-log"
+
+    def call(kind: str, job: dict[str, Any], release: Path = release_file) -> tuple[int, str]:
+        path = write(job | {"termination_log": str(log)})
+        status = main([kind, "--config", str(path), "--release", str(release)])
+        return status, log.read_text()
+
+    return call

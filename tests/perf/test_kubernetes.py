@@ -6,13 +6,12 @@ A server of the test's own stands in for the API's wire format only.
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from perf.kubernetes import ApiError, Cluster, ForbiddenError
+from tests.perf.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,27 +24,11 @@ LOG = "/api/v1/namespaces/models/pods/a/log?container=kserve-container&tailLines
 
 
 class Api:
-    """Answers by path; remembers who asked."""
+    """Answers by path."""
 
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, bytes]] = {}
-        self.tokens: list[str | None] = []
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                api.tokens.append(self.headers["Authorization"])
-                status, body = api.answers.get(self.path, (404, b"{}"))
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *arguments: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server = Server(lambda asked: self.answers.get(asked.path, (404, b"{}")))
 
     def says(self, path: str, raw: Any, status: int = 200) -> None:
         body = raw if isinstance(raw, bytes) else json.dumps(raw).encode()
@@ -55,16 +38,15 @@ class Api:
 @pytest.fixture
 def api() -> Iterator[Api]:
     made = Api()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    with made.server:
+        yield made
 
 
 @pytest.fixture
 def cluster(api: Api, tmp_path: Path) -> Cluster:
     token = tmp_path / "token"
     token.write_text("first\n")
-    return Cluster(f"http://127.0.0.1:{api.server.server_address[1]}", token)
+    return Cluster(api.server.url, token)
 
 
 def test_reads_the_inference_service_its_pods_and_events(api: Api, cluster: Cluster) -> None:
@@ -93,7 +75,8 @@ def test_token_is_read_each_time(api: Api, cluster: Cluster) -> None:
     cluster.inference_service("models", "digits")
     cluster.token.write_text("second")
     cluster.inference_service("models", "digits")
-    assert api.tokens == ["Bearer first", "Bearer second"]
+    tokens = [asked.headers["Authorization"] for asked in api.server.asked]
+    assert tokens == ["Bearer first", "Bearer second"]
 
 
 @pytest.mark.parametrize("status", [401, 403])

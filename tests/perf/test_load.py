@@ -9,37 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from perf import generator
-from perf.__main__ import main
 from perf.job import Load
 from perf.load import targets
+from perf.measure import Hits, collect
 from perf.tensors import HEADER_LENGTH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from perf.release import Release
     from tests.triton import Triton
-
-
-@pytest.fixture
-def run(
-    write: Any,
-    release_file: Path,
-    vegeta: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Callable[[dict[str, Any]], tuple[int, str]]:
-    """The program; exit status and last words."""
-    monkeypatch.setenv("VEGETA", str(vegeta))
-    log = tmp_path / "termination-log"
-
-    def call(job: dict[str, Any]) -> tuple[int, str]:
-        path = write(job | {"termination_log": str(log)})
-        status = main(["load", "--config", str(path), "--release", str(release_file)])
-        return status, log.read_text()
-
-    return call
 
 
 def test_pass_with_loose_objectives(
@@ -51,7 +30,7 @@ def test_pass_with_loose_objectives(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     result = tmp_path / "result.json"
-    status, words = run(load_job | {"url": f"http://{triton.http}", "result": str(result)})
+    status, words = run("load", load_job | {"url": f"http://{triton.http}", "result": str(result)})
     assert status == 0, words
     assert words.startswith("load test of digits: pass\np99_ms: found ")
     raw = json.loads(result.read_bytes())
@@ -71,7 +50,7 @@ def test_impossible_objective_fails_and_is_named(
     run: Any, triton: Triton, load_job: dict[str, Any]
 ) -> None:
     job = load_job | {"url": f"http://{triton.http}", "duration_seconds": 1}
-    status, words = run(job | {"objectives": job["objectives"] | {"p99_ms": 0.001}})
+    status, words = run("load", job | {"objectives": job["objectives"] | {"p99_ms": 0.001}})
     assert status == 1
     lines = words.splitlines()
     assert lines[0] == "load test of digits: fail"
@@ -79,15 +58,29 @@ def test_impossible_objective_fails_and_is_named(
     assert lines[2].startswith("success_ratio: found 1, wanted at least 0.999: met")
 
 
+def test_generator_that_fell_behind_proves_nothing(
+    run: Any, triton: Triton, load_job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(payloads: Any, job: Load, folder: Path) -> Hits:
+        return collect([str(n * 40_000_000), "200", "1000000", "9", "9", ""] for n in range(75))
+
+    monkeypatch.setattr("perf.load.attack", half)
+    status, words = run("load", load_job | {"url": f"http://{triton.http}"})
+    assert status == 1
+    assert words.startswith("load test of digits: invalid\n")
+    assert "rate_ratio: found 0.5, wanted at least 0.9: MISSED" in words
+    assert words.endswith("give the Job more CPU.")
+
+
 def test_refused_sample_sends_no_load(run: Any, triton: Triton, load_job: dict[str, Any]) -> None:
-    status, words = run(load_job | {"url": f"http://{triton.http}", "model": "absent"})
+    status, words = run("load", load_job | {"url": f"http://{triton.http}", "model": "absent"})
     assert status == 1
     assert "the endpoint refuses a sample, so no load was sent" in words
     assert "absent" in words
 
 
 def test_dead_endpoint_is_said(run: Any, load_job: dict[str, Any]) -> None:
-    status, words = run(load_job | {"url": "http://127.0.0.1:1"})
+    status, words = run("load", load_job | {"url": "http://127.0.0.1:1"})
     assert status == 1
     assert "the endpoint does not answer, so no load was sent" in words
     assert "Connection refused" in words
@@ -97,7 +90,7 @@ def test_generator_that_is_not_there_is_said(
     run: Any, triton: Triton, load_job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VEGETA", "/nowhere/vegeta")
-    status, words = run(load_job | {"url": f"http://{triton.http}"})
+    status, words = run("load", load_job | {"url": f"http://{triton.http}"})
     assert status == 1
     assert "/nowhere/vegeta can't be run: No such file or directory" in words
 

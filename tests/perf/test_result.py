@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from perf import result
 from perf.generator import LoadError
 from perf.result import store
+from tests.perf.server import Asked, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,31 +25,15 @@ class Google:
 
     def __init__(self) -> None:
         self.statuses: list[int] = []
-        self.asked: list[tuple[str, dict[str, str], bytes]] = []
-        google = self
+        self.uploads: list[Asked] = []
+        self.server = Server(self._answer)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                google.asked.append((self.path, dict(self.headers.items()), body))
-                self._say(google.statuses.pop(0) if google.statuses else 200, b"{}")
-
-            def do_GET(self) -> None:
-                known = self.path == TOKEN and self.headers["Metadata-Flavor"] == "Google"
-                self._say(200 if known else 404, b'{"access_token": "secret"}' if known else b"")
-
-            def _say(self, status: int, body: bytes) -> None:
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *arguments: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+    def _answer(self, asked: Asked) -> tuple[int, bytes]:
+        if asked.method == "POST":
+            self.uploads.append(asked)
+            return (self.statuses.pop(0) if self.statuses else 200), b"{}"
+        known = asked.path == TOKEN and asked.headers["Metadata-Flavor"] == "Google"
+        return (200, b'{"access_token": "secret"}') if known else (404, b"")
 
 
 @pytest.fixture
@@ -58,9 +41,8 @@ def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
     monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
     monkeypatch.setattr(result, "PAUSES_SECONDS", (0.0, 0.0, 0.0))
     made = Google()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    with made.server:
+        yield made
 
 
 def test_file_is_canonical_json(tmp_path: Path) -> None:
@@ -77,33 +59,34 @@ def test_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
 def test_emulator_gets_it_without_a_token(
     google: Google, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", scheme + google.address)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", scheme + google.server.address)
     store({"verdict": "pass"}, "gs://bucket/perf/digits 1.json")
-    ((path, headers, body),) = google.asked
-    assert path == UPLOAD
-    assert "Authorization" not in headers
-    assert json.loads(body) == {"verdict": "pass"}
+    (upload,) = google.uploads
+    assert upload.path == UPLOAD
+    assert "Authorization" not in upload.headers
+    assert json.loads(upload.body) == {"verdict": "pass"}
 
 
 def test_google_gets_it_with_the_pods_identity(
     google: Google, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GCE_METADATA_HOST", google.address)
-    monkeypatch.setattr(result, "STORAGE", f"http://{google.address}")
+    monkeypatch.setenv("GCE_METADATA_HOST", google.server.address)
+    monkeypatch.setattr(result, "STORAGE", f"http://{google.server.address}")
     google.statuses = [503]
     store({}, "gs://bucket/perf/digits 1.json")
-    assert [headers["Authorization"] for _, headers, _ in google.asked] == ["Bearer secret"] * 2
+    tokens = [upload.headers["Authorization"] for upload in google.uploads]
+    assert tokens == ["Bearer secret"] * 2
 
 
 @pytest.mark.parametrize(("status", "tries"), [(403, 1), (503, 3)])
 def test_failed_upload_has_its_cause(
     google: Google, monkeypatch: pytest.MonkeyPatch, status: int, tries: int
 ) -> None:
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", google.address)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", google.server.address)
     google.statuses = [status] * 3
     with pytest.raises(LoadError, match=f"uploaded to gs://bucket/r.json: status {status}"):
         store({}, "gs://bucket/r.json")
-    assert len(google.asked) == tries
+    assert len(google.uploads) == tries
 
 
 def test_no_metadata_server_is_said(google: Google, monkeypatch: pytest.MonkeyPatch) -> None:

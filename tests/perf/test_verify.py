@@ -12,7 +12,6 @@ import pytest
 from PIL import Image, ImageOps
 
 from perf import verify as module
-from perf.__main__ import main
 from perf.job import Verify
 from perf.release import Release
 from perf.say import Progress
@@ -38,22 +37,6 @@ def reached(
 
 
 @pytest.fixture
-def run(
-    write: Any, release_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[int, str]]:
-    """The program; exit status and last words."""
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    log = tmp_path / "termination-log"
-
-    def call(job: dict[str, Any], release: Path = release_file) -> tuple[int, str]:
-        path = write(job | {"termination_log": str(log)})
-        status = main(["verify", "--config", str(path), "--release", str(release)])
-        return status, log.read_text()
-
-    return call
-
-
-@pytest.fixture
 def tampered(release_file: Path, write: Any) -> Callable[..., tuple[Path, str]]:
     """release.json with something changed, and its digest."""
 
@@ -67,7 +50,7 @@ def tampered(release_file: Path, write: Any) -> Callable[..., tuple[Path, str]]:
 
 
 def test_released_model_passes(reached: dict[str, Any], run: Any) -> None:
-    status, words = run(reached)
+    status, words = run("verify", reached)
     assert status == 0, words
     assert "predictor ready, signature equal, 10 samples answered within 0.001" in words
 
@@ -77,7 +60,7 @@ def test_other_answer_fails_with_both(reached: dict[str, Any], run: Any, tampere
         raw["samples"][3]["outputs"][0][0] += 1.0
 
     path, digest = tampered(edit)
-    status, words = run(reached | {"release_digest": digest, "deadline_seconds": 1}, path)
+    status, words = run("verify", reached | {"release_digest": digest, "deadline_seconds": 1}, path)
     assert status == 1
     assert "predictor, sample 3: output OUTPUT__0 is [" in words
     assert "apart, allowed 0.001" in words
@@ -91,12 +74,12 @@ def test_other_image_fails(reached: dict[str, Any], run: Any, tampered: Any) -> 
         raw["samples"][0]["image"] = base64.b64encode(file.getvalue()).decode()
 
     path, digest = tampered(edit)
-    status, words = run(reached | {"release_digest": digest, "deadline_seconds": 1}, path)
+    status, words = run("verify", reached | {"release_digest": digest, "deadline_seconds": 1}, path)
     assert (status, "predictor, sample 0" in words) == (1, True)
 
 
 def test_other_signature_fails_with_both(reached: dict[str, Any], run: Any) -> None:
-    status, words = run(reached | {"model": "other", "deadline_seconds": 1})
+    status, words = run("verify", reached | {"model": "other", "deadline_seconds": 1})
     assert status == 1
     assert "the model's inputs are INPUT__0 FP32 [-1, 3, 64, 64]" in words
     assert "the release's INPUT__0 FP32 [3, 32, 32]" in words
@@ -104,7 +87,7 @@ def test_other_signature_fails_with_both(reached: dict[str, Any], run: Any) -> N
 
 def test_deadline_is_kept_and_says_what_was_waited_for(reached: dict[str, Any], run: Any) -> None:
     started = time.monotonic()
-    status, words = run(reached | {"model": "absent", "deadline_seconds": 2})
+    status, words = run("verify", reached | {"model": "absent", "deadline_seconds": 2})
     assert status == 1
     assert 1 < time.monotonic() - started < 4
     assert "does not serve release" in words
@@ -117,7 +100,7 @@ def test_nobody_there_fails_at_the_deadline(
     verify_job: dict[str, Any], run: Any, protocol: str
 ) -> None:
     job = verify_job | {"predictor_protocol": protocol, "deadline_seconds": 1}
-    status, words = run(job | {"predictor_url": "http://127.0.0.1:1"})
+    status, words = run("verify", job | {"predictor_url": "http://127.0.0.1:1"})
     assert (status, "127.0.0.1:1" in words) == (1, True)
 
 
