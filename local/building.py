@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 import signal
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.errors import LocalError
-from local.processes import dies_with_parent
+from local.processes import leashed
 from local.toolchain import ROOT, TOOLS, Tool, build_flags, cache, cached, go, module, tool, version
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def _build(wanted: Tool, title: str) -> None:
         made.mkdir()
         options = build_flags(wanted)
         if wanted.patches:
-            options.append(f"-overlay={_overlay(wanted, Path(scratch) / 'overlay')}")
+            options.append(f"-modfile={_patched(wanted, Path(scratch))}")
         _compile(wanted, options, made / wanted.name, title)
         if wanted.beside:
             source = module(wanted.beside.module, wanted.beside.folder) / wanted.beside.path
@@ -93,22 +92,31 @@ def _build(wanted: Tool, title: str) -> None:
         made.rename(target)
 
 
-def _overlay(wanted: Tool, folder: Path) -> Path:
-    """What `go build -overlay` reads: the patched files in place of the module's own."""
-    folder.mkdir()
-    texts: dict[Path, str] = {}
+def _patched(wanted: Tool, folder: Path) -> Path:
+    """A go.mod beside copies of the patched modules, which it has instead of the published ones."""
+    mod = (ROOT / wanted.folder / "go.mod").read_text()
+    folder_of: dict[str, Path] = {}
     for patch in wanted.patches:
-        source = module(patch.module, wanted.folder) / patch.path
-        text = texts.get(source) or source.read_text()
+        if patch.module not in folder_of:
+            copy = folder_of[patch.module] = folder / str(len(folder_of))
+            _copy_sources(module(patch.module, wanted.folder), copy)
+            mod += f"\nreplace {patch.module} => {copy}\n"
+        source = folder_of[patch.module] / patch.path
+        text = source.read_text()
         if text.count(patch.replace) != 1:
-            raise LocalError(f"{wanted.name}: {source} doesn't say {patch.replace!r} exactly once")
-        texts[source] = text.replace(patch.replace, patch.by)
-    for number, text in enumerate(texts.values()):
-        (folder / f"{number}.go").write_text(text)
-    replaced = {str(source): str(folder / f"{n}.go") for n, source in enumerate(texts)}
-    index = folder / "overlay.json"
-    index.write_text(json.dumps({"Replace": replaced}))
-    return index
+            raise LocalError(f"{patch.module}/{patch.path} doesn't say {patch.replace!r} once")
+        source.write_text(text.replace(patch.replace, patch.by))
+    (folder / "go.mod").write_text(mod)
+    shutil.copyfile(ROOT / wanted.folder / "go.sum", folder / "go.sum")
+    return folder / "go.mod"
+
+
+def _copy_sources(source: Path, target: Path) -> None:
+    """The Go files of a module; KServe's has 430 MB of other things."""
+    for file in [*source.rglob("*.go"), source / "go.mod"]:
+        copy = target / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(file.read_bytes())
 
 
 def _compile(wanted: Tool, options: list[str], program: Path, title: str) -> None:
@@ -116,13 +124,12 @@ def _compile(wanted: Tool, options: list[str], program: Path, title: str) -> Non
     begun = time.monotonic()
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(
-            command,
+            leashed(command, signal.SIGINT),
             cwd=ROOT / wanted.folder,
             env=os.environ | {"CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": ""},
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
-            preexec_fn=dies_with_parent(signal.SIGINT),
         )
         try:
             _follow(process, title, begun)

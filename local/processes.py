@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
-__all__ = ["dies_with_parent", "is_running", "start_time", "stop"]
-
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+__all__ = ["is_running", "leashed", "start_time", "stop"]
 
 
-def dies_with_parent(death: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
-    """For `preexec_fn`: the kernel sends `death` when the thread that started the child is gone."""
-    parent = os.getpid()
+def leashed(command: Sequence[str], death: signal.Signals = signal.SIGKILL) -> list[str]:
+    """The command such that the kernel sends `death` to its process when the caller's dies.
 
-    def bind() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, death)
-        if os.getppid() != parent:  # It died before the line above.
-            os._exit(1)
-
-    return bind
+    Strictly when the caller's thread does: start it from the main thread.
+    """
+    leash = Path(__file__).with_name("leash.py")
+    return [sys.executable, "-I", "-S", str(leash), str(os.getpid()), str(int(death)), *command]
 
 
 def start_time(pid: int) -> int | None:

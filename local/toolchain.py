@@ -160,6 +160,13 @@ TOOLS: tuple[Tool, ...] = (
         "github.com/kserve/kserve",
         patches=_KSERVE_ON_LOOPBACK,
     ),
+    Tool(
+        "etcd",
+        "local/tools/kubernetes",
+        "go.etcd.io/etcd/server/v3",
+        "go.etcd.io/etcd/server/v3",
+        on_path=Program(("--version",), parts=2),
+    ),
     _knative("controller"),
     _knative("webhook"),
     Tool(

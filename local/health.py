@@ -1,0 +1,65 @@
+"""Whether something answers. Each check is one short request and never raises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import urllib3
+
+from local.api import Api, ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.layout import Layout
+
+__all__ = ["answers", "api_server", "node", "succeeds"]
+
+_PATIENCE = 3.0
+
+# Certificates are not looked at: some of these make their own, and the port is the cluster's.
+_pool = urllib3.PoolManager(cert_reqs="CERT_NONE", retries=False)
+urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+
+def _status(url: str) -> int:
+    try:
+        return _pool.request("GET", url, timeout=_PATIENCE).status
+    except urllib3.exceptions.HTTPError:
+        return 0
+
+
+def succeeds(url: str) -> Callable[[], bool]:
+    """The page is there and says yes."""
+    return lambda: 200 <= _status(url) < 300
+
+
+def answers(url: str) -> Callable[[], bool]:
+    """Somebody speaks HTTP there, whatever they say."""
+    return lambda: _status(url) > 0
+
+
+def api_server(layout: Layout) -> Callable[[], bool]:
+    """Ready in its own words, etcd and start-up hooks included."""
+
+    def check() -> bool:
+        try:
+            return Api(layout, _PATIENCE).get("/readyz")["text"] == "ok"
+        except ApiError:
+            return False
+
+    return check
+
+
+def node(layout: Layout, name: str) -> Callable[[], bool]:
+    """The Node is Ready, as the agent said and the controller manager didn't contradict."""
+
+    def check() -> bool:
+        try:
+            found = Api(layout, _PATIENCE).find(f"/api/v1/nodes/{name}") or {}
+        except ApiError:
+            return False
+        conditions = found.get("status", {}).get("conditions", [])
+        return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+    return check

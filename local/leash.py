@@ -1,0 +1,26 @@
+"""Runs a command that doesn't outlive its parent: `leash.py PARENT SIGNAL COMMAND…`.
+
+A script of its own, run by a fresh interpreter, since code between fork and exec may deadlock in
+a parent with threads. The kernel keeps the parent-death signal across exec, and so the pid.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    parent, death, *command = sys.argv[1:]
+    if ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(death)) != 0:
+        sys.exit("prctl(PR_SET_PDEATHSIG) failed")
+    if os.getppid() != int(parent):  # It died before the lines above.
+        sys.exit("the parent is gone")
+    os.execv(command[0], command)
+
+
+if __name__ == "__main__":
+    main()

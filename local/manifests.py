@@ -1,0 +1,87 @@
+"""Kubernetes objects as their projects publish them, out of the Go modules' sources."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import yaml
+
+from local.api import Api, ApiError, Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+__all__ = ["apply_all", "read", "with_namespace"]
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_CLUSTER_WIDE = frozenset(
+    {
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "ClusterServingRuntime",
+        "ClusterStorageContainer",
+        "CustomResourceDefinition",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "ValidatingWebhookConfiguration",
+    }
+)
+
+
+def read(*places: Path) -> list[Manifest]:
+    """Every object of these files, and of the YAML files right in these folders, in name order."""
+    files: list[Path] = []
+    for place in places:
+        files += sorted(place.glob("*.yaml")) if place.is_dir() else [place]
+    documents = [
+        document
+        for file in files
+        if file.name != "kustomization.yaml"
+        for document in yaml.load_all(file.read_text(), _Loader)
+    ]
+    return [document for document in documents if document]
+
+
+def with_namespace(manifests: Iterable[Manifest], namespace: str) -> list[Manifest]:
+    """As kustomize's `namespace:` does it: for objects and for the accounts that bindings name."""
+    placed = []
+    for manifest in manifests:
+        if manifest["kind"] not in _CLUSTER_WIDE:
+            manifest["metadata"]["namespace"] = namespace
+        for subject in manifest.get("subjects", []):
+            if subject["kind"] == "ServiceAccount":
+                subject["namespace"] = namespace
+        placed.append(manifest)
+    return placed
+
+
+def apply_all(api: Api, manifests: Iterable[Manifest]) -> None:
+    """Namespaces and definitions first, the rest side by side. ApiErrors name the object."""
+    rest = list(manifests)
+    for kind in ("Namespace", "CustomResourceDefinition"):
+        first = [each for each in rest if each["kind"] == kind]
+        rest = [each for each in rest if each["kind"] != kind]
+        _apply_together(api, first)
+        if kind == "CustomResourceDefinition":
+            api.wait_for_definitions(first)
+    _apply_together(api, rest)
+
+
+def _apply_together(api: Api, manifests: list[Manifest]) -> None:
+    def apply(manifest: Manifest) -> None:
+        try:
+            api.apply(manifest)
+        except ApiError as error:
+            name = f"{manifest['kind']} {manifest['metadata']['name']}"
+            raise ApiError(error.status, f"{name}: {error}") from error
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(apply, manifests))
+
+
+def digest(*parts: object) -> str:
+    """A short name for what was applied."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
