@@ -1,7 +1,9 @@
-"""A plugin's process: a port on standard output, then calls until the engine ends it."""
+"""A plugin's process: a port on standard output, then calls until the engine ends it or is gone."""
 
 from __future__ import annotations
 
+import os
+import select
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -10,6 +12,8 @@ import grpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from local.plugins.provider import Provider
 
 # Waiting for a Job or an upload takes a thread for as long; a stack has fewer resources than this.
@@ -17,9 +21,9 @@ THREADS = 64
 MESSAGE_BYTES = 400 * 1024 * 1024
 
 
-def serve(provider: type[Provider]) -> None:
+def serve(provider: type[Provider], arguments: Sequence[str]) -> None:
     """Serve one provider. The engine's address is the first argument that is not a flag."""
-    addresses = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+    addresses = [argument for argument in arguments if not argument.startswith("-")]
     server = grpc.server(
         ThreadPoolExecutor(THREADS),
         options=[
@@ -33,4 +37,13 @@ def serve(provider: type[Provider]) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)
-    server.wait_for_termination()
+    _wait_for_reader_to_go(sys.stdout.fileno())
+    # Whatever is waited for, nobody is there to hear of it.
+    os._exit(0)
+
+
+def _wait_for_reader_to_go(output: int) -> None:
+    """An engine that was killed can't end its plugins; its end of their output closes, though."""
+    closed = select.poll()
+    closed.register(output, 0)
+    closed.poll()

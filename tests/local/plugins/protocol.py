@@ -107,14 +107,14 @@ class Plugin:
         path = shutil.which(executable) if OFFICIAL else str(OWN / executable)
         assert path, f"{executable} is not on PATH"
         self.engine = Engine()
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [path, self.engine.address],
             stdout=subprocess.PIPE,
             env={**os.environ, **(environment or {})},
             text=True,
         )
-        assert self._process.stdout is not None
-        port = self._process.stdout.readline().strip()
+        assert self.process.stdout is not None
+        port = self.process.stdout.readline().strip()
         size = 400 * 1024 * 1024
         self.channel = grpc.insecure_channel(
             f"127.0.0.1:{port}",
@@ -128,8 +128,8 @@ class Plugin:
     def close(self) -> None:
         """End the process."""
         self.channel.close()
-        self._process.terminate()
-        self._process.wait()
+        self.process.terminate()
+        self.process.wait()
         self.engine.server.stop(None)
 
     def configure(self, **settings: Any) -> None:
@@ -259,6 +259,11 @@ class Plugin:
             return None
         inputs, outputs = decode(response.inputs), decode(response.properties)
         return State(token, name, response.id, inputs, outputs)
+
+    def invoke(self, token: str) -> None:
+        """Call a function of the plugin's."""
+        with _errors():
+            self.stub.Invoke(provider_pb2.InvokeRequest(tok=token))
 
     def delete(self, old: State, timeout: float = 0) -> None:
         """Remove a resource."""

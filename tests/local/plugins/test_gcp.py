@@ -6,7 +6,6 @@ import base64
 import hashlib
 import itertools
 import os
-import subprocess
 import urllib.request
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -279,10 +278,3 @@ class TestMember:
     def test_a_bad_member_is_refused(self, gcp: Plugin) -> None:
         with pytest.raises(Rejected, match="nobody"):
             gcp.check(MEMBER, "reader", {"bucket": "b", "role": "r", "member": "nobody"})
-
-
-def test_goes_when_the_engine_ends_it(emulator: str) -> None:
-    plugin = Plugin("gcp", {"STORAGE_EMULATOR_HOST": emulator})
-    plugin.close()
-    assert isinstance(plugin._process, subprocess.Popen)
-    assert plugin._process.returncode is not None

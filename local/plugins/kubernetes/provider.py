@@ -1,4 +1,4 @@
-"""`pulumi-resource-kubernetes`."""
+"""The kubernetes provider: its configuration and its types."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from local.plugins.kubernetes.cluster import Cluster
 from local.plugins.kubernetes.kinds import TYPES
 from local.plugins.kubernetes.objects import OwnedObject, PatchedObject
 from local.plugins.provider import Provider
-from local.plugins.server import serve
 
 if TYPE_CHECKING:
     from local.plugins.resource import Values
@@ -39,6 +38,3 @@ class KubernetesProvider(Provider):
 
 
 _SETTINGS = ("kubeconfig", "context", "namespace")
-
-if __name__ == "__main__":
-    serve(KubernetesProvider)

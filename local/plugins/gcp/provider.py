@@ -1,4 +1,4 @@
-"""`pulumi-resource-gcp`."""
+"""The gcp provider: its configuration and its types."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from local.plugins.gcp.bucket_object import BucketObject
 from local.plugins.gcp.iam import BucketIamMember
 from local.plugins.gcp.storage import Storage, require_emulator
 from local.plugins.provider import Provider
-from local.plugins.server import serve
 
 if TYPE_CHECKING:
     from local.plugins.resource import Values
@@ -40,7 +39,3 @@ class GcpProvider(Provider):
     def configure(self, settings: Values) -> None:
         require_emulator()
         self.bucket.project = settings.get("project", self.bucket.project)
-
-
-if __name__ == "__main__":
-    serve(GcpProvider)
