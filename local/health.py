@@ -44,7 +44,7 @@ def api_server(layout: Layout) -> Callable[[], bool]:
 
     def check() -> bool:
         try:
-            return Api(layout, _PATIENCE).get("/readyz")["text"] == "ok"
+            return bool(Api(layout, _PATIENCE).get("/readyz")["text"] == "ok")
         except ApiError:
             return False
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["is_running", "leashed", "start_time", "stop"]
+__all__ = ["is_running", "leashed", "start_mark", "stop"]
 
 
 def leashed(command: Sequence[str], death: signal.Signals = signal.SIGKILL) -> list[str]:
@@ -25,23 +25,24 @@ def leashed(command: Sequence[str], death: signal.Signals = signal.SIGKILL) -> l
     return [sys.executable, "-I", "-S", str(leash), str(os.getpid()), str(int(death)), *command]
 
 
-def start_time(pid: int) -> int | None:
-    """In clock ticks since boot; a process and its pid's next owner differ in it. None: gone."""
+def start_mark(pid: int) -> str | None:
+    """The boot and the clock tick of a process's start: with the pid, a name for it. None: gone."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
     except OSError:
         return None
     # The name, in parentheses, may hold spaces and parentheses itself.
     state, *fields = text[text.rindex(")") + 2 :].split()
-    return None if state in "ZX" else int(fields[18])
+    return None if state in "ZX" else f"{boot[:8]}:{fields[18]}"
 
 
-def is_running(pid: int, started: int) -> bool:
-    """Whether this very process is alive."""
-    return start_time(pid) == started
+def is_running(pid: int, started: str) -> bool:
+    """Whether this very process is alive, and not the next owner of its pid."""
+    return start_mark(pid) == started
 
 
-def stop(pid: int, started: int, grace: float = 10.0) -> None:
+def stop(pid: int, started: str, grace: float = 10.0) -> None:
     """Ask a process to end, then end it. Never another one that got its pid since."""
     for death, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
         if not is_running(pid, started):

@@ -1,0 +1,102 @@
+"""`python -m local up|down|status|logs|env`: the local cluster, by hand."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from local.cluster import bring_down, bring_up
+from local.environment import exports
+from local.errors import LocalError
+from local.layout import ROOT, Layout
+from local.report import report
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _up(layout: Layout, wanted: argparse.Namespace) -> int:
+    bring_up(layout)
+    # What is deployed on the cluster is the stack's business, not the cluster's.
+    if not wanted.cluster_only and (ROOT / "local" / "stack.py").exists():
+        importlib.import_module("local.stack").up(layout)
+    return 0
+
+
+def _down(layout: Layout, wanted: argparse.Namespace) -> int:
+    bring_down(layout, keep=wanted.keep)
+    return 0
+
+
+def _status(layout: Layout, _: argparse.Namespace) -> int:
+    text, well = report(layout)
+    print(text)
+    return 0 if well else 1
+
+
+def _logs(layout: Layout, wanted: argparse.Namespace) -> int:
+    files = _log_files(layout, wanted.name)
+    if not files:
+        known = sorted(path.stem for path in layout.logs.glob("*.log"))
+        raise LocalError(
+            f"no log of {wanted.name!r}; there are {', '.join(known) or 'none'}, and the pods'"
+        )
+    follow = ["-F"] if wanted.follow else []
+    sys.stdout.flush()
+    os.execvp("tail", ["tail", "-n", str(wanted.lines), *follow, *map(str, files)])
+
+
+def _log_files(layout: Layout, name: str) -> list[Path]:
+    """Of a process of the cluster, or of the pods whose name begins so."""
+    if layout.log(name).exists():
+        return [layout.log(name)]
+    found = [
+        path
+        for path in layout.node.rglob("*.log")
+        if any(part.startswith(name) for part in path.relative_to(layout.node).parts)
+    ]
+    return sorted(found, key=lambda path: path.stat().st_mtime)
+
+
+def _env(layout: Layout, _: argparse.Namespace) -> int:
+    print(exports(layout))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="build what is missing, start the cluster, deploy")
+    up.add_argument("--cluster-only", action="store_true", help="deploy nothing on it")
+    up.set_defaults(run=_up)
+    down = commands.add_parser("down", help="stop the cluster and remove it")
+    down.add_argument("--keep", action="store_true", help="keep its data for the next `up`")
+    down.set_defaults(run=_down)
+    commands.add_parser("status", help="what runs").set_defaults(run=_status)
+    logs = commands.add_parser("logs", help="of a process (supervisor, etcd, …) or of a pod")
+    logs.add_argument("name")
+    logs.add_argument("-f", "--follow", action="store_true")
+    logs.add_argument("-n", "--lines", type=int, default=200)
+    logs.set_defaults(run=_logs)
+    commands.add_parser("env", help="exports for a shell").set_defaults(run=_env)
+    return parser
+
+
+def main() -> int:
+    wanted = _parser().parse_args()
+    try:
+        code: int = wanted.run(Layout.current(), wanted)
+    except LocalError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

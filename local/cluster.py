@@ -1,0 +1,179 @@
+"""Starts and stops the local cluster, and says so to the person at the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from local import manifests, state
+from local.building import build_missing
+from local.certificates import ensure_certificates, kubeconfig
+from local.control_plane import processes
+from local.errors import LocalError
+from local.layout import ROOT, Layout, choose_ports
+from local.processes import start_mark, stop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["bring_down", "bring_up"]
+
+_PATIENCE = 180.0
+_HOPELESS = 5
+"""A process that ended so often without ever being healthy won't be, however long we wait."""
+
+
+def bring_up(layout: Layout) -> None:
+    """Everything built, running and healthy. Raises LocalError with the reason and the log."""
+    if sys.platform != "linux":
+        raise LocalError("the local cluster needs Linux: its pods are processes in namespaces")
+    begun = time.monotonic()
+    with _one_at_a_time(layout):
+        build_missing()
+        now = state.read(layout)
+        if now and now.runs() and now.edition != _edition(layout):
+            print("the cluster's programs or settings have changed: starting it anew")
+            _stop(layout, now)
+            now = None
+        if not now or not now.runs():
+            _clear_leftovers(now)
+            _prepare(layout)
+            _start_supervisor(layout)
+        _wait(layout, begun)
+
+
+def bring_down(layout: Layout, *, keep: bool = False) -> None:
+    """Nothing running and, unless it's to be kept, nothing left of the cluster but its logs."""
+    with _one_at_a_time(layout):
+        now = state.read(layout)
+        if now:
+            _stop(layout, now)
+        if not keep:
+            for path in (layout.etcd, layout.gcs, layout.node, layout.pulumi, layout.certificates):
+                shutil.rmtree(path, ignore_errors=True)
+            for path in (layout.kubeconfig, layout.endpoints, layout.base / "ports.json"):
+                path.unlink(missing_ok=True)
+        shutil.rmtree(layout.scratch, ignore_errors=True)
+    print("the local cluster is stopped" + (", its data kept" if keep else " and removed"))
+
+
+@contextlib.contextmanager
+def _one_at_a_time(layout: Layout) -> Iterator[None]:
+    layout.base.mkdir(parents=True, exist_ok=True)
+    with (layout.base / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another `up` or `down` is at work in this clone; waiting for it", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _edition(layout: Layout) -> str:
+    """Changes when the supervisor would start anything else than what runs."""
+    commands = [(each.name, each.command, sorted(each.env.items())) for each in processes(layout)]
+    code = [path.read_text() for path in sorted((ROOT / "local").glob("*.py"))]
+    return manifests.digest(commands, code)
+
+
+def _stop(layout: Layout, now: state.State) -> None:
+    print("stopping the local cluster …", flush=True)
+    stop(now.pid, now.started, grace=120.0)
+    _clear_leftovers(now)
+    layout.state.unlink(missing_ok=True)
+
+
+def _clear_leftovers(now: state.State | None) -> None:
+    """What a killed supervisor's processes left behind, the node agent with its pods first."""
+    for name, record in sorted(
+        (now.processes if now else {}).items(), key=lambda p: p[0] != "node"
+    ):
+        if record.runs():
+            print(f"stopping {name}, left by a supervisor that was killed", flush=True)
+            stop(record.pid, record.started, grace=60.0 if name == "node" else 10.0)
+
+
+def _prepare(layout: Layout) -> None:
+    for folder in (layout.base, layout.etcd, layout.gcs, layout.node, layout.pulumi, layout.logs):
+        folder.mkdir(parents=True, exist_ok=True)
+    layout.etcd.chmod(0o700)  # etcd's own demand.
+    choose_ports(layout)
+    ensure_certificates(layout)
+    kubeconfig(layout, "admin", layout.kubeconfig)
+    for name in ("kube-controller-manager", "kube-scheduler", "kserve-manager", "knative"):
+        kubeconfig(layout, name, layout.certificates / f"{name}.kubeconfig")
+    served = layout.scratch / "kserve-manager" / "k8s-webhook-server" / "serving-certs"
+    served.mkdir(parents=True, exist_ok=True)
+    for suffix in ("crt", "key"):
+        source = layout.certificates / f"kserve-manager.{suffix}"
+        shutil.copy2(source, served / f"tls.{suffix}")
+
+
+def _start_supervisor(layout: Layout) -> None:
+    layout.state.unlink(missing_ok=True)
+    environment = os.environ | {
+        "KSERVE_TRITON_LOCAL": str(layout.base),
+        state.EDITION: _edition(layout),
+        "PYTHONUNBUFFERED": "1",
+    }
+    environment.pop("KUBECONFIG", None)
+    with layout.log("supervisor").open("ab") as log:
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "local.supervisor"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    first = state.State(
+        supervisor.pid, start_mark(supervisor.pid) or "", environment[state.EDITION]
+    )
+    if supervisor.poll() is None and not layout.state.exists():
+        state.write(layout, first)
+
+
+def _wait(layout: Layout, begun: float) -> None:
+    """Follow the supervisor's notes until all is well."""
+    said: set[str] = set()
+    while True:
+        now = state.read(layout)
+        if now is None or not now.runs():
+            raise LocalError(f"the supervisor ended.\n{_tail(layout, 'supervisor')}")
+        for name, record in now.processes.items():
+            if record.healthy and name not in said:
+                said.add(name)
+                where = f"127.0.0.1:{record.port}" if record.port else f"pid {record.pid}"
+                print(f"  {name:<24} {where:<16} {_elapsed(begun)}", flush=True)
+            if record.restarts >= _HOPELESS and name not in said and not record.healthy:
+                raise LocalError(f"{name} doesn't stay up.\n{_tail(layout, name)}")
+        if now.processes and now.is_well():
+            print(f"the local cluster is up ({_elapsed(begun).strip()})", flush=True)
+            return
+        if time.monotonic() - begun > _PATIENCE:
+            raise LocalError(_what_is_missing(layout, now))
+        time.sleep(0.1)
+
+
+def _elapsed(begun: float) -> str:
+    return f"{time.monotonic() - begun:5.1f} s"
+
+
+def _what_is_missing(layout: Layout, now: state.State) -> str:
+    ill = [name for name, record in now.processes.items() if not record.healthy]
+    undone = [f"{name}: {said}" for name, said in now.tasks.items() if said != "done"]
+    words = [f"the cluster isn't healthy after {_PATIENCE:.0f} s: {', '.join(ill) or 'all run'}"]
+    return "\n".join([*words, *undone, *(_tail(layout, name) for name in ill[:1])])
+
+
+def _tail(layout: Layout, name: str) -> str:
+    path = layout.log(name)
+    lines = path.read_text(errors="replace").splitlines()[-12:] if path.exists() else []
+    return "\n".join([f"The last lines of {path}:", *(f"  {line[:300]}" for line in lines)])

@@ -1,0 +1,50 @@
+"""The environment in which plain `pulumi` and `kubectl` work on the local cluster."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+from local.layout import ROOT
+from local.toolchain import cache, tool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local.layout import Layout
+
+__all__ = ["environment", "exports"]
+
+
+def _folders() -> list[Path]:
+    """Ahead of PATH: the CLI, its language host, the plugins, the program's Python."""
+    programs = [tool("pulumi").parent, tool("pulumi-language-python").parent]
+    own = [ROOT / "local" / "plugins", ROOT / ".venv" / "bin"]
+    return list(dict.fromkeys([*programs, *own]))
+
+
+def _settings(layout: Layout) -> dict[str, str]:
+    return {
+        "KUBECONFIG": str(layout.kubeconfig),
+        "STORAGE_EMULATOR_HOST": layout.storage(),
+        "PULUMI_BACKEND_URL": f"file://{layout.pulumi}",
+        # Not the user's own: nothing of this is left in their home, nor is their login touched.
+        "PULUMI_HOME": str(cache().parent / "pulumi"),
+        "PULUMI_CONFIG_PASSPHRASE": "",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
+
+
+def environment(layout: Layout) -> dict[str, str]:
+    """For a child process: this process's environment with the local cluster's on top."""
+    path = os.pathsep.join([*map(str, _folders()), os.environ.get("PATH", os.defpath)])
+    return os.environ | _settings(layout) | {"PATH": path}
+
+
+def exports(layout: Layout) -> str:
+    """For a shell: `eval "$(make -s env)"`."""
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in _settings(layout).items()]
+    folders = os.pathsep.join(shlex.quote(str(folder)) for folder in _folders())
+    return "\n".join([*lines, f'export PATH={folders}:"$PATH"'])

@@ -1,0 +1,103 @@
+"""`make status`: what runs, as tables."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from local import state
+from local.api import Api, ApiError, Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from local.layout import Layout
+
+__all__ = ["report"]
+
+_SERVICES = "/apis/serving.kserve.io/v1beta1/inferenceservices"
+
+
+def report(layout: Layout) -> tuple[str, bool]:
+    """The tables, and whether all is well."""
+    now = state.read(layout)
+    if now is None:
+        return "the local cluster is not running. Start it with: make up", False
+    parts = [_processes(now)]
+    if not now.runs():
+        parts.append("The supervisor is gone. Heal the cluster with: make up")
+    parts += [f"{name}: {said}" for name, said in now.tasks.items() if said != "done"]
+    try:
+        api = Api(layout, timeout=5.0)
+        parts += [_nodes(api), _inference_services(api), _pods(api)]
+    except ApiError as error:
+        parts.append(str(error))
+    return "\n\n".join(parts), now.is_well()
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    lines = [
+        "   ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in [head, *rows]
+    ]
+    return "\n".join(lines)
+
+
+def _ago(moment: float) -> str:
+    seconds = int(max(0.0, time.time() - moment))
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+
+
+def _processes(now: state.State) -> str:
+    rows = []
+    for name, record in now.processes.items():
+        runs = record.runs()
+        health = ("yes" if record.healthy else "no") if runs else "not running"
+        pid, since = (str(record.pid), _ago(record.since)) if runs else ("-", "-")
+        rows.append((name, pid, since, str(record.port or "-"), health, str(record.restarts)))
+    return _table(("PROCESS", "PID", "UP", "PORT", "HEALTHY", "RESTARTS"), rows)
+
+
+def _condition(item: Manifest, kind: str) -> str:
+    conditions = item.get("status", {}).get("conditions", [])
+    return next((str(c["status"]) for c in conditions if c["type"] == kind), "Unknown")
+
+
+def _nodes(api: Api) -> str:
+    rows = []
+    for node in api.get("/api/v1/nodes")["items"]:
+        has = node.get("status", {}).get("allocatable", {})
+        ready = "Ready" if _condition(node, "Ready") == "True" else "NotReady"
+        gpus = has.get("nvidia.com/gpu", "0")
+        rows.append(
+            (node["metadata"]["name"], ready, has.get("cpu", "-"), has.get("memory", "-"), gpus)
+        )
+    return _table(("NODE", "STATUS", "CPU", "MEMORY", "GPU"), rows)
+
+
+def _inference_services(api: Api) -> str:
+    rows = []
+    for service in (api.find(_SERVICES) or {"items": []})["items"]:
+        place = service["metadata"]
+        url = service.get("status", {}).get("url", "-")
+        rows.append((place["namespace"], place["name"], _condition(service, "Ready"), url))
+    return _table(("NAMESPACE", "INFERENCESERVICE", "READY", "URL"), rows)
+
+
+def _pods(api: Api) -> str:
+    rows = []
+    for pod in api.get("/api/v1/pods")["items"]:
+        status = pod.get("status", {})
+        containers = status.get("containerStatuses", [])
+        ready = sum(bool(each["ready"]) for each in containers)
+        restarts = sum(each["restartCount"] for each in containers)
+        waits = [each["state"].get("waiting", {}).get("reason") for each in containers]
+        says = next(filter(None, waits), status.get("phase", "-"))
+        place, total = pod["metadata"], len(pod["spec"]["containers"])
+        rows.append(
+            (place["namespace"], place["name"], f"{ready}/{total}", str(says), str(restarts))
+        )
+    return _table(("NAMESPACE", "POD", "READY", "STATUS", "RESTARTS"), rows)
