@@ -63,6 +63,12 @@ class Asset:
         return File(self.path).read_bytes() if self.path else self.text.encode()
 
     @property
+    def is_elided(self) -> bool:
+        """Whether the engine sent the hash alone, as it does where a diff is all that is asked."""
+        nothing = not self.path and not self.text
+        return nothing and self.hash not in ("", hashlib.sha256(b"").hexdigest())
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the content, computed where the engine gave none."""
         return self.hash or hashlib.sha256(self.read()).hexdigest()
@@ -163,7 +169,10 @@ def _fill_scalar(target: struct_pb2.Value, value: Any) -> None:
         fields = target.struct_value.fields
         fields[_SIGNATURE].string_value = _ASSET
         fields["hash"].string_value = value.digest
-        fields["path" if value.path else "text"].string_value = value.path or value.text
+        if value.path:
+            fields["path"].string_value = value.path
+        elif value.text or not value.is_elided:
+            fields["text"].string_value = value.text
     else:
         target.string_value = str(value)
 

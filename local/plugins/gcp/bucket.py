@@ -86,7 +86,7 @@ class Bucket(Resource):
         remote = self._storage.bucket(name)
         if remote is None:
             return None
-        if not inputs:
+        if not inputs and not outputs:
             # The rest the emulator doesn't know; the first update records it.
             inputs = {"name": name, "forceDestroy": False, DEFAULTS: []}
         return State(name, {**(outputs or self._outputs(inputs)), **remote}, inputs)

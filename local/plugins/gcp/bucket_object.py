@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from local.plugins.changes import Change, Difference, compare, refreshed, under
@@ -49,6 +49,8 @@ _SETTINGS = {
 _COMPUTED = ("md5hash", "md5hexhash", "detectMd5hash", "crc32c", "generation", "mediaLink")
 # What was uploaded; a content hash that differs from it was made by somebody else.
 _UPLOADED = "__uploadedMd5hash"
+# What an import found; a source of that content needs no upload.
+_IMPORTED = "__importedSha256"
 
 
 class BucketObject(Resource):
@@ -70,9 +72,9 @@ class BucketObject(Resource):
     def diff(self, old_inputs: Values, old_outputs: Values, inputs: Values) -> Difference:
         changes = compare(old_inputs, inputs)
         replaces = {path for path in changes if not under(path, _CHANGEABLE)}
-        if ("source",) in changes and _holds(old_outputs, inputs.get("source")):
-            # An import: nobody told the plugin before where the content came from.
-            del changes["source",]
+        source = inputs.get("source")
+        if isinstance(source, Asset) and source.digest == old_outputs.get(_IMPORTED):
+            changes.pop(("source",), None)
             replaces.discard(("source",))
         uploaded = old_outputs.get(_UPLOADED)
         if uploaded is not None and uploaded != old_outputs.get("md5hash"):
@@ -92,12 +94,12 @@ class BucketObject(Resource):
         remote = self._storage.object(bucket, name)
         if remote is None:
             return None
-        if not inputs:
+        if not inputs and not outputs:
             inputs = {"bucket": bucket, "name": name, DEFAULTS: []}
-            return State(f"{bucket}-{name}", _outputs(inputs, remote), inputs)
+            found = {_IMPORTED: hashlib.sha256(self._storage.content(bucket, name)).hexdigest()}
+            return State(f"{bucket}-{name}", _outputs(inputs, remote) | found, inputs)
         live = _outputs({**outputs, **inputs}, remote)
-        if _UPLOADED in outputs:
-            live[_UPLOADED] = outputs[_UPLOADED]
+        live |= {key: outputs[key] for key in (_UPLOADED, _IMPORTED) if key in outputs}
         return State(identifier, live, refreshed(inputs, outputs, live))
 
     def update(self, operation: Operation, state: State, inputs: Values) -> Values:
@@ -132,14 +134,6 @@ def _place(identifier: str, outputs: Values) -> tuple[str, str]:
     if not slash:
         raise PluginError(f"to import an object give BUCKET/NAME; found {identifier!r}")
     return bucket, name
-
-
-def _holds(outputs: Values, source: Any) -> bool:
-    """Whether an imported object's content is that of a local file."""
-    if _UPLOADED in outputs or not isinstance(source, Asset) or "md5hash" not in outputs:
-        return False
-    digest = hashlib.md5(source.read(), usedforsecurity=False).digest()
-    return bool(base64.b64encode(digest).decode() == outputs["md5hash"])
 
 
 def _outputs(inputs: Values, remote: Remote) -> Values:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from local.plugins.resource import PluginError
@@ -26,12 +26,15 @@ class Storage:
     """Buckets and objects as the JSON API describes them. Every method raises PluginError."""
 
     def __init__(self) -> None:
-        # The import takes half a second, and the engine waits for the plugin's port.
-        self._loading = ThreadPoolExecutor(1).submit(_connected)
+        self._lock = Lock()
+        self._connection: Any = None
 
     @property
     def _client(self) -> Any:
-        return self._loading.result()
+        # Only once it is needed: most previews need nothing of it, and it is slow to import.
+        with self._lock:
+            self._connection = self._connection or _connected()
+            return self._connection
 
     def bucket(self, name: str) -> Remote | None:
         """A bucket, or None."""
@@ -64,6 +67,12 @@ class Storage:
         with _failures(f"reading gs://{bucket}/{name}"):
             blob = self._client.bucket(bucket).get_blob(name, timeout=CALL_SECONDS)
         return None if blob is None else _described(blob)
+
+    def content(self, bucket: str, name: str) -> bytes:
+        """What is in an object."""
+        with _failures(f"downloading gs://{bucket}/{name}"):
+            blob = self._client.bucket(bucket).blob(name)
+            return bytes(blob.download_as_bytes(timeout=UPLOAD_SECONDS))
 
     def upload(
         self, bucket: str, name: str, content: Asset, settings: dict[str, Any], seconds: float
@@ -99,7 +108,6 @@ def require_emulator() -> None:
 
 
 def _connected() -> Any:
-    # Here, since it is slow and runs beside the server's start.
     from google.auth.credentials import AnonymousCredentials  # noqa: PLC0415
     from google.cloud import storage  # noqa: PLC0415
 

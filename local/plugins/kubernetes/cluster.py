@@ -1,15 +1,15 @@
-"""The Kubernetes API: plain REST through the connection that the `kubernetes` client makes."""
+"""The Kubernetes API, as far as the plugin needs it: plain REST."""
 
 from __future__ import annotations
 
-import importlib
 import json
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
+from local.plugins.kubernetes.connection import Connection, connect
 from local.plugins.resource import PluginError
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ Object = dict[str, Any]
 
 APPLY: Final = "application/apply-patch+yaml"
 JSON: Final = "application/json"
-CALL_SECONDS = 60.0
 # How long a restarting API server or webhook is waited for.
 PATIENCE_SECONDS = 10.0
 
@@ -59,17 +58,15 @@ class Place:
 class Cluster:
     """One cluster. Every method raises PluginError; ApiError for what the server refused."""
 
-    def __init__(self) -> None:
-        self._executor = ThreadPoolExecutor(1)
-        # The import takes half a second, and the engine waits for the plugin's port.
-        self._executor.submit(importlib.import_module, "kubernetes")
-        self._connection: Future[_Connection] | None = None
-        self._namespace = ""
+    def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
+        self._patience = patience
+        self._kubeconfig, self._context, self._namespace = "", "", ""
+        self._lock = Lock()
+        self._connection: Connection | None = None
 
     def configure(self, kubeconfig: str, context: str, namespace: str) -> None:
         """Use a kubeconfig: its text, its path, or none for the shell's own."""
-        self._connection = self._executor.submit(_connect, kubeconfig, context)
-        self._namespace = namespace
+        self._kubeconfig, self._context, self._namespace = kubeconfig, context, namespace
 
     @property
     def namespace(self) -> str:
@@ -77,10 +74,11 @@ class Cluster:
         return self._namespace or self._connected.namespace
 
     @property
-    def _connected(self) -> _Connection:
-        if self._connection is None:
-            raise PluginError("the kubernetes plugin has not been configured")
-        return self._connection.result()
+    def _connected(self) -> Connection:
+        with self._lock:
+            if self._connection is None:
+                self._connection = connect(self._kubeconfig, self._context)
+            return self._connection
 
     def get(self, place: Place) -> Object | None:
         """An object, or None."""
@@ -144,11 +142,11 @@ class Cluster:
         url = f"{path}?{urlencode(query)}" if query else path
         text = json.dumps(body) if body is not None else ""
         headers = {"Content-Type": content_type} if content_type else {}
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self._patience
         while True:
             status, answer = self._connected.request(method, url, text, headers)
             found = _parsed(answer)
-            if status < 300:
+            if 200 <= status < 300:
                 return found
             if not _may_pass(status, found) or time.monotonic() > deadline:
                 raise ApiError(doing, status, _explained(status, found, path))
@@ -176,63 +174,3 @@ def _explained(status: int, answer: Object, path: str) -> Object:
         text = f"the cluster does not know {'/'.join(api)}: what brings it is not installed there"
         return {"message": text}
     return answer
-
-
-class _Connection:
-    """An authenticated connection and the namespace that goes with it."""
-
-    def __init__(self, client: Any, namespace: str) -> None:
-        self._client = client
-        self.namespace = namespace
-
-    def request(
-        self, method: str, path: str, body: str, headers: dict[str, str]
-    ) -> tuple[int, str]:
-        """Status and text; status 0 and the reason where the server can't be reached."""
-        urllib3 = importlib.import_module("urllib3")
-        configuration = self._client.configuration
-        for setting in configuration.auth_settings().values():
-            headers = {**headers, setting["key"]: setting["value"]}
-        try:
-            response = self._client.rest_client.pool_manager.request(
-                method,
-                configuration.host + path,
-                body=body or None,
-                headers={"Accept": JSON, **headers},
-                timeout=CALL_SECONDS,
-                retries=False,
-            )
-        except urllib3.exceptions.HTTPError as error:
-            hint = "for the local stack, `make up` starts it"
-            text = f"the Kubernetes API at {configuration.host} can't be reached ({error}); {hint}"
-            return 0, json.dumps({"message": text})
-        return int(response.status), response.data.decode(errors="replace")
-
-
-def _connect(kubeconfig: str, context: str) -> _Connection:
-    # Here, since they are slow and load beside the server's start.
-    import urllib3  # noqa: PLC0415
-    import yaml  # noqa: PLC0415
-    from kubernetes import client, config  # noqa: PLC0415
-
-    # A kubeconfig without a certificate authority is its owner's choice.
-    urllib3.disable_warnings()
-    settings = client.Configuration()
-    settings.connection_pool_maxsize = 32
-    options = {"context": context or None, "client_configuration": settings}
-    try:
-        if "\n" in kubeconfig or kubeconfig.startswith("{"):
-            parsed = yaml.safe_load(kubeconfig)
-            api = config.new_client_from_config_dict(parsed, persist_config=False, **options)
-            active = context or parsed.get("current-context")
-            chosen = next(item for item in parsed["contexts"] if item["name"] == active)
-        else:
-            path = kubeconfig or None
-            api = config.new_client_from_config(path, persist_config=False, **options)
-            contexts, chosen = config.list_kube_config_contexts(path)
-            chosen = next((item for item in contexts if item["name"] == context), chosen)
-    except Exception as error:
-        where = "the kubeconfig" if "\n" in kubeconfig else kubeconfig or "the kubeconfig"
-        hint = "for the local stack, `make up` writes it"
-        raise PluginError(f"no cluster by {where}: {error}; {hint}") from error
-    return _Connection(api, chosen["context"].get("namespace") or "default")

@@ -116,11 +116,13 @@ def bare(kind: Kind, place: Place) -> Object:
     return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata}
 
 
-def not_yet(outputs: Values) -> Values:
-    """What a dry run made, without what the real object will have of its own."""
-    unknown = dict.fromkeys(_PER_OBJECT, UNKNOWN)
-    rest = {key: value for key, value in outputs.items() if key not in ("status", "__fieldManager")}
-    return {**rest, "metadata": {**outputs["metadata"], **unknown}}
+def not_yet(values: Values) -> Values:
+    """What a preview knows of an object, without what only the object itself will have."""
+    known = {key: value for key, value in values.items() if key not in ("status", "__fieldManager")}
+    if values.get("metadata") is UNKNOWN:
+        return known
+    own = dict.fromkeys(_PER_OBJECT, UNKNOWN)
+    return {**known, "metadata": {**notes.metadata(values), **own}}
 
 
 def from_live(kind: Kind, live: Object) -> Values:

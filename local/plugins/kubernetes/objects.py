@@ -76,8 +76,12 @@ class OwnedObject(Resource):
         return self._applied(operation, place, inputs)
 
     def _previewed_create(self, inputs: Values) -> Values:
-        if has_unknown(inputs):
-            return inputs
+        if not has_unknown(inputs):
+            inputs = self._dry_run(inputs)
+        return given.not_yet(inputs)
+
+    def _dry_run(self, inputs: Values) -> Values:
+        """What the server would make of the inputs; they themselves where it can't tell yet."""
         place, manager = self._place(inputs), applying.manager_of(inputs)
         try:
             made = self.cluster.dry_create(place, given.body(self.kind, inputs), manager)
@@ -90,7 +94,7 @@ class OwnedObject(Resource):
                 # The namespace will be made by this very deployment, or creating it will fail.
                 return inputs
             raise
-        return given.not_yet(self._outputs(made, inputs, manager))
+        return self._outputs(made, inputs, manager)
 
     def _taken(self, place: Place) -> str:
         return (
@@ -104,7 +108,8 @@ class OwnedObject(Resource):
         if live is None:
             return None
         if not inputs:
-            found = given.from_live(self.kind, live)
+            # With outputs it is a refresh of what the program only reads: nothing is its own.
+            found = {} if outputs else given.from_live(self.kind, live)
             return State(place.id, self._outputs(live, found, outputs.get(MANAGER, "")), found)
         now = self._outputs(live, inputs, outputs.get(MANAGER, ""))
         drifted = refreshed(inputs, outputs, now)
@@ -171,7 +176,7 @@ class PatchedObject(OwnedObject):
     def create(self, operation: Operation, inputs: Values) -> State:
         if operation.preview:
             # As the official plugin: a patch that is new is not tried out.
-            return State("", inputs)
+            return State("", given.not_yet(inputs))
         return self._applied(operation, self._place(inputs), inputs)
 
     def delete(self, operation: Operation, state: State) -> None:

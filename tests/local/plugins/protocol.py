@@ -22,8 +22,8 @@ from pulumi.runtime.proto import (
     status_pb2,
 )
 
+from local.plugins.wire import Asset, Properties, decode, encode
 from local.plugins.wire import Path as Place
-from local.plugins.wire import Properties, decode, encode
 
 if TYPE_CHECKING:
     from pulumi.runtime.proto import engine_pb2
@@ -164,7 +164,8 @@ class Plugin:
         return decode(checked.inputs)
 
     def diff(self, old: State, inputs: Properties) -> provider_pb2.DiffResponse:
-        """What an update would do."""
+        """What an update would do. The engine leaves out what is in assets."""
+        news = {key: _elided(value) for key, value in inputs.values.items()}
         with _errors():
             found: provider_pb2.DiffResponse = self.stub.Diff(
                 provider_pb2.DiffRequest(
@@ -172,7 +173,7 @@ class Plugin:
                     urn=old.urn,
                     olds=encode(old.outputs),
                     old_inputs=encode(old.inputs),
-                    news=encode(inputs),
+                    news=encode(Properties(news, inputs.secrets)),
                 )
             )
         return found
@@ -299,6 +300,10 @@ class _errors:  # noqa: N801 - a context manager
                 attempt = self._attempt
                 return State(attempt.token, attempt.name, detail.id, attempt.inputs, outputs)
         return None
+
+
+def _elided(value: Any) -> Any:
+    return Asset(hash=value.digest) if isinstance(value, Asset) else value
 
 
 def _raise_failures(response: provider_pb2.CheckResponse) -> None:

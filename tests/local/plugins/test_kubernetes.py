@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import itertools
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from local.plugins.wire import UNKNOWN
 from tests.local.plugins.protocol import OFFICIAL, Failed, Plugin, Rejected
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.local.plugins.api_server import ApiServer
 
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
@@ -188,6 +192,8 @@ class TestPreview:
         inputs = config_map("map", namespace="not-there-yet")
         step = kubernetes.deploy(CONFIG_MAP, "map", inputs, preview=True)
         assert step.state["data"] == {"key": "value"}
+        if not OFFICIAL:
+            assert step.state["metadata"]["uid"] is UNKNOWN
 
 
 class TestDrift:
@@ -361,3 +367,49 @@ def test_a_cluster_that_is_not_there_is_named() -> None:
     with pytest.raises(Failed, match=r"/no/such/kubeconfig.*make up"):
         plugin.check(CONFIG_MAP, "map", config_map("x"))
     plugin.close()
+
+
+@own
+@pytest.mark.parametrize("inline", [True, False])
+def test_credential_programs_are_asked(server: ApiServer, tmp_path: Path, inline: bool) -> None:
+    kubeconfig = yaml.safe_load(server.kubeconfig("kube-system"))
+    api = "client.authentication.k8s.io/v1"
+    said = {"apiVersion": api, "kind": "ExecCredential", "status": {"token": server.token}}
+    program = {"apiVersion": api, "command": "echo", "args": [json.dumps(said)]}
+    kubeconfig["users"][0]["user"] = {"exec": {**program, "interactiveMode": "Never"}}
+    text, file = yaml.safe_dump(kubeconfig), tmp_path / "kubeconfig"
+    file.write_text(text)
+    plugin = Plugin("kubernetes")
+    plugin.configure(kubeconfig=text if inline else str(file))
+    made = plugin.deploy(CONFIG_MAP, "map", config_map(next(_names))).state
+    assert made["metadata"]["namespace"] == "kube-system"
+    plugin.close()
+
+
+@own
+def test_the_context_chooses_user_and_namespace(server: ApiServer) -> None:
+    kubeconfig = yaml.safe_load(server.kubeconfig())
+    other = {"cluster": "test", "user": "admin", "namespace": "kube-public"}
+    kubeconfig["contexts"].append({"name": "other", "context": other})
+    plugin = Plugin("kubernetes")
+    plugin.configure(kubeconfig=yaml.safe_dump(kubeconfig), context="other")
+    checked = plugin.check(CONFIG_MAP, "map", config_map("x"))
+    assert checked.values["metadata"]["namespace"] == "kube-public"
+    plugin.close()
+
+
+@own
+def test_certificates_are_verified(server: ApiServer) -> None:
+    kubeconfig = yaml.safe_load(server.kubeconfig())
+    kubeconfig["clusters"][0]["cluster"].pop("insecure-skip-tls-verify")
+    plugin = Plugin("kubernetes")
+    plugin.configure(kubeconfig=yaml.safe_dump(kubeconfig))
+    with pytest.raises(Failed, match="CERTIFICATE_VERIFY_FAILED"):
+        plugin.get(CONFIG_MAP, "map", "default/x")
+    authority = server.folder / "certificates" / "apiserver.crt"
+    kubeconfig["clusters"][0]["cluster"]["certificate-authority"] = str(authority)
+    trusting = Plugin("kubernetes")
+    trusting.configure(kubeconfig=yaml.safe_dump(kubeconfig))
+    assert trusting.get(CONFIG_MAP, "map", "default/x") is None
+    for each in (plugin, trusting):
+        each.close()
