@@ -134,6 +134,12 @@ def _api_server(layout: Layout, port: dict[str, int]) -> Process:
         tls_cert_file=keys / "kube-apiserver.crt",
         tls_private_key_file=keys / "kube-apiserver.key",
         client_ca_file=keys / "ca.crt",
+        # Nobody proxies for others here, but the controllers look for these and complain.
+        requestheader_client_ca_file=keys / "ca.crt",
+        requestheader_allowed_names="front-proxy-client",
+        requestheader_username_headers="X-Remote-User",
+        requestheader_group_headers="X-Remote-Group",
+        requestheader_extra_headers_prefix="X-Remote-Extra-",
         authorization_mode="RBAC",
         service_cluster_ip_range=_SERVICE_RANGE,
         service_account_issuer="https://kubernetes.default.svc.cluster.local",
@@ -238,6 +244,8 @@ def _knative_webhook(layout: Layout, port: dict[str, int]) -> Process:
         ("kube-apiserver", "foundation"),
         port["knative-webhook"],
         _knative_env(layout, "webhook", port["knative-webhook-profiling"]) | own,
+        # It would wait half a minute for requests that nobody sends any more.
+        grace=0.5,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,16 @@ def apply_all(api: Api, manifests: Iterable[Manifest]) -> None:
         if kind == "CustomResourceDefinition":
             api.wait_for_definitions(first)
     _apply_together(api, rest)
+    _wait_for_aggregation(api, [each for each in rest if "aggregationRule" in each])
+
+
+def _wait_for_aggregation(api: Api, roles: list[Manifest], patience: float = 30.0) -> None:
+    """Until the controller manager has filled these roles; who has one may do nothing before."""
+    deadline = time.monotonic() + patience
+    empty = list(roles)
+    while empty and time.monotonic() < deadline:
+        empty = [role for role in empty if not api.get(api.path(role)).get("rules")]
+        time.sleep(0.1 if empty else 0)
 
 
 def _apply_together(api: Api, manifests: list[Manifest]) -> None:

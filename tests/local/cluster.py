@@ -1,0 +1,104 @@
+"""A whole local cluster of a test's own, and what tests ask of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from local import state
+from local.api import Api
+from local.cluster import bring_down
+from local.layout import ROOT, Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+__all__ = ["Cluster", "eventually", "running_cluster"]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Its API as the administrator, and the processes behind it."""
+
+    layout: Layout
+
+    @property
+    def api(self) -> Api:
+        return Api(self.layout)
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.layout.kubeconfig
+
+    def now(self) -> state.State:
+        found = state.read(self.layout)
+        assert found is not None, "the cluster is not running"
+        return found
+
+    def up(self) -> str:
+        """As a person does it. Returns what was printed."""
+        return self.command("up", "--cluster-only")
+
+    def command(self, *words: str) -> str:
+        environment = os.environ | {
+            "KSERVE_TRITON_LOCAL": str(self.layout.base),
+            "KSERVE_TRITON_NODE_OPTIONS": "--test-images",
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "local", *words],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def pids(self) -> set[int]:
+        """Of every process that has this cluster's folder on its command line or below it."""
+        mark = str(self.layout.base).encode()
+        found = set()
+        for entry in os.scandir("/proc"):
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
+                with contextlib.suppress(OSError), open(f"{entry.path}/cmdline", "rb") as words:  # noqa: PTH123  # scandir's own entries
+                    if mark in words.read():
+                        found.add(int(entry.name))
+        return found | {r.pid for r in self._records() if r.runs()}
+
+    def _records(self) -> list[state.Record]:
+        found = state.read(self.layout)
+        return list(found.processes.values()) if found else []
+
+
+@contextlib.contextmanager
+def running_cluster(base: Path) -> Iterator[Cluster]:
+    cluster = Cluster(Layout(base))
+    try:
+        cluster.up()
+        yield cluster
+    finally:
+        bring_down(cluster.layout)
+
+
+def eventually(ask: Callable[[], Any], patience: float = 30.0) -> Any:
+    """The first answer that's true. Fails with the last one after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            answer = ask()
+        except Exception as error:  # Whatever is still on its way up.
+            answer, last = None, repr(error)
+        else:
+            last = repr(answer)
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"not within {patience:.0f} s; at last: {last[-2000:]}"
+        time.sleep(0.2)
