@@ -94,7 +94,7 @@ class Type:
 
 TYPES = {
     "kubernetes:core/v1:Namespace": Type(
-        Kind("v1", "Namespace", "namespaces", {"spec": None}, namespaced=False, owner=True)
+        Kind("v1", "Namespace", "namespaces", {"spec": None}, namespaced=False)
     ),
     "kubernetes:core/v1:ConfigMap": Type(CONFIG_MAP),
     "kubernetes:core/v1:ConfigMapPatch": Type(CONFIG_MAP, patch=True),

@@ -78,18 +78,30 @@ def until_ready(
 
 def until_gone(operation: Operation, cluster: Cluster, place: Place, limit: float) -> None:
     """Wait until an object is gone or another of its name is there; raises PluginError."""
-    deadline, pause = time.monotonic() + limit, FIRST_PAUSE
-    uid = None
+    deadline, pause, uid, said = time.monotonic() + limit, FIRST_PAUSE, None, ""
     while True:
         live = cluster.get(place)
         if live is None or uid not in (None, live["metadata"]["uid"]):
             return
-        uid = live["metadata"]["uid"]
-        held = ", ".join(live["metadata"].get("finalizers") or ()) or "nothing that it names"
+        uid, held = live["metadata"]["uid"], _held(live)
         if operation.cancelled.is_set():
             raise PluginError(f"{place}: cancelled; its deletion goes on")
         if time.monotonic() > deadline:
-            raise PluginError(f"{place} was not gone within {limit:g} seconds; held by {held}")
-        operation.status(f"waiting until it is gone; held by {held}")
+            raise PluginError(f"{place} was not gone within {limit:g} seconds; {held}")
+        if held != said:
+            said = held
+            operation.status(f"waiting until it is gone; {held}")
         operation.cancelled.wait(pause)
         pause = min(pause * 1.5, LAST_PAUSE)
+
+
+def _held(live: Object) -> str:
+    """What keeps an object that is being deleted, as far as it tells."""
+    finalizers = live["metadata"].get("finalizers") or live.get("spec", {}).get("finalizers") or ()
+    conditions = live.get("status", {}).get("conditions") or ()
+    messages = [
+        str(item.get("message"))
+        for item in conditions
+        if live["kind"] == "Namespace" and item.get("status") == "True"
+    ]
+    return ": ".join([f"held by {', '.join(finalizers) or 'nothing that it names'}", *messages])
