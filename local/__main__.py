@@ -1,4 +1,4 @@
-"""`python -m local up|down|status|logs|env`: the local cluster, by hand."""
+"""`python -m local up|down|status|logs|env|tools`: the local cluster, by hand."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from local.building import build_missing
 from local.cluster import bring_down, bring_up
 from local.environment import exports
 from local.errors import LocalError
@@ -66,6 +67,11 @@ def _env(layout: Layout, _: argparse.Namespace) -> int:
     return 0
 
 
+def _tools(_layout: Layout, _: argparse.Namespace) -> int:
+    build_missing()
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -81,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("-f", "--follow", action="store_true")
     logs.add_argument("-n", "--lines", type=int, default=200)
     logs.set_defaults(run=_logs)
+    tools = commands.add_parser("tools", help="build what is missing, and start nothing")
+    tools.set_defaults(run=_tools)
     commands.add_parser("env", help="exports for a shell").set_defaults(run=_env)
     return parser
 

@@ -18,9 +18,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local.catalogue import TOOLS, Tool
 from local.errors import LocalError
+from local.layout import ROOT
 from local.processes import leashed
-from local.toolchain import ROOT, TOOLS, Tool, build_flags, cache, cached, go, module, tool, version
+from local.toolchain import build_flags, cache, cached, go, module, tool, version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -78,8 +78,10 @@ def _one_at_a_time(layout: Layout) -> Iterator[None]:
 def _edition(layout: Layout) -> str:
     """Changes when the supervisor would start anything else than what runs."""
     commands = [(each.name, each.command, sorted(each.env.items())) for each in processes(layout)]
-    code = [path.read_text() for path in sorted((ROOT / "local").glob("*.py"))]
-    return manifests.digest(commands, code)
+    names = ("supervisor", "control_plane", "kserve", "knative", "manifests")
+    files = [ROOT / "local" / f"{name}.py" for name in names]
+    files += sorted((ROOT / "local" / "node").rglob("*.py"))
+    return manifests.digest(commands, [path.read_text() for path in files])
 
 
 def _stop(layout: Layout, now: state.State) -> None:

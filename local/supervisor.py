@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from local import state
 from local.api import ApiError
-from local.control_plane import Process, Task, processes, tasks
+from local.control_plane import processes, tasks
 from local.errors import LocalError
 from local.layout import ROOT, Layout
 from local.processes import leashed, start_mark
@@ -28,6 +28,8 @@ from local.processes import leashed, start_mark
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from local.spec import Process, Task
 
 __all__ = ["Supervisor"]
 
