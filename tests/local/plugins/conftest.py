@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.local.plugins.api_server import ApiServer, NoProgramError, api_server, program
+from tests.local.plugins.names import fresh
 from tests.local.plugins.ports import free_ports
-from tests.local.plugins.protocol import Plugin
+from tests.local.plugins.protocol import OFFICIAL, Plugin, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +58,8 @@ def _wait(url: str) -> None:
 @pytest.fixture(scope="session")
 def gcp(emulator: str) -> Iterator[Plugin]:
     """The gcp plugin, configured."""
+    if OFFICIAL:
+        pytest.skip("the official gcp plugin doesn't get on with the emulators")
     plugin = Plugin("gcp", {"STORAGE_EMULATOR_HOST": emulator})
     plugin.configure(project="local-project")
     yield plugin
@@ -78,6 +81,13 @@ def kubernetes(server: ApiServer) -> Iterator[Plugin]:
     plugin.configure(kubeconfig=server.kubeconfig())
     yield plugin
     plugin.close()
+
+
+@pytest.fixture
+def bucket(gcp: Plugin) -> State:
+    """A bucket of the test's own."""
+    inputs = {"name": fresh("bucket"), "location": "EU"}
+    return gcp.deploy("gcp:storage/bucket:Bucket", "models", inputs).state
 
 
 @pytest.fixture

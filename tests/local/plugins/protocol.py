@@ -8,95 +8,25 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import grpc
-from google.protobuf import empty_pb2
 from pulumi.runtime.proto import (
-    engine_pb2_grpc,
     provider_pb2,
     provider_pb2_grpc,
-    status_pb2,
 )
 
 from local.plugins.wire import Asset, Properties, decode, encode
 from local.plugins.wire import Path as Place
+from tests.local.plugins.engine import Engine
+from tests.local.plugins.outcomes import Failed, Rejected, State, Step, errors, raise_failures, urn
 
-if TYPE_CHECKING:
-    from pulumi.runtime.proto import engine_pb2
+__all__ = ["OFFICIAL", "Failed", "Plugin", "Rejected", "State", "Step", "urn"]
 
 OWN = Path(__file__).parents[3] / "local" / "plugins"
 OFFICIAL = os.environ.get("PLUGINS") == "official"
 Values = dict[str, Any]
-
-
-class Engine(engine_pb2_grpc.EngineServicer):
-    """Keeps what plugins log."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-        self.statuses: list[str] = []
-        self.server = grpc.server(ThreadPoolExecutor(4))
-        engine_pb2_grpc.add_EngineServicer_to_server(self, self.server)
-        self.address = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
-        self.server.start()
-
-    def Log(  # noqa: N802 - the protocol's name
-        self, request: engine_pb2.LogRequest, context: grpc.ServicerContext
-    ) -> empty_pb2.Empty:
-        (self.statuses if request.ephemeral else self.messages).append(request.message)
-        return empty_pb2.Empty()
-
-
-class Failed(Exception):  # noqa: N818 - reads better in a test
-    """A call that the plugin answered with an error. `state`: what is there all the same."""
-
-    def __init__(self, message: str, state: State | None = None) -> None:
-        super().__init__(message)
-        self.state = state
-
-
-class Rejected(Exception):  # noqa: N818 - reads better in a test
-    """Inputs that the plugin's check refused."""
-
-    def __init__(self, failures: dict[str, str]) -> None:
-        super().__init__("\n".join(f"{name}: {reason}" for name, reason in failures.items()))
-        self.failures = failures
-
-
-@dataclass
-class State:
-    """What a stack records of a resource."""
-
-    token: str
-    name: str
-    id: str
-    inputs: Properties
-    outputs: Properties
-
-    @property
-    def urn(self) -> str:
-        return urn(self.token, self.name)
-
-    def __getitem__(self, key: str) -> Any:
-        return self.outputs.values[key]
-
-
-@dataclass
-class Step:
-    """What one deployment of a resource did: the operations in their order, and the result."""
-
-    operations: list[str]
-    state: State
-    changes: dict[str, str] = field(default_factory=dict)
-
-
-def urn(token: str, name: str) -> str:
-    """A URN in the stack `test`."""
-    return f"urn:pulumi:test::project::{token}::{name}"
 
 
 class Plugin:
@@ -136,8 +66,8 @@ class Plugin:
         """Check the configuration and take it."""
         args = encode(Properties(settings))
         checked = self.stub.CheckConfig(provider_pb2.CheckRequest(news=args))
-        _raise_failures(checked)
-        with _errors():
+        raise_failures(checked)
+        with errors():
             self.stub.Configure(
                 provider_pb2.ConfigureRequest(args=args, acceptSecrets=True, acceptResources=True)
             )
@@ -151,7 +81,7 @@ class Plugin:
         secrets: frozenset[Place] = frozenset(),
     ) -> Properties:
         """Inputs with their defaults; raises Rejected."""
-        with _errors():
+        with errors():
             checked = self.stub.Check(
                 provider_pb2.CheckRequest(
                     urn=urn(token, name),
@@ -160,13 +90,13 @@ class Plugin:
                     randomSeed=bytes(range(7, 39)),
                 )
             )
-        _raise_failures(checked)
+        raise_failures(checked)
         return decode(checked.inputs)
 
     def diff(self, old: State, inputs: Properties) -> provider_pb2.DiffResponse:
         """What an update would do. The engine leaves out what is in assets."""
         news = {key: _elided(value) for key, value in inputs.values.items()}
-        with _errors():
+        with errors():
             found: provider_pb2.DiffResponse = self.stub.Diff(
                 provider_pb2.DiffRequest(
                     id=old.id,
@@ -220,7 +150,7 @@ class Plugin:
         request = provider_pb2.CreateRequest(
             urn=urn(token, name), properties=encode(inputs), preview=preview, timeout=timeout
         )
-        with _errors(State(token, name, "", inputs, Properties())):
+        with errors(State(token, name, "", inputs, Properties())):
             response = self.stub.Create(request)
         return State(token, name, response.id, inputs, decode(response.properties))
 
@@ -237,7 +167,7 @@ class Plugin:
             preview=preview,
             timeout=timeout,
         )
-        with _errors(State(old.token, old.name, old.id, inputs, old.outputs)):
+        with errors(State(old.token, old.name, old.id, inputs, old.outputs)):
             response = self.stub.Update(request)
         return State(old.token, old.name, old.id, inputs, decode(response.properties))
 
@@ -254,7 +184,7 @@ class Plugin:
         return self._read(token, name, request)
 
     def _read(self, token: str, name: str, request: provider_pb2.ReadRequest) -> State | None:
-        with _errors():
+        with errors():
             response = self.stub.Read(request)
         if not response.id:
             return None
@@ -263,12 +193,12 @@ class Plugin:
 
     def invoke(self, token: str) -> None:
         """Call a function of the plugin's."""
-        with _errors():
+        with errors():
             self.stub.Invoke(provider_pb2.InvokeRequest(tok=token))
 
     def delete(self, old: State, timeout: float = 0) -> None:
         """Remove a resource."""
-        with _errors():
+        with errors():
             self.stub.Delete(
                 provider_pb2.DeleteRequest(
                     id=old.id,
@@ -280,32 +210,5 @@ class Plugin:
             )
 
 
-class _errors:  # noqa: N801 - a context manager
-    def __init__(self, attempt: State | None = None) -> None:
-        self._attempt = attempt
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        if isinstance(error, grpc.RpcError):
-            raise Failed(error.details(), self._there(error)) from None
-
-    def _there(self, error: Any) -> State | None:
-        for key, value in error.trailing_metadata() or ():
-            if key == "grpc-status-details-bin" and self._attempt is not None:
-                detail = provider_pb2.ErrorResourceInitFailed()
-                status_pb2.Status.FromString(value).details[0].Unpack(detail)
-                outputs = decode(detail.properties)
-                attempt = self._attempt
-                return State(attempt.token, attempt.name, detail.id, attempt.inputs, outputs)
-        return None
-
-
 def _elided(value: Any) -> Any:
     return Asset(hash=value.digest) if isinstance(value, Asset) else value
-
-
-def _raise_failures(response: provider_pb2.CheckResponse) -> None:
-    if response.failures:
-        raise Rejected({failure.property: failure.reason for failure in response.failures})

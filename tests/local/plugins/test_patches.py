@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.local.plugins.names import fresh
 from tests.local.plugins.protocol import OFFICIAL, Failed, Plugin, Rejected
 
 if TYPE_CHECKING:
@@ -15,13 +15,12 @@ if TYPE_CHECKING:
 PATCH = "kubernetes:core/v1:ConfigMapPatch"
 THEIRS = {"_example": "text", "registries-skipping-tag-resolving": "kind.local,ko.local,dev.local"}
 OURS = {"progress-deadline": "900s"}
-_names = (f"config-deployment-{number}" for number in itertools.count())
 
 
 @pytest.fixture
 def theirs(server: ApiServer) -> str:
     """A ConfigMap of somebody else's."""
-    name = next(_names)
+    name = fresh("config-deployment")
     apply_as(server, name, THEIRS, "installer")
     return name
 
@@ -127,7 +126,7 @@ def test_another_field_manager_leaves_nothing_of_the_first(
 
 
 def test_makes_an_object_that_is_not_there(kubernetes: Plugin, server: ApiServer) -> None:
-    name = next(_names)
+    name = fresh("config-deployment")
     made = kubernetes.deploy(PATCH, "patch", patch(name, OURS)).state
     assert data(server, name) == OURS
     server.call("DELETE", path(name))

@@ -1,0 +1,89 @@
+"""What came of a call: a state, a refusal, a failure with what is there all the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from pulumi.runtime.proto import provider_pb2, status_pb2
+
+from local.plugins.wire import Properties, decode
+
+
+class Failed(Exception):  # noqa: N818 - reads better in a test
+    """A call that the plugin answered with an error. `state`: what is there all the same."""
+
+    def __init__(self, message: str, state: State | None = None) -> None:
+        super().__init__(message)
+        self.state = state
+
+
+class Rejected(Exception):  # noqa: N818 - reads better in a test
+    """Inputs that the plugin's check refused."""
+
+    def __init__(self, failures: dict[str, str]) -> None:
+        super().__init__("\n".join(f"{name}: {reason}" for name, reason in failures.items()))
+        self.failures = failures
+
+
+@dataclass
+class State:
+    """What a stack records of a resource."""
+
+    token: str
+    name: str
+    id: str
+    inputs: Properties
+    outputs: Properties
+
+    @property
+    def urn(self) -> str:
+        return urn(self.token, self.name)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.outputs.values[key]
+
+
+@dataclass
+class Step:
+    """What one deployment of a resource did: the operations in their order, and the result."""
+
+    operations: list[str]
+    state: State
+    changes: dict[str, str] = field(default_factory=dict)
+
+
+def urn(token: str, name: str) -> str:
+    """A URN in the stack `test`."""
+    return f"urn:pulumi:test::project::{token}::{name}"
+
+
+class errors:  # noqa: N801 - a context manager
+    """Turn gRPC's errors into Failed."""
+
+    def __init__(self, attempt: State | None = None) -> None:
+        self._attempt = attempt
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if isinstance(error, grpc.RpcError):
+            raise Failed(error.details(), self._there(error)) from None
+
+    def _there(self, error: Any) -> State | None:
+        for key, value in error.trailing_metadata() or ():
+            if key == "grpc-status-details-bin" and self._attempt is not None:
+                detail = provider_pb2.ErrorResourceInitFailed()
+                status_pb2.Status.FromString(value).details[0].Unpack(detail)
+                outputs = decode(detail.properties)
+                attempt = self._attempt
+                return State(attempt.token, attempt.name, detail.id, attempt.inputs, outputs)
+        return None
+
+
+def raise_failures(response: provider_pb2.CheckResponse) -> None:
+    """Raise Rejected for inputs that a check refused."""
+    if response.failures:
+        raise Rejected({failure.property: failure.reason for failure in response.failures})

@@ -1,0 +1,131 @@
+"""Buckets and their members on the storage emulator."""
+
+from __future__ import annotations
+
+import pytest
+
+from local.plugins.wire import UNKNOWN
+from tests.local.plugins.names import fresh
+from tests.local.plugins.protocol import Failed, Plugin, Rejected, State
+
+BUCKET = "gcp:storage/bucket:Bucket"
+MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"
+
+
+def test_says_that_it_is_in_use(gcp: Plugin) -> None:
+    assert any("own plugin is in use" in message for message in gcp.engine.messages)
+
+
+def test_refuses_other_types_by_name(gcp: Plugin) -> None:
+    with pytest.raises(Failed, match="gcp:pubsub/topic:Topic is not known"):
+        gcp.check("gcp:pubsub/topic:Topic", "topic", {})
+
+
+def test_refuses_to_run_without_an_emulator() -> None:
+    plugin = Plugin("gcp", {"STORAGE_EMULATOR_HOST": ""})
+    with pytest.raises(Failed, match="storage emulator only"):
+        plugin.configure()
+    plugin.close()
+
+
+def test_refuses_unknown_configuration(gcp: Plugin) -> None:
+    with pytest.raises(Rejected, match="impersonateServiceAccount"):
+        gcp.configure(impersonateServiceAccount="x")
+
+
+class TestBucket:
+    def test_has_the_official_outputs(self, bucket: State) -> None:
+        assert bucket.id == bucket["name"]
+        assert bucket["url"] == f"gs://{bucket.id}"
+        assert bucket["selfLink"].endswith(f"/b/{bucket.id}")
+        assert bucket["project"] == "local-project"
+
+    def test_twice_in_a_row_changes_nothing(self, gcp: Plugin) -> None:
+        inputs = {
+            "name": fresh("bucket"),
+            "location": "eu",
+            "labels": {"team": "ml"},
+            "versioning": {"enabled": True},
+            "uniformBucketLevelAccess": True,
+            "publicAccessPrevention": "enforced",
+            "softDeletePolicy": {"retentionDurationSeconds": 604800},
+            "lifecycleRules": [
+                {"action": {"type": "Delete"}, "condition": {"daysSinceNoncurrentTime": 30}}
+            ],
+        }
+        made = gcp.deploy(BUCKET, "models", inputs).state
+        assert gcp.deploy(BUCKET, "models", inputs, made).operations == []
+        refreshed = gcp.refresh(made)
+        assert refreshed is not None
+        assert refreshed.outputs == made.outputs
+        assert refreshed.inputs == made.inputs
+        assert gcp.deploy(BUCKET, "models", inputs, refreshed).operations == []
+
+    def test_labels_change_in_place(self, gcp: Plugin, bucket: State) -> None:
+        inputs = {"name": bucket.id, "location": "EU", "labels": {"team": "ml"}}
+        step = gcp.deploy(BUCKET, "models", inputs, bucket)
+        assert step.operations == ["update"]
+        assert step.changes == {"labels": "ADD"}
+        assert step.state["effectiveLabels"]["team"] == "ml"
+
+    def test_location_replaces_and_deletes_first(self, gcp: Plugin, bucket: State) -> None:
+        step = gcp.deploy(BUCKET, "models", {"name": bucket.id, "location": "US"}, bucket)
+        assert step.operations == ["delete", "create"]
+        assert step.changes == {"location": "UPDATE_REPLACE"}
+
+    def test_without_a_name_gets_one_and_keeps_it(self, gcp: Plugin) -> None:
+        made = gcp.deploy(BUCKET, "Models", {"location": "EU"}).state
+        assert made.id.startswith("models-")
+        assert len(made.id) == len("models-") + 7
+        assert gcp.deploy(BUCKET, "Models", {"location": "EU"}, made).operations == []
+
+    def test_preview_makes_nothing(self, gcp: Plugin) -> None:
+        inputs = {"name": fresh("bucket"), "location": "EU", "labels": UNKNOWN}
+        step = gcp.deploy(BUCKET, "models", inputs, preview=True)
+        assert step.state["url"] == f"gs://{inputs['name']}"
+        assert gcp.get(BUCKET, "models", str(inputs["name"])) is None
+
+    def test_one_that_is_there_already_is_not_taken_over(self, gcp: Plugin, bucket: State) -> None:
+        with pytest.raises(Failed, match="creating bucket"):
+            gcp.deploy(BUCKET, "other", {"name": bucket.id, "location": "EU"})
+
+    def test_with_objects_needs_force_to_go(self, gcp: Plugin, bucket: State) -> None:
+        model = {"bucket": bucket.id, "name": "model.pt", "content": "x"}
+        gcp.deploy("gcp:storage/bucketObject:BucketObject", "model", model)
+        with pytest.raises(Failed, match="not empty"):
+            gcp.delete(bucket)
+        inputs = {"name": bucket.id, "location": "EU", "forceDestroy": True}
+        forced = gcp.deploy(BUCKET, "models", inputs, bucket).state
+        gcp.delete(forced)
+        assert gcp.refresh(forced) is None
+        gcp.delete(forced)
+
+    def test_can_be_imported(self, gcp: Plugin, bucket: State) -> None:
+        found = gcp.get(BUCKET, "models", f"local-project/{bucket.id}")
+        assert found is not None
+        assert found.id == bucket.id
+        assert found.inputs.values["name"] == bucket.id
+
+    def test_unknown_properties_are_refused(self, gcp: Plugin) -> None:
+        inputs = {"location": "EU", "versioning": {"enable": True}, "cors": []}
+        with pytest.raises(Rejected) as caught:
+            gcp.check(BUCKET, "models", inputs)
+        assert set(caught.value.failures) == {"versioning.enable", "cors"}
+
+
+class TestMember:
+    def test_is_recorded_and_said_to_be(self, gcp: Plugin, bucket: State) -> None:
+        inputs = {"bucket": bucket.id, "role": "roles/storage.objectViewer"}
+        inputs["member"] = "serviceAccount:kserve@project.iam.gserviceaccount.com"
+        made = gcp.deploy(MEMBER, "reader", inputs).state
+        assert made.id == f"b/{bucket.id}/{inputs['role']}/{inputs['member']}"
+        assert any("no IAM" in message for message in gcp.engine.messages)
+        refreshed = gcp.refresh(made)
+        assert refreshed is not None
+        assert gcp.deploy(MEMBER, "reader", inputs, refreshed).operations == []
+        step = gcp.deploy(MEMBER, "reader", inputs | {"member": "user:a@b.c"}, refreshed)
+        assert step.operations == ["create", "delete"]
+
+    def test_a_bad_member_is_refused(self, gcp: Plugin) -> None:
+        with pytest.raises(Rejected, match="nobody"):
+            gcp.check(MEMBER, "reader", {"bucket": "b", "role": "r", "member": "nobody"})
