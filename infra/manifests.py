@@ -8,7 +8,7 @@ from infra.types import Device, Mode, Placement, Protocol
 
 if TYPE_CHECKING:
     from infra.releases import Artefact
-    from infra.sections import Component, ModelSettings, Predictor
+    from infra.sections import Component, Jobs, ModelSettings, Predictor
 
 Manifest = dict[str, Any]
 
@@ -20,6 +20,7 @@ COLLOCATED_HTTP_PORT = 8085
 GRPC_PORT = 9000
 # Long enough for an answer to fail inside the transformer before the caller gives up.
 TRANSFORMER_MARGIN_SECONDS = 1
+SCRATCH = {"name": "scratch", "mountPath": "/tmp"}
 SECURITY = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
@@ -48,6 +49,11 @@ def release_volume(artefact: Artefact) -> Manifest:
     return {"name": "release", "configMap": {"name": release_map_name(artefact)}}
 
 
+def scratch_volume() -> Manifest:
+    """A /tmp of the pod's own: the root file system is read-only."""
+    return {"name": "scratch", "emptyDir": {"sizeLimit": "256Mi"}}
+
+
 def mount(name: str, path: str) -> Manifest:
     """A volume, read-only."""
     return {"name": name, "mountPath": path, "readOnly": True}
@@ -65,18 +71,19 @@ def inference_service(
             "name": artefact.name,
             "namespace": namespace,
             "labels": labels(artefact.name),
-            "annotations": annotations(settings),
+            "annotations": kserve_annotations(settings),
         },
         "spec": spec,
     }
 
 
-def annotations(settings: ModelSettings) -> dict[str, str]:
+def kserve_annotations(settings: ModelSettings) -> dict[str, str]:
     """What KServe is told beside the spec."""
     made = {"serving.kserve.io/deploymentMode": settings.mode.value}
     parts = [settings.predictor, *([settings.transformer] if settings.transformer.enabled else [])]
-    fixed = all(part.scale_metric is None and part.min_replicas == part.max_replicas
-                for part in parts)
+    fixed = all(
+        part.scale_metric is None and part.min_replicas == part.max_replicas for part in parts
+    )
     if settings.mode is Mode.STANDARD and fixed:
         # Else KServe makes a HorizontalPodAutoscaler with nothing to scale.
         made["serving.kserve.io/autoscalerClass"] = "none"
@@ -92,7 +99,7 @@ def predictor(artefact: Artefact, settings: ModelSettings, storage_uri: str) -> 
     }
     if settings.placement is Placement.COLLOCATED:
         made["containers"] = [transformer_container(artefact, settings, "transformer-container")]
-        made["volumes"] = [release_volume(artefact)]
+        made["volumes"] = [release_volume(artefact), scratch_volume()]
     return made
 
 
@@ -123,7 +130,7 @@ def transformer(artefact: Artefact, settings: ModelSettings) -> Manifest:
     return {
         **scaling(settings.transformer, settings.mode),
         "containers": [transformer_container(artefact, settings, "kserve-container")],
-        "volumes": [release_volume(artefact)],
+        "volumes": [release_volume(artefact), scratch_volume()],
     }
 
 
@@ -152,7 +159,7 @@ def transformer_container(artefact: Artefact, settings: ModelSettings, name: str
         "resources": resources(settings.transformer),
         "readinessProbe": probe("/v2/health/ready", TRANSFORMER_PORT),
         "securityContext": SECURITY,
-        "volumeMounts": [mount("release", RELEASE_MOUNT)],
+        "volumeMounts": [mount("release", RELEASE_MOUNT), SCRATCH],
     }
 
 
@@ -161,7 +168,7 @@ def gpus(settings: ModelSettings) -> int:
     return settings.predictor.gpus if settings.device is Device.GPU else 0
 
 
-def resources(component: Component, gpu_count: int = 0) -> Manifest:
+def resources(component: Component | Jobs, gpu_count: int = 0) -> Manifest:
     """Requests equal limits: nothing is throttled by a neighbour, nothing is evicted first."""
     gpu = {"nvidia.com/gpu": str(gpu_count)} if gpu_count else {}
     bounds = {"cpu": component.cpu, "memory": component.memory} | gpu

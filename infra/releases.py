@@ -6,7 +6,6 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.containers import misfit
@@ -15,10 +14,10 @@ from model.signature import Release, ReleaseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from infra.sections import ModelSettings
 
-ROOT = Path(__file__).parents[1]
 # Enough of a digest to tell versions apart where people read it: 64 bits.
 SHORT = 16
 
@@ -68,8 +67,11 @@ class Artefact:
         return {f"{self.name}/config.pbtxt": self.config} | labels
 
 
-def load(models: Mapping[str, ModelSettings], root: Path = ROOT) -> dict[str, Artefact]:
-    """Every model's artefact, checked to the last byte; raises ReleasesError with all problems."""
+def load(models: Mapping[str, ModelSettings], root: Path) -> dict[str, Artefact]:
+    """Every model's artefact, checked to the last byte; `root` has models.lock.json and build/.
+
+    Raises ReleasesError with all problems.
+    """
     lock = _lock(root / "models.lock.json")
     artefacts: dict[str, Artefact] = {}
     problems = []
@@ -89,10 +91,13 @@ def _lock(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError) as error:
-        raise ReleasesError(f"{path.name} can't be read ({error}); restore it: git checkout "
-                            f"{path.name}") from error
+        raise ReleasesError(
+            f"{path.name} can't be read ({error}); restore it: git checkout {path.name}"
+        ) from error
     if not isinstance(models, dict):
-        raise ReleasesError(f"{path.name}: models is no object; restore it: git checkout {path.name}")
+        raise ReleasesError(
+            f"{path.name}: models is no object; restore it: git checkout {path.name}"
+        )
     return models
 
 

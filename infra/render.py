@@ -50,15 +50,19 @@ def quoted(value: object) -> str:
 def config_pbtxt(release: Release, settings: ModelSettings) -> str:
     """The model's config.pbtxt, parsed back with Triton's protobuf; raises RenderError."""
     triton = settings.triton
-    text = environment().get_template("config.pbtxt.j2").render(
-        name=release.name,
-        release=release,
-        types=CONFIG_TYPES,
-        labels_file=LABELS if release.labels else None,
-        triton=triton,
-        gpu=settings.device is Device.GPU,
-        warmup_runs=WARMUP_RUNS,
-        parameters={key: parameter(value) for key, value in sorted(triton.parameters.items())},
+    text = (
+        environment()
+        .get_template("config.pbtxt.j2")
+        .render(
+            name=release.name,
+            release=release,
+            types=CONFIG_TYPES,
+            labels_file=LABELS if release.labels else None,
+            triton=triton,
+            gpu=settings.device is Device.GPU,
+            warmup_runs=WARMUP_RUNS,
+            parameters={key: parameter(value) for key, value in sorted(triton.parameters.items())},
+        )
     )
     check(text, release.name)
     return text

@@ -42,17 +42,17 @@ def _device_rules(model: ModelSettings) -> list[str]:
         return [f"triton.gpus: found {list(model.triton.gpus)} on device cpu; allowed: none there"]
     over = [gpu for gpu in model.triton.gpus if gpu >= model.predictor.gpus]
     if over:
-        return [
-            f"triton.gpus: found {over}; allowed: below predictor.gpus, {model.predictor.gpus}"
-        ]
+        return [f"triton.gpus: found {over}; allowed: below predictor.gpus, {model.predictor.gpus}"]
     return []
 
 
 def _transformer_rules(model: ModelSettings) -> list[str]:
     broken = []
     if model.transformer.enabled:
-        if model.perf.enabled and model.perf.target == "predictor" and (
-            model.placement is Placement.COLLOCATED
+        if (
+            model.perf.enabled
+            and model.perf.target == "predictor"
+            and (model.placement is Placement.COLLOCATED)
         ):
             broken.append(
                 "perf.target: found predictor in a collocated placement, where only the "
@@ -65,8 +65,7 @@ def _transformer_rules(model: ModelSettings) -> list[str]:
         )
     elif model.perf.enabled and model.perf.target == "transformer":
         broken.append(
-            "perf.target: found transformer where transformer.enabled is false; "
-            "allowed: predictor"
+            "perf.target: found transformer where transformer.enabled is false; allowed: predictor"
         )
     if model.perf.enabled and model.perf.target == "predictor" and model.protocol is Protocol.GRPC:
         broken.append(

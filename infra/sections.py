@@ -16,7 +16,11 @@ class Section(BaseModel):
     """Immutable, closed (an unknown key is an error), camelCase in the stack's file."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, validate_default=True
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_default=True,
+        populate_by_name=True,
     )
 
 
@@ -29,6 +33,9 @@ class Storage(Section):
     labels: t.Labels = Field({}, description="labels of the bucket")
     kms_key: t.KmsKey | None = Field(None, description="CMEK key; Google's own key without it")
     readers: tuple[t.Member, ...] = Field((), description="IAM members that may read models")
+    result_writers: tuple[t.Member, ...] = Field(
+        (), description="IAM members that may add load test results, under perf/"
+    )
     force_destroy: bool = Field(False, description="let `destroy` empty the bucket first")
     protect: bool = Field(False, description="refuse to delete the bucket")
     soft_delete_days: Annotated[int, Field(ge=0, le=90)] = Field(

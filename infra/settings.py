@@ -137,9 +137,7 @@ def _name_problems(name: str) -> list[Problem]:
     return []
 
 
-def _problems(
-    error: ValidationError, values: Any, own: Any, prefix: str
-) -> list[Problem]:
+def _problems(error: ValidationError, values: Any, own: Any, prefix: str) -> list[Problem]:
     """What pydantic found, by the key that the user wrote: the model's own, or the stack's."""
     problems = []
     for item in error.errors():
@@ -183,7 +181,9 @@ def _allowed(item: Any) -> str:
         return "unknown key; the README's table has those that there are"
     if item["type"] == "missing":
         return f"set it: pulumi config set --path {'.'.join(map(str, item['loc']))} VALUE"
-    return message if message.startswith("allowed") else f"allowed: {message[0].lower()}{message[1:]}"
+    return (
+        message if message.startswith("allowed") else f"allowed: {message[0].lower()}{message[1:]}"
+    )
 
 
 def _shown(found: Any) -> str:

@@ -74,9 +74,7 @@ Quantity = Annotated[
         r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", "a Kubernetes quantity: 500m, 2, 512Mi, 4Gi"
     ),
 ]
-Seconds = Annotated[
-    str, _matching(r"[1-9][0-9]*s", "whole seconds, at least one, such as 600s")
-]
+Seconds = Annotated[str, _matching(r"[1-9][0-9]*s", "whole seconds, at least one, such as 600s")]
 # Knative matches by exact host: no scheme, no path, no wildcard.
 Registry = Annotated[
     str,

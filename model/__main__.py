@@ -84,8 +84,10 @@ def summary(release: Release) -> str:
     rows = [
         ("release", digest(release.to_json())),
         ("model.pt", f"{release.model.bytes:,} bytes, SHA-256 {release.model.sha256[:16]}…"),
-        *((t.name, f"{t.dtype} [batch, {', '.join(map(str, t.dims))}]")
-          for t in release.inputs + release.outputs),
+        *(
+            (t.name, f"{t.dtype} [batch, {', '.join(map(str, t.dims))}]")
+            for t in release.inputs + release.outputs
+        ),
         ("labels", ", ".join(release.labels)),
         ("accuracy", f"{release.accuracy:.1%} of {release.held_out:,} held-out images"),
         ("torch", release.torch),

@@ -7,7 +7,6 @@ import hashlib
 import importlib
 import io
 import json
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from model.trace import outputs, signature, trace
 from model.training import reproducible, tensor, train
 
 if TYPE_CHECKING:
-    from model.definition import Definition, Images
+    from model.definition import Definition, Images, Pixels
     from model.signature import Preprocessing
 
 MODELS = ("digits", "cifar10")
@@ -97,7 +96,7 @@ def sampled(
     return tuple(made)
 
 
-def png(pixels: np.ndarray) -> str:
+def png(pixels: Pixels) -> str:
     """uint8 H×W×3 -> PNG, base64."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
@@ -126,7 +125,7 @@ def replace(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             Path(file.name).chmod(0o644)
-            os.replace(file.name, path)
+            Path(file.name).replace(path)
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
@@ -190,7 +189,12 @@ def _answer_samples(release: Release, path: Path) -> None:
             pixels = np.asarray(image.convert("RGB"))
         found = outputs(network, (tensor(pixels[None], release.preprocessing),))
         for index, (row, answer) in enumerate(zip(sample.outputs, found, strict=True)):
-            by = (torch.tensor(row, dtype=torch.float64) - answer.double().flatten()).abs().max().item()
+            by = (
+                (torch.tensor(row, dtype=torch.float64) - answer.double().flatten())
+                .abs()
+                .max()
+                .item()
+            )
             if not by <= SAMPLE_TOLERANCE * max(1.0, max(map(abs, row))):
                 raise ReleaseError(
                     f"sample {number}: output {index} differs by {by:.3g} from what the release "

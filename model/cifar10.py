@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from model.definition import Dataset, Images, Training
-from model.network import TutorialNetwork as network
+from model.network import TutorialNetwork
 from model.signature import Preprocessing, ReleaseError
 
 __all__ = ["LABELS", "PREPROCESSING", "TRAINING", "load", "network", "read"]
 
 LABELS = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
 PREPROCESSING = Preprocessing(32, 32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+network = TutorialNetwork
 TRAINING = Training(epochs=8, learning_rate=0.01)
 ADDRESS = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 # Published beside the archive, as MD5; the archive's authors publish no other.
@@ -88,7 +89,9 @@ def read(content: bytes, name: str) -> Images:
 def _dataset(files: dict[str, bytes], where: str) -> Dataset:
     missing = [name for name in (TRAIN_FILES[0], HELD_OUT_FILE) if name not in files]
     if missing:
-        raise ReleaseError(f"{where}: {', '.join(missing)} missing; allowed: CIFAR-10's *.bin files")
+        raise ReleaseError(
+            f"{where}: {', '.join(missing)} missing; allowed: CIFAR-10's *.bin files"
+        )
     parts = [read(files[name], name) for name in TRAIN_FILES if name in files]
     train = Images(
         np.concatenate([part.pixels for part in parts]),
@@ -104,11 +107,13 @@ def _downloaded() -> Path:
     part = CACHE.with_suffix(".part")
     print(f"CIFAR-10: downloading 162 MB from {ADDRESS}", flush=True)
     try:
-        with urllib.request.urlopen(ADDRESS, timeout=TIMEOUT_SECONDS) as answer:
-            with part.open("wb") as file:
-                while block := answer.read(1 << 20):
-                    file.write(block)
-                    print(f"\r  {file.tell() >> 20} MB", end="", flush=True)
+        with (
+            urllib.request.urlopen(ADDRESS, timeout=TIMEOUT_SECONDS) as answer,
+            part.open("wb") as file,
+        ):
+            while block := answer.read(1 << 20):
+                file.write(block)
+                print(f"\r  {file.tell() >> 20} MB", end="", flush=True)
         print()
         part.rename(CACHE)
     except OSError as error:

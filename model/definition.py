@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
+    import numpy.typing as npt
     import torch
 
     from model.signature import Preprocessing
+
+    Pixels: TypeAlias = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Images:
     """Pixels, uint8, N×H×W×3 (RGB), and the index of each image's label, int64, N."""
 
-    pixels: np.ndarray
-    labels: np.ndarray
+    pixels: Pixels
+    labels: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

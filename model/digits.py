@@ -6,18 +6,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from model.definition import Dataset, Images, Training
-from model.network import TutorialNetwork as network
+from model.network import TutorialNetwork
 from model.signature import Preprocessing, ReleaseError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy.typing as npt
+
+    from model.definition import Pixels
+
 __all__ = ["LABELS", "PREPROCESSING", "TRAINING", "load", "network"]
 
 LABELS = tuple("0123456789")
 PREPROCESSING = Preprocessing(32, 32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+network = TutorialNetwork
 TRAINING = Training(epochs=30, shift=3)
 # The last fifth is by writers of whom the rest has little: harder than a random split.
 HELD_OUT = 360
@@ -27,8 +33,6 @@ BRIGHTEST = 16
 
 def load(data: Path | None) -> tuple[str, Dataset]:
     """The set is part of scikit-learn; there's nothing to bring. Raises ReleaseError on `data`."""
-    from sklearn.datasets import load_digits
-
     if data is not None:
         raise ReleaseError("digits comes with scikit-learn; leave --data out")
     digits = load_digits()
@@ -40,7 +44,8 @@ def load(data: Path | None) -> tuple[str, Dataset]:
     )
 
 
-def _enlarged(image: np.ndarray) -> np.ndarray:
-    grey = np.round(image * (255 / BRIGHTEST)).astype(np.uint8)
+def _enlarged(digit: npt.NDArray[np.float64]) -> Pixels:
+    grey = np.round(digit * (255 / BRIGHTEST)).astype(np.uint8)
     size = (PREPROCESSING.width, PREPROCESSING.height)
-    return np.asarray(Image.fromarray(grey).convert("RGB").resize(size, Image.Resampling.BILINEAR))
+    image = Image.fromarray(grey).convert("RGB").resize(size, Image.Resampling.BILINEAR)
+    return np.asarray(image, np.uint8)

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 
-class TutorialNetwork(nn.Module):
+# mypy does not follow torch, whose types would cost minutes.
+class TutorialNetwork(nn.Module):  # type: ignore[misc]
     """N×3×32×32 float32 -> N×classes float32, logits."""
 
     def __init__(self, classes: int = 10) -> None:

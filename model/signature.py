@@ -182,7 +182,16 @@ def digest(text: bytes) -> str:
 def lock_entry(release: Release) -> dict[str, Any]:
     """What models.lock.json says of a release: its digest, and what a reviewer wants to see."""
     raw = release.to_dict()
-    seen = ("model", "inputs", "outputs", "preprocessing", "labels", "accuracy", "held_out", "torch")
+    seen = (
+        "model",
+        "inputs",
+        "outputs",
+        "preprocessing",
+        "labels",
+        "accuracy",
+        "held_out",
+        "torch",
+    )
     return {"digest": digest(release.to_json())} | {key: raw[key] for key in seen}
 
 

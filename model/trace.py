@@ -58,7 +58,10 @@ def signature(
             )
     return (
         tuple(_tensor(f"INPUT__{i}", (item,)) for i, item in enumerate(inputs)),
-        tuple(_tensor(f"OUTPUT__{i}", pair) for i, pair in enumerate(zip(many_out, one_out))),
+        tuple(
+            _tensor(f"OUTPUT__{i}", pair)
+            for i, pair in enumerate(zip(many_out, one_out, strict=True))
+        ),
     )
 
 

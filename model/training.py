@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,12 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model.definition import Dataset, Images, Training
+    from model.definition import Dataset, Images, Pixels, Training
     from model.signature import Preprocessing
+
+
+# It has nothing to do with what is set here: one-DNN off, and on again.
+warnings.filterwarnings("ignore", message="TF32 acceleration", category=UserWarning)
 
 
 @contextmanager
@@ -30,8 +35,9 @@ def reproducible(seed: int) -> Iterator[None]:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     try:
-        with torch.random.fork_rng(devices=[]), torch.backends.mkldnn.flags(
-            enabled=False, allow_tf32=False
+        with (
+            torch.random.fork_rng(devices=[]),
+            torch.backends.mkldnn.flags(enabled=False, allow_tf32=False),
         ):
             torch.manual_seed(seed)
             yield
@@ -40,7 +46,7 @@ def reproducible(seed: int) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def tensor(pixels: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
+def tensor(pixels: Pixels, preprocessing: Preprocessing) -> torch.Tensor:
     """uint8 N×H×W×3 -> float32 N×3×H×W: to [0, 1], then (x - mean) / std for each channel."""
     scaled = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))).float() / 255
     mean, std = (
@@ -102,7 +108,6 @@ def accuracy(network: torch.nn.Module, images: Images, preprocessing: Preprocess
     """Share of images whose highest logit is their label's."""
     with torch.inference_mode():
         answers = [
-            network(part).argmax(1)
-            for part in tensor(images.pixels, preprocessing).split(1000)
+            network(part).argmax(1) for part in tensor(images.pixels, preprocessing).split(1000)
         ]
     return float((torch.cat(answers).numpy() == images.labels).mean())

@@ -1,0 +1,21 @@
+"""A stack: settings and releases, then the components, then what it says of itself."""
+
+import pulumi
+
+from infra import stack
+from infra.knative import KnativeConfig, KnativeConfigArgs
+from infra.model_repository import ModelRepository, ModelRepositoryArgs
+from infra.namespace import Namespace, NamespaceArgs
+from infra.preflight import preflight
+
+settings, artefacts = preflight()
+repository = ModelRepository("models", ModelRepositoryArgs(settings.stack.storage, artefacts))
+knative = KnativeConfig("knative", KnativeConfigArgs(settings.stack.knative))
+namespace = Namespace(
+    "namespace", NamespaceArgs(settings.stack.namespace, settings.stack.create_namespace)
+)
+served = stack.serve(settings, artefacts, repository, after=[knative, namespace])
+
+pulumi.export("bucket", repository.bucket)
+pulumi.export("models", served.models)
+pulumi.export("perf", served.perf)

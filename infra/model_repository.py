@@ -1,0 +1,141 @@
+"""The bucket, and in it each release as a Triton model repository of its own."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pulumi
+from pulumi_gcp import storage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from infra.releases import Artefact
+    from infra.sections import Storage
+
+DAY_SECONDS = 24 * 60 * 60
+# An upload may be this slow, and has this long to begin with.
+SLOWEST_BYTES_A_SECOND = 500_000
+UPLOAD_FLOOR_SECONDS = 240
+RESULTS = "perf/"
+
+
+@dataclass(frozen=True)
+class ModelRepositoryArgs:
+    """The bucket's settings, and what it holds by model."""
+
+    storage: Storage
+    artefacts: Mapping[str, Artefact]
+
+
+class ModelRepository(pulumi.ComponentResource):
+    """A private bucket with `models/NAME/VERSION/NAME/{config.pbtxt,1/model.pt}`."""
+
+    bucket: pulumi.Output[str]
+    uris: dict[str, str]
+    objects: dict[str, list[pulumi.Resource]]
+
+    def __init__(
+        self, name: str, args: ModelRepositoryArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("kserve-triton:index:ModelRepository", name, None, opts)
+        self._name, self._storage = name, args.storage
+        self._bucket = self._make_bucket()
+        self.bucket = self._bucket.name
+        self._grant()
+        # Plain text, not the bucket's output: a preview can then dry-run what names it.
+        self.uris = {
+            model: f"gs://{args.storage.bucket}/{artefact.prefix}"
+            for model, artefact in args.artefacts.items()
+        }
+        self.objects = {model: self._upload(artefact) for model, artefact in args.artefacts.items()}
+        self.register_outputs({"bucket": self.bucket, "uris": self.uris})
+
+    def _make_bucket(self) -> storage.Bucket:
+        wanted = self._storage
+        return storage.Bucket(
+            f"{self._name}-bucket",
+            name=wanted.bucket,
+            # Without it the provider asks the Compute API which project this is.
+            project=wanted.project,
+            location=wanted.location,
+            uniform_bucket_level_access=True,
+            public_access_prevention="enforced",
+            versioning={"enabled": True},
+            soft_delete_policy={
+                "retention_duration_seconds": wanted.soft_delete_days * DAY_SECONDS
+            },
+            # Only what was deleted or replaced ages; what a stack serves never does.
+            lifecycle_rules=[
+                {
+                    "action": {"type": "Delete"},
+                    "condition": {"days_since_noncurrent_time": wanted.noncurrent_days},
+                }
+            ],
+            labels=wanted.labels,
+            encryption={"default_kms_key_name": wanted.kms_key} if wanted.kms_key else None,
+            force_destroy=wanted.force_destroy,
+            opts=pulumi.ResourceOptions(parent=self, protect=wanted.protect),
+        )
+
+    def _grant(self) -> None:
+        for member in self._storage.readers:
+            self._bind("reader", member, "roles/storage.objectViewer", "models/")
+        for member in self._storage.result_writers:
+            self._bind("writer", member, "roles/storage.objectCreator", RESULTS)
+
+    def _bind(self, role_name: str, member: str, role: str, prefix: str) -> None:
+        """Grant a role on the objects under a prefix, nothing else of the bucket."""
+        path = f"projects/_/buckets/{self._storage.bucket}/objects/{prefix}"
+        condition: storage.BucketIAMMemberConditionArgsDict = {
+            "title": f"only {prefix.rstrip('/')}",
+            # Listing is asked of the bucket itself; KServe lists before it downloads.
+            "expression": f'resource.name.startsWith("{path}") || '
+            f'resource.type == "storage.googleapis.com/Bucket"',
+        }
+        storage.BucketIAMMember(
+            f"{self._name}-{role_name}-{member}",
+            bucket=self.bucket,
+            role=role,
+            member=member,
+            condition=condition,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _upload(self, artefact: Artefact) -> list[pulumi.Resource]:
+        files = {
+            path: (_file_asset(file), file.stat().st_size) for path, file in artefact.files.items()
+        }
+        texts = {
+            path: (pulumi.StringAsset(text), len(text)) for path, text in artefact.texts.items()
+        }
+        return [
+            self._object(artefact, path, asset, size)
+            for path, (asset, size) in (files | texts).items()
+        ]
+
+    def _object(
+        self, artefact: Artefact, path: str, asset: pulumi.Asset, size: int
+    ) -> storage.BucketObject:
+        seconds = UPLOAD_FLOOR_SECONDS + size // SLOWEST_BYTES_A_SECOND
+        return storage.BucketObject(
+            # The version in the name: a new release is uploaded before an old one goes.
+            f"{artefact.name}-{artefact.version}/{path}",
+            bucket=self.bucket,
+            name=f"{artefact.prefix}/{path}",
+            source=asset,
+            content_type="application/octet-stream",
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                custom_timeouts=pulumi.CustomTimeouts(create=f"{seconds}s"),
+                retain_on_delete=self._storage.retain_releases,
+            ),
+        )
+
+
+def _file_asset(path: Path) -> pulumi.FileAsset:
+    """By a path that is the same on every machine, so that no diff shows where one works."""
+    return pulumi.FileAsset(os.path.relpath(path))

@@ -1,0 +1,35 @@
+"""The namespace that everything of a stack lies in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.core.v1 import Namespace as KubernetesNamespace
+
+
+@dataclass(frozen=True)
+class NamespaceArgs:
+    """Its name, and whether it is this stack's to make."""
+
+    name: str
+    create: bool
+
+
+class Namespace(pulumi.ComponentResource):
+    """Made here, or found there."""
+
+    name: str
+
+    def __init__(
+        self, name: str, args: NamespaceArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("kserve-triton:index:Namespace", name, None, opts)
+        self.name = args.name
+        if args.create:
+            KubernetesNamespace(
+                f"{name}-{args.name}",
+                metadata={"name": args.name},
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self.register_outputs({"name": self.name})

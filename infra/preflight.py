@@ -1,0 +1,27 @@
+"""All that can be wrong before anything is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pulumi
+
+from infra import releases
+from infra.render import RenderError
+from infra.settings import ConfigError, Settings
+
+if TYPE_CHECKING:
+    from infra.releases import Artefact
+
+
+def preflight() -> tuple[Settings, dict[str, Artefact]]:
+    """The stack's settings, and its releases from the project's folder, where Pulumi runs this.
+
+    Raises pulumi.RunError, which is shown as it is.
+    """
+    try:
+        settings = Settings.load()
+        return settings, releases.load(settings.models, Path.cwd())
+    except (ConfigError, releases.ReleasesError, RenderError) as error:
+        raise pulumi.RunError(str(error)) from None

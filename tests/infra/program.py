@@ -1,0 +1,86 @@
+"""The whole program under Pulumi's mocks, on a stack's real file: `run("local")`."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+
+from infra.settings import merged
+
+ROOT = Path(__file__).parents[2]
+# Has build/ and models.lock.json of releases made for tests.
+TEST_ROOT = ROOT / "build" / "test"
+
+
+@dataclass
+class Recorder(pulumi.runtime.Mocks):
+    """The engine's place: keeps what the program registered, in order."""
+
+    existing: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    knative: bool = True
+    resources: list[pulumi.runtime.MockResourceArgs] = field(default_factory=list)
+    exports: dict[str, Any] = field(default_factory=dict)
+
+    def new_resource(
+        self, args: pulumi.runtime.MockResourceArgs
+    ) -> tuple[str | None, dict[str, Any]]:
+        self.resources.append(args)
+        outputs = dict(args.inputs)
+        if args.resource_id:
+            if not self.knative:
+                raise LookupError(f"resource {args.resource_id!r} does not exist")
+            outputs |= {"data": self.existing, "metadata": {"annotations": self.annotations}}
+        if args.typ == "kubernetes:batch/v1:Job":
+            outputs["status"] = {"succeeded": 1}
+        return args.resource_id or f"{args.name}-id", outputs
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[Any]]:
+        raise AssertionError(f"the program asks nothing while it runs, but called {args.token}")
+
+    def of(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Inputs of every resource whose type ends so, by logical name."""
+        return {r.name: r.inputs for r in self.resources if r.typ.endswith(kind)}
+
+    def one(self, kind: str) -> dict[str, Any]:
+        """Inputs of the only resource of that type."""
+        (found,) = self.of(kind).values()
+        return found
+
+
+def stack_config(stack: str, changes: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A stack file's values by key, with changes merged in. cifar10 is the one made for tests."""
+    text = (ROOT / f"Pulumi.{stack}.yaml").read_text().replace("cifar10:", "cifar10-custom:")
+    config = yaml.safe_load(text)["config"]
+    values = {key.removeprefix("kserve-triton:"): value for key, value in config.items()}
+    return dict(merged(values, changes or {}))
+
+
+def run(
+    stack: str, changes: dict[str, Any] | None = None, recorder: Recorder | None = None
+) -> Recorder:
+    """Run `__main__.py` as the engine would; raises what it raises."""
+    recorder = recorder or Recorder()
+    values = stack_config(stack, changes)
+    pulumi.runtime.set_all_config(
+        {
+            f"kserve-triton:{key}": value if isinstance(value, str) else json.dumps(value)
+            for key, value in values.items()
+        }
+    )
+    pulumi.runtime.set_mocks(recorder, project="kserve-triton", stack=stack)
+
+    @pulumi.runtime.test
+    def program() -> Any:
+        made = runpy.run_path(str(ROOT / "__main__.py"))
+        outputs = {"models": made["served"].models, "perf": made["served"].perf}
+        return pulumi.Output.from_input(outputs).apply(recorder.exports.update)
+
+    program()
+    return recorder

@@ -1,0 +1,88 @@
+"""Lock and build, and what each disagreement tells to run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.containers import misfit
+from infra.releases import ReleasesError, load
+from infra.sections import ModelSettings, Triton
+from tests.infra.program import ROOT, TEST_ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DIGITS = {"digits": ModelSettings()}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    shutil.copytree(TEST_ROOT / "build", tmp_path / "build")
+    shutil.copy(TEST_ROOT / "models.lock.json", tmp_path)
+    return tmp_path
+
+
+def refused(root: Path, settings: ModelSettings | None = None) -> str:
+    with pytest.raises(ReleasesError) as caught:
+        load({"digits": settings or ModelSettings()}, root)
+    return str(caught.value)
+
+
+def test_lock_without_build(root: Path) -> None:
+    shutil.rmtree(root / "build" / "digits")
+    assert "python -m model build digits" in refused(root)
+
+
+def test_build_without_lock(root: Path) -> None:
+    (root / "models.lock.json").unlink()
+    assert "built but not pinned" in refused(root)
+    assert "--pin" in refused(root)
+
+
+def test_digests_that_differ(root: Path) -> None:
+    lock = json.loads((root / "models.lock.json").read_text())
+    lock["models"]["digits"]["digest"] = "1" * 64
+    (root / "models.lock.json").write_text(json.dumps(lock))
+    assert "models.lock.json pins 1111" in refused(root)
+
+
+@pytest.mark.parametrize("name", ["model.pt", "warmup/INPUT__0"])
+def test_a_tampered_file_never_reaches_a_bucket(root: Path, name: str) -> None:
+    path = root / "build" / "digits" / name
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    assert f"digits/{name} has SHA-256" in refused(root)
+
+
+def test_a_lock_that_cannot_be_read(root: Path) -> None:
+    (root / "models.lock.json").write_text("{")
+    assert "git checkout" in refused(root)
+
+
+def test_a_torch_newer_than_the_containers(root: Path) -> None:
+    message = refused(root, ModelSettings(triton=Triton(container="25.03-py3")))
+    assert "torch 2.12.1" in message
+    assert "libtorch 2.7" in message
+    assert "26.04-py3" in message
+
+
+def test_containers_carry_what_they_carry() -> None:
+    assert misfit("2.12.1", "26.05-py3") is None
+    assert misfit("2.9.0", "25.11-py3") is None
+    assert "unknown libtorch" in str(misfit("2.5.0", "23.05-py3"))
+
+
+def test_version_follows_content_and_config_alone(root: Path) -> None:
+    first = load(DIGITS, root)["digits"].version
+    assert load(DIGITS, root)["digits"].version == first
+    other = {"digits": ModelSettings(triton=Triton(instances=2))}
+    assert load(other, root)["digits"].version != first
+
+
+def test_the_committed_lock_pins_what_the_source_builds() -> None:
+    lock = json.loads((ROOT / "models.lock.json").read_text())
+    made = json.loads((TEST_ROOT / "models.lock.json").read_text())
+    assert lock["models"]["digits"] == made["models"]["digits"]

@@ -1,0 +1,101 @@
+"""Wrong settings: every one is named, with what was found and what is allowed, all together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from infra.settings import ConfigError, Settings, merged
+from tests.infra.program import Recorder, run, stack_config
+
+STORAGE = {"bucket": "models-of-mine", "project": "my-project"}
+KMS = "projects/my-project/locations/{}/keyRings/ring/cryptoKeys/key"
+
+
+def problems(changes: dict[str, Any]) -> str:
+    values = merged({"storage": STORAGE, "models": {"digits": {}}}, changes)
+    with pytest.raises(ConfigError) as caught:
+        Settings.parse(values)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("stack", ["local", "dev", "prod"])
+def test_the_stacks_as_they_are_committed_are_right(stack: str) -> None:
+    assert Settings.parse(stack_config(stack)).models
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"devise": "gpu"}, "devise: found"),
+        ({"device": "tpu"}, 'device: found "tpu"'),
+        ({"models": {"digits": {"device": "tpu"}}}, 'models.digits.device: found "tpu"'),
+        ({"models": {"Digits": {}}}, 'models.Digits: found "Digits"'),
+        ({"models": {"digits": None}}, "models.digits: found null"),
+        ({"protocol": "rest"}, 'protocol: found "rest"'),
+        ({"placement": "beside"}, "placement: found"),
+        ({"mode": "Serverless"}, "mode: found"),
+        ({"namespace": "Models_"}, "namespace: found"),
+        ({"storage": {"bucket": "goog-models"}}, "storage.bucket: found"),
+        ({"storage": {"bucket": "192.168.5.4"}}, "storage.bucket: found"),
+        ({"storage": {"bucket": "Models"}}, "storage.bucket: found"),
+        ({"storage": {"location": "europe-west99"}}, "storage.location: found"),
+        ({"storage": {"kmsKey": "my-key"}}, "storage.kmsKey: found"),
+        ({"storage": {"kmsKey": KMS.format("us-east1")}}, "storage.kmsKey: found"),
+        ({"storage": {"readers": ["allUsers"]}}, "storage.readers.0: found"),
+        ({"storage": {"readers": ["me@example.com"]}}, "storage.readers.0: found"),
+        ({"storage": {"labels": {"Team": "a"}}}, "storage.labels: found"),
+        ({"storage": {"softDeleteDays": 3}}, "storage.softDeleteDays: found 3"),
+        ({"knative": {"progressDeadline": "-1s"}}, "knative.progressDeadline: found"),
+        ({"knative": {"registries": ["https://nvcr.io"]}}, "knative.registries.0: found"),
+        ({"triton": {"container": "latest"}}, "triton.container: found"),
+        ({"triton": {"maxBatchSize": 8, "preferredBatchSizes": [16]}}, "preferredBatchSizes: "),
+        ({"triton": {"parameters": {"INFERENCE_MOD": True}}}, "triton.parameters.INFERENCE_MOD"),
+        ({"triton": {"parameters": {"INTRA_OP_THREAD_COUNT": 0}}}, "INTRA_OP_THREAD_COUNT: found"),
+        ({"triton": {"gpus": [0]}}, "triton.gpus: found"),
+        ({"predictor": {"minReplicas": 0}}, "predictor.minReplicas: found 0"),
+        ({"predictor": {"minReplicas": 3}}, "predictor.maxReplicas: found"),
+        (
+            {"predictor": {"scaleMetric": "rps", "scaleTarget": 5}},
+            "predictor.scaleMetric: found rps",
+        ),
+        ({"predictor": {"memory": "2 GB"}}, "predictor.memory: found"),
+        ({"transformer": {"image": "transformer:latest"}}, "transformer.image: found"),
+        ({"transformer": {"enabled": False}}, "perf.target: found"),
+        ({"perf": {"rate": 0}}, "perf.rate: found 0"),
+        ({"perf": {"objectives": {"successRatio": 1.5}}}, "perf.objectives.successRatio: found"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_was_found(changes: dict[str, Any], expected: str) -> None:
+    message = problems(changes)
+    assert expected in message
+    assert "allowed" in message
+
+
+def test_missing_ones_are_named() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Settings.parse({})
+    assert "storage: missing" in str(caught.value)
+    assert "models: missing" in str(caught.value)
+
+
+def test_all_wrong_ones_are_reported_together_before_anything_is_touched() -> None:
+    engine = Recorder()
+    changes = {"device": "tpu", "storage": {"bucket": "X"}, "perf": {"rate": -1}, "colour": 1}
+    with pytest.raises(pulumi.RunError) as caught:
+        run("local", changes, engine)
+    for key in ("device", "storage.bucket", "perf.rate", "colour"):
+        assert f"kserve-triton:{key}: found" in str(caught.value)
+    assert engine.resources == []
+
+
+def test_a_models_own_values_win_over_the_stacks_key_by_key() -> None:
+    values = {
+        "storage": STORAGE,
+        "predictor": {"cpu": "3", "env": {"A": "1"}},
+        "models": {"digits": {"predictor": {"env": {"B": "2"}}}},
+    }
+    predictor = Settings.parse(values).models["digits"].predictor
+    assert (predictor.cpu, predictor.env) == ("3", {"A": "1", "B": "2"})
