@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,14 +45,15 @@ class Verify:
     def read(cls, path: Path) -> Verify:
         """Raises JobError naming the first wrong field."""
         fields = _Fields.read(path)
+        protocol = fields.choice("predictor_protocol", "http", "grpc")
         made = cls(
             model=fields.text("model"),
             service=fields.text("service"),
             namespace=fields.text("namespace"),
             mode=fields.choice("mode", "Standard", "Knative"),
             transformer_url=fields.url("transformer_url", optional=True),
-            predictor_url=fields.url("predictor_url", optional=True),
-            predictor_protocol=fields.choice("predictor_protocol", "http", "grpc"),
+            predictor_url=fields.url("predictor_url", optional=True, bare=protocol == "grpc"),
+            predictor_protocol=protocol,
             host_header=fields.maybe_text("host_header"),
             deadline_seconds=fields.positive("deadline_seconds"),
             release_digest=fields.text("release_digest"),
@@ -170,10 +172,13 @@ class _Fields:
     def maybe_text(self, name: str) -> str | None:
         return None if self._take(name) is None else self.text(name)
 
-    def url(self, name: str, *, optional: bool = False) -> str | None:
+    def url(self, name: str, *, optional: bool = False, bare: bool = False) -> str | None:
+        """An address without a slash at its end; `bare`: HOST:PORT stands for http://HOST:PORT."""
         value = self._take(name)
         if value is None and optional:
             return None
+        if bare and isinstance(value, str) and re.fullmatch(r"[^/\s]+:[0-9]{1,5}", value):
+            return f"http://{value}"
         if not isinstance(value, str) or not value.startswith(URL):
             self.wrong(name, "an address with http:// or https://")
         return str(value).rstrip("/")

@@ -21,6 +21,14 @@ def test_verify_job_as_the_program_writes_it(write: Any, verify_job: dict[str, A
     assert job.transformer_url is None
 
 
+def test_grpc_address_needs_no_scheme(write: Any, verify_job: dict[str, Any]) -> None:
+    raw = verify_job | {"predictor_url": "digits-predictor.models.svc.cluster.local:80"}
+    job = Verify.read(write(raw | {"predictor_protocol": "grpc"}))
+    assert job.predictor_url == "http://digits-predictor.models.svc.cluster.local:80"
+    with pytest.raises(JobError, match="predictor_url: found"):
+        Verify.read(write(raw))
+
+
 def test_load_job_as_the_program_writes_it(write: Any, load_job: dict[str, Any]) -> None:
     job = Load.read(write(load_job | {"url": "http://digits.models", "result": "gs://b/r.json"}))
     assert (job.rate, job.duration_seconds, job.objectives.rate_ratio) == (50, 3, 0.9)
