@@ -1,0 +1,1 @@
+"""The transformer: images in, the predictor's tensors between, labels out."""

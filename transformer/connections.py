@@ -1,0 +1,168 @@
+"""HTTP/1.1 to one host over connections that are kept: as little as a request needs."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import httptools
+
+from transformer.errors import PredictorError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Answer", "Connections"]
+
+MAX_IDLE = 64
+MAX_ANSWER_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Header names are in lower case."""
+
+    status: int
+    headers: dict[bytes, bytes]
+    body: bytes
+
+
+class StaleError(Exception):
+    """The server had closed the connection before it saw the request."""
+
+
+class Connection(asyncio.Protocol):
+    """One request at a time."""
+
+    def __init__(self, born: float) -> None:
+        self.born = born
+        self.transport: asyncio.Transport
+        self.waiting: asyncio.Future[Answer] | None = None
+        self.open = False
+        self._start()
+
+    def _start(self) -> None:
+        self.parser = httptools.HttpResponseParser(self)
+        self.headers: dict[bytes, bytes] = {}
+        self.parts: list[bytes] = []
+        self.size = 0
+        self.answered = False
+
+    async def exchange(self, request: Sequence[bytes | memoryview]) -> Answer:
+        """Send and wait. Raises StaleError, or PredictorError once something was received."""
+        self._start()
+        self.waiting = asyncio.get_running_loop().create_future()
+        self.transport.writelines(request)
+        return await self.waiting
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio's."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.open = True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio's."""
+        self.open = False
+        if self.answered:
+            self._fail(PredictorError("closed the connection within its answer"))
+        else:
+            self._fail(StaleError(str(exc or "closed the connection")))
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio's."""
+        self.answered = True
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._fail(PredictorError(f"its answer is not HTTP: {error}"))
+            self.transport.abort()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """The parser's."""
+        self.headers[name.lower()] = value
+
+    def on_body(self, body: bytes) -> None:
+        """The parser's."""
+        self.size += len(body)
+        if self.size > MAX_ANSWER_BYTES:
+            self._fail(PredictorError(f"its answer is larger than {MAX_ANSWER_BYTES >> 20} MiB"))
+            self.transport.abort()
+        else:
+            self.parts.append(body)
+
+    def on_message_complete(self) -> None:
+        """The parser's."""
+        self.open = self.open and bool(self.parser.should_keep_alive())
+        waiting, self.waiting = self.waiting, None
+        if waiting is None:
+            # An answer to nothing: whatever comes next can't be told apart from it.
+            self.open = False
+        elif not waiting.done():
+            body = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
+            waiting.set_result(Answer(self.parser.get_status_code(), self.headers, body))
+
+    def _fail(self, error: Exception) -> None:
+        self.open = False
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(error)
+
+
+class Connections:
+    """Those to one host and port; the one used last is used next, so that others may end."""
+
+    def __init__(self, host: str, port: int, max_age: float) -> None:
+        self.host = host
+        self.port = port
+        self.max_age = max_age
+        self.idle: list[Connection] = []
+
+    async def exchange(self, request: Sequence[bytes | memoryview]) -> Answer:
+        """Raises PredictorError. A connection found closed is made anew, once."""
+        kept = self._kept()
+        if kept is not None:
+            try:
+                return await self._on(kept, request)
+            except StaleError:
+                pass
+        try:
+            return await self._on(await self._connect(), request)
+        except StaleError as error:
+            raise PredictorError(f"{self.host}:{self.port}: {error}") from error
+
+    async def _on(self, connection: Connection, request: Sequence[bytes | memoryview]) -> Answer:
+        try:
+            answer = await connection.exchange(request)
+        except BaseException:
+            connection.transport.abort()
+            raise
+        if connection.open and len(self.idle) < MAX_IDLE:
+            self.idle.append(connection)
+        else:
+            connection.transport.close()
+        return answer
+
+    def _kept(self) -> Connection | None:
+        oldest = asyncio.get_running_loop().time() - self.max_age
+        while self.idle:
+            connection = self.idle.pop()
+            if connection.open and connection.born > oldest:
+                return connection
+            connection.transport.close()
+        return None
+
+    async def _connect(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        try:
+            _, made = await loop.create_connection(
+                lambda: Connection(loop.time()), self.host, self.port
+            )
+        except OSError as error:
+            raise PredictorError(f"{self.host}:{self.port}: {error.strerror or error}") from error
+        return made
+
+    def close(self) -> None:
+        """End all that are idle."""
+        while self.idle:
+            self.idle.pop().transport.close()
