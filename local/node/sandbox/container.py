@@ -1,0 +1,156 @@
+"""One container's processes: a first process that stays, and the program that it runs.
+
+The first process is PID 1 of a namespace of its own. It reaps, passes signals on, and ends with
+the program's exit code; with it the kernel ends whatever the program left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from local.node.sandbox import linux, root
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from local.node.sandbox.network import Pod
+
+__all__ = ["START_ERROR", "Program", "become_first", "become_guest"]
+
+START_ERROR = 128
+_PASSED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a container runs and what it sees."""
+
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str = "/"
+    base: str = ""
+    mounts: list[root.Mount] = field(default_factory=list)
+    cpus: list[int] = field(default_factory=list)
+
+    @classmethod
+    def parse(cls, data: dict[str, Any]) -> Program:
+        mounts = [root.Mount(**mount) for mount in data.pop("mounts", [])]
+        return cls(mounts=mounts, **data)
+
+
+def _fail(report: int, code: int, message: str) -> NoReturn:
+    os.write(report, message.encode()[:4000])
+    os._exit(code)
+
+
+def _keep_only(*descriptors: int) -> None:
+    """Close what came from the process that forked this."""
+    low = 3
+    for descriptor in sorted(descriptors):
+        os.closerange(low, descriptor)
+        low = descriptor + 1
+    os.closerange(low, 1 << 16)
+
+
+def become_first(program: Program, pod: Pod, output: int, report: int) -> NoReturn:
+    """Turn this fork into a container's first process. Errors go to `report`, in words."""
+    try:
+        linux.die_with_parent(signal.SIGKILL)
+        pod.enter()
+        linux.unshare(linux.CLONE_NEWNS)
+        _keep_only(output, report)
+        os.setsid()
+        root.enter(program.base, program.mounts)
+        if program.cpus:
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(0, program.cpus)
+        children: list[int] = []
+        for number in _PASSED:
+            signal.signal(number, lambda received, _: _pass(children, received))
+        child = _spawn(program, output, report)
+        children.append(child)
+    except BaseException as error:
+        _fail(report, START_ERROR, f"cannot start the container: {error}")
+    os.close(report)
+    os._exit(_reap(child))
+
+
+def become_guest(program: Program, first: int, output: int, report: int) -> NoReturn:
+    """Turn this fork into one that runs a program in the running container of that process."""
+    try:
+        for name, kind in (("net", linux.CLONE_NEWNET), ("ipc", linux.CLONE_NEWIPC)):
+            _join(first, name, kind)
+        _join(first, "uts", linux.CLONE_NEWUTS)
+        _join(first, "pid", linux.CLONE_NEWPID)
+        _join(first, "mnt", linux.CLONE_NEWNS)
+        _keep_only(output, report)
+        os.setsid()
+        child = _spawn(program, output, report)
+    except BaseException as error:
+        _fail(report, START_ERROR, f"cannot run in the container: {error}")
+    os.close(report)
+    os._exit(_reap(child))
+
+
+def _join(process: int, name: str, kind: int) -> None:
+    descriptor = os.open(f"/proc/{process}/ns/{name}", os.O_RDONLY)
+    linux.setns(descriptor, kind)
+    os.close(descriptor)
+
+
+def _pass(children: list[int], number: int) -> None:
+    for child in children:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, number)
+
+
+def _spawn(program: Program, output: int, report: int) -> int:
+    child = os.fork()
+    if child == 0:
+        try:
+            linux.die_with_parent(signal.SIGKILL)
+            os.setsid()
+            _execute(program, output)
+        except FileNotFoundError as error:
+            _fail(report, _NOT_FOUND, f"exec: {program.argv[0]!r}: {error.strerror} ({error.filename})")
+        except BaseException as error:
+            _fail(report, _NOT_EXECUTABLE, f"exec: {program.argv[0]!r}: {error}")
+    return child
+
+
+def _execute(program: Program, output: int) -> NoReturn:
+    os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    # The program must not inherit what this process ignores.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, *_PASSED):
+        signal.signal(number, signal.SIG_DFL)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if not Path(program.cwd).is_dir():
+        raise FileNotFoundError(2, "no such working directory", program.cwd)
+    os.chdir(program.cwd)
+    linux.drop_capabilities()
+    os.execvpe(program.argv[0], program.argv, program.env)
+
+
+def _reap(child: int) -> int:
+    """Wait for the program, and for any other process that ends before; its exit code."""
+    while True:
+        try:
+            gone, status = os.wait()
+        except ChildProcessError:
+            return START_ERROR
+        if gone == child:
+            code = os.waitstatus_to_exitcode(status)
+            sys.stdout.flush()
+            return code if code >= 0 else 128 - code

@@ -1,0 +1,116 @@
+"""The system calls that Python 3.11 has no function for."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+
+__all__ = [
+    "CLONE_NEWIPC",
+    "CLONE_NEWNET",
+    "CLONE_NEWNS",
+    "CLONE_NEWPID",
+    "CLONE_NEWUSER",
+    "CLONE_NEWUTS",
+    "MS_BIND",
+    "MS_NODEV",
+    "MS_NOEXEC",
+    "MS_NOSUID",
+    "MS_PRIVATE",
+    "MS_RDONLY",
+    "MS_REC",
+    "MS_UNBINDABLE",
+    "die_with_parent",
+    "drop_capabilities",
+    "make_read_only",
+    "mount",
+    "pivot_root",
+    "setns",
+    "unmount",
+    "unshare",
+]
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
+MS_BIND, MS_REC, MS_UNBINDABLE, MS_PRIVATE = 4096, 16384, 1 << 17, 1 << 18
+
+_MNT_DETACH = 2
+_AT_RECURSIVE = 0x8000
+_MOUNT_ATTR_RDONLY = 1
+# The same number on every architecture since they were given out together.
+_SYS_MOUNT_SETATTR = 442
+_SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
+_LAST_CAPABILITY = 63
+# What container runtimes leave to root: CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID,
+# SETUID, SETPCAP, NET_BIND_SERVICE, NET_RAW, SYS_CHROOT, MKNOD, AUDIT_WRITE, SETFCAP.
+_KEPT = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), what)
+
+
+def unshare(flags: int) -> None:
+    """Leave the namespaces named by the flags for new ones."""
+    _check(_libc.unshare(flags), "unshare")
+
+
+def setns(descriptor: int, kind: int) -> None:
+    """Enter the namespace behind a descriptor; `kind` is its CLONE_ flag."""
+    _check(_libc.setns(descriptor, kind), "setns")
+
+
+def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
+    """mount(2)."""
+    texts = (source.encode(), target.encode(), kind.encode() or None)
+    made = _libc.mount(*texts, ctypes.c_ulong(flags), data.encode() or None)
+    _check(made, f"mount {source} on {target}")
+
+
+def unmount(path: str) -> None:
+    """Take a mount away as soon as nobody uses it; what isn't one is fine."""
+    _libc.umount2(path.encode(), _MNT_DETACH)
+
+
+def make_read_only(path: str, recursive: bool = True) -> bool:
+    """Make a mount and those under it read-only; False where the kernel (before 5.12) can't."""
+    attributes = struct.pack("=QQQQ", _MOUNT_ATTR_RDONLY, 0, 0, 0)
+    flags = _AT_RECURSIVE if recursive else 0
+    call = (_SYS_MOUNT_SETATTR, -100, path.encode(), flags, attributes, len(attributes))
+    return bool(_libc.syscall(*call) == 0)
+
+
+def pivot_root(path: str) -> None:
+    """Make a mount the root and let go of the old one."""
+    os.chdir(path)
+    number = _SYS_PIVOT_ROOT.get(os.uname().machine)
+    if number is None:
+        raise OSError(f"pivot_root: unknown machine {os.uname().machine}")
+    _check(_libc.syscall(number, b".", b"."), "pivot_root")
+    _check(_libc.umount2(b".", _MNT_DETACH), "umount the old root")
+    os.chdir("/")
+
+
+def die_with_parent(signal: int) -> None:
+    """Have the kernel send this signal when the parent's thread that forked this ends."""
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, signal, 0, 0, 0), "prctl")
+
+
+def drop_capabilities() -> None:
+    """Leave what a container's root has by default to whatever is executed next."""
+    for number in range(_LAST_CAPABILITY + 1):
+        if number not in _KEPT:
+            _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)
+    _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")

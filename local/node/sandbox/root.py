@@ -1,0 +1,144 @@
+"""A container's file system: the machine's own, read-only, with the pod's volumes in place.
+
+The root is a mirror: an empty file system in which every entry of `/` is bound. A directory that
+lacks a place for a volume is mirrored in the same way, entry by entry, so that volumes appear at
+the very paths that the container expects, and nothing is written to the machine's directories.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.node.sandbox import linux
+
+__all__ = ["Mount", "enter"]
+
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_BIND = linux.MS_BIND | linux.MS_REC
+_SAFE = linux.MS_NOSUID | linux.MS_NODEV
+# A container has these of its own, empty but for what is mounted there.
+_PRIVATE = tuple(map(Path, ("/proc", "/dev", "/tmp", "/run")))
+_LINKS = 40
+
+
+@dataclass(frozen=True)
+class Mount:
+    """What lies at a path of the container: a directory or file of the machine's.
+
+    An empty source is an empty directory.
+    """
+
+    target: str
+    source: str
+    read_only: bool = False
+
+
+def enter(base: str, mounts: list[Mount]) -> None:
+    """Build the root at `base`, an empty directory, and make it this process's own.
+
+    The process has its own mount namespace, and is the first of its PID namespace. Mounts come
+    parents first.
+    """
+    linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
+    mirror = _Mirror(Path(base))
+    placed: list[tuple[Path, Mount]] = []
+    for mount in mounts:
+        target = _resolved(Path(mount.target))
+        if not any(before in target.parents for before, _ in placed):
+            mirror.place(target, not mount.source or Path(mount.source).is_dir())
+        placed.append((target, mount))
+    linux.make_read_only(base)
+    linux.mount("proc", f"{base}/proc", "proc", _SAFE | linux.MS_NOEXEC)
+    for target, mount in placed:
+        _attach(f"{base}{target}", mount)
+    linux.pivot_root(base)
+
+
+def _resolved(path: Path, links: int = 0) -> Path:
+    """A path without the machine's symbolic links."""
+    if links > _LINKS:
+        raise OSError(f"too many symbolic links: {path}")
+    made = Path("/")
+    parts = Path(os.path.normpath(path)).parts[1:]
+    for place, part in enumerate(parts):
+        made /= part
+        if made in _PRIVATE:
+            return made.joinpath(*parts[place + 1 :])
+        if made.is_symlink():
+            there = made.parent / made.readlink()
+            return _resolved(there.joinpath(*parts[place + 1 :]), links + 1)
+    return made
+
+
+class _Mirror:
+    """The new root while it is built."""
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+        self._ours = {Path("/"), *_PRIVATE}
+        linux.mount("root", str(base), "tmpfs", _SAFE, "mode=755,size=16m")
+        # Else it would be bound into itself with the directory that it lies in.
+        linux.mount("none", str(base), flags=linux.MS_UNBINDABLE)
+        for path in _PRIVATE:
+            self._at(path).mkdir()
+        for path in Path("/").iterdir():
+            if path not in _PRIVATE:
+                self._bind(path)
+        self._add_devices()
+
+    def place(self, path: Path, directory: bool) -> None:
+        """See that there is something to mount upon at a path without symbolic links."""
+        if os.path.lexists(self._at(path)):
+            return
+        self.place(path.parent, True)
+        if path.parent not in self._ours:
+            self._mirror(path.parent)
+        if directory:
+            self._at(path).mkdir()
+            self._ours.add(path)
+        else:
+            self._at(path).touch()
+
+    def _at(self, path: Path) -> Path:
+        return self._base / path.relative_to("/")
+
+    def _bind(self, path: Path) -> None:
+        target = self._at(path)
+        # What even its owner can't look at is as good as absent.
+        with contextlib.suppress(OSError):
+            if path.is_symlink():
+                target.symlink_to(path.readlink())
+                return
+            target.mkdir() if path.is_dir() else target.touch()
+            linux.mount(str(path), str(target), flags=_BIND)
+
+    def _mirror(self, directory: Path) -> None:
+        """Replace a bound directory by one in which entries can be made."""
+        linux.mount("mirror", str(self._at(directory)), "tmpfs", _SAFE, "mode=755,size=16m")
+        self._ours.add(directory)
+        for path in directory.iterdir():
+            self._bind(path)
+
+    def _add_devices(self) -> None:
+        devices = self._base / "dev"
+        linux.mount("dev", str(devices), "tmpfs", linux.MS_NOSUID, "mode=755,size=1m")
+        for name in (*_DEVICES, *(path.name for path in Path("/dev").glob("nvidia*"))):
+            self._bind(Path("/dev", name))
+        for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
+            (devices / name).symlink_to(f"/proc/self/fd{target}")
+
+
+def _attach(target: str, mount: Mount) -> None:
+    if not mount.source:
+        linux.mount("empty", target, "tmpfs", _SAFE, "mode=755,size=64m")
+        return
+    if not os.path.lexists(target):  # In another volume, which has had it to itself so far.
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        source = Path(mount.source)
+        Path(target).mkdir() if source.is_dir() else Path(target).touch()
+    linux.mount(mount.source, target, flags=_BIND)
+    if mount.read_only:
+        linux.make_read_only(target)
