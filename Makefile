@@ -5,7 +5,7 @@ PYTHON ?= python3
 uv := .bootstrap/bin/uv
 export UV_LINK_MODE ?= hardlink
 
-.PHONY: help install check test bench lock clean
+.PHONY: help install up down status logs env check test bench lock clean
 
 help: ## what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,10 +30,57 @@ model_groups := model triton transformer perf dev
 	@$(uv) pip sync -q --python .venv-model/bin/python --require-hashes $(model_groups:%=requirements/%.txt)
 	@touch $@
 
-install: .venv/stamp .venv-model/stamp ## make both environments
+.venv-local/stamp: .bootstrap/stamp requirements/local.txt requirements/dev.txt
+	@echo "environment: the local cluster (.venv-local)"
+	@$(uv) venv -q --clear --python $(PYTHON) .venv-local
+	@$(uv) pip sync -q --python .venv-local/bin/python --require-hashes requirements/local.txt requirements/dev.txt
+	@touch $@
 
-lock: .bootstrap/stamp ## resolve the dependencies anew and lock them with hashes
-	@UV=$(abspath $(uv)) requirements/lock
+environments := .venv/stamp .venv-model/stamp .venv-local/stamp
+install: $(environments) ## make the environments
+
+# The release that the lock pins: the same source gives the same bytes.
+build/digits/release.json: .venv-model/stamp $(wildcard model/*.py)
+	@.venv-model/bin/python -m model build digits
+	@touch $@
+
+build/test/models.lock.json: build/digits/release.json tests/releases.py
+	@.venv-model/bin/python -m tests.releases
+
+up: $(environments) build/digits/release.json ## the whole thing on this machine: cluster, stack, a prediction
+	@.venv-local/bin/python -m local up
+
+down: .venv-local/stamp ## stop and remove it
+	@.venv-local/bin/python -m local down
+
+status: .venv-local/stamp ## what runs
+	@.venv-local/bin/python -m local status
+
+logs: .venv-local/stamp ## of a pod or a process: make logs POD=digits-predictor
+	@.venv-local/bin/python -m local logs $(POD)
+
+env: .venv-local/stamp ## for a shell: eval "$$(make -s env)"
+	@.venv-local/bin/python -m local env
+
+check: $(environments) ## formatter, linter, types, dead links
+	@.venv/bin/ruff format --check -q .
+	@.venv/bin/ruff check -q .
+	@.venv/bin/mypy infra __main__.py
+	@.venv-model/bin/mypy model transformer perf
+	@.venv-local/bin/mypy local
+	@.venv/bin/python docs/check_links.py
+
+test: $(environments) build/test/models.lock.json ## everything, on the real programs
+	@.venv/bin/python -m pytest tests/infra tests/docs
+	@.venv-model/bin/python -m pytest tests/model tests/serving tests/transformer tests/perf
+	@.venv-local/bin/python -m local tools
+	@.venv-local/bin/python -m pytest tests/local
+
+bench: $(environments) build/test/models.lock.json ## what the program costs, side by side
+	@.venv/bin/python -m bench.program
+
+lock: .bootstrap/stamp ## lock the dependencies with hashes, newer versions only where needed
+	@UV=$(abspath $(uv)) requirements/lock $(LOCK)
 
 clean: ## remove what make made here
-	rm -rf .venv .venv-model .bootstrap build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-model .venv-local .bootstrap build .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

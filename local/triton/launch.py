@@ -98,7 +98,9 @@ def command(arguments: list[str]) -> list[str]:
     if arguments[:1] == ["tritonserver"]:
         arguments = arguments[1:]
     elif arguments and not arguments[0].startswith("-"):
-        raise LaunchError(f"this stands for Triton's image and runs tritonserver, not {arguments[0]!r}")
+        raise LaunchError(
+            f"this stands for Triton's image and runs tritonserver, not {arguments[0]!r}"
+        )
     server = package() / "tritonserver" / "bin" / "tritonserver"
     return [str(server), f"--backend-directory={backend_directory()}", *arguments]
 
@@ -107,6 +109,8 @@ def main() -> None:
     """Become tritonserver."""
     try:
         line = command(sys.argv[1:])
+        # The stub looks for modules where it runs first: nothing of a user's may be found there.
+        os.chdir("/")
         os.execve(line[0], line, environment())
     except (LaunchError, OSError) as error:
         sys.exit(f"triton: {error}")

@@ -54,12 +54,13 @@ class TritonPythonModel:
     def answer(self, requests: list[Any]) -> list[Any]:
         try:
             rows = [self.tensors(request) for request in requests]
-            outputs = self.forward([np.concatenate(x) if len(x) > 1 else x[0] for x in zip(*rows)])
+            columns = zip(*rows, strict=True)
+            outputs = self.forward([np.concatenate(x) if len(x) > 1 else x[0] for x in columns])
             if len(requests) == 1:
                 return [self.response(outputs)]
             ends = np.cumsum([row[0].shape[0] for row in rows])[:-1]
             parts = [np.split(output, ends) for output in outputs]
-            return [self.response(list(part)) for part in zip(*parts)]
+            return [self.response(list(part)) for part in zip(*parts, strict=True)]
         except Exception as error:  # Whatever it is, Triton is to answer it and go on serving.
             failed = pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error)))
             return [failed] * len(requests)
@@ -74,7 +75,7 @@ class TritonPythonModel:
         if len(tensors) < len(self.outputs):
             raise ValueError(f"the network gives {len(tensors)} outputs, not {len(self.outputs)}")
         arrays = [tensor.contiguous().numpy() for tensor in tensors[: len(self.outputs)]]
-        for array, (name, kind) in zip(arrays, self.outputs):
+        for array, (name, kind) in zip(arrays, self.outputs, strict=True):
             if array.dtype != kind:
                 raise ValueError(f"{name} is {array.dtype}, the config says {np.dtype(kind)}")
             if self.batching and array.shape[:1] != inputs[0].shape[:1]:
@@ -82,5 +83,5 @@ class TritonPythonModel:
         return arrays
 
     def response(self, outputs: list[Any]) -> Any:
-        tensors = [pb_utils.Tensor(n, a) for (n, _), a in zip(self.outputs, outputs)]
+        tensors = [pb_utils.Tensor(n, a) for (n, _), a in zip(self.outputs, outputs, strict=True)]
         return pb_utils.InferenceResponse(output_tensors=tensors)
