@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
-from pulumi_kubernetes.core.v1 import ConfigMap
 
 from infra.addresses import predict_url
+from infra.kubernetes import KubernetesObject
 from infra.manifests import inference_service, labels, release_map_name
 
 if TYPE_CHECKING:
@@ -62,16 +62,21 @@ class Inference(pulumi.ComponentResource):
         )
         self.register_outputs({"url": self.url})
 
-    def _release(self, artefact: Artefact, namespace: str) -> ConfigMap:
+    def _release(self, artefact: Artefact, namespace: str) -> KubernetesObject:
         """Named by content and immutable, so that running pods keep the one they began with."""
-        return ConfigMap(
-            release_map_name(artefact),
-            metadata={
-                "name": release_map_name(artefact),
-                "namespace": namespace,
-                "labels": labels(artefact.name),
+        name = release_map_name(artefact)
+        return KubernetesObject(
+            name,
+            "v1",
+            "ConfigMap",
+            {
+                "metadata": {
+                    "name": name,
+                    "namespace": namespace,
+                    "labels": labels(artefact.name),
+                },
+                "data": {"release.json": artefact.text},
+                "immutable": True,
             },
-            data={"release.json": artefact.text},
-            immutable=True,
-            opts=pulumi.ResourceOptions(parent=self),
+            pulumi.ResourceOptions(parent=self),
         )

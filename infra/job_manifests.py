@@ -123,7 +123,13 @@ def job(
         pod["serviceAccountName"] = service_account
     metadata = {"labels": labels(artefact.name)}
     return {
-        "metadata": {"name": name, "namespace": namespace, **metadata},
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            # A failed one is run again by the next update, though nothing of it changed.
+            "annotations": {"pulumi.com/replaceUnready": "true"},
+            **metadata,
+        },
         "spec": {
             # Another attempt would mix its figures with the first one's.
             "backoffLimit": 0,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi_kubernetes.core.v1 import ConfigMap, ConfigMapPatch
+
+from infra.kubernetes import KubernetesObject, existing_config_map
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,28 +56,26 @@ class KnativeConfig(pulumi.ComponentResource):
         self.register_outputs({"registries": self.registries})
 
     def _patch(self, settings: Knative) -> pulumi.Output[str | None]:
-        existing = ConfigMap.get(
-            f"{self._name}-existing",
-            f"{NAMESPACE}/{CONFIG}",
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        existing = existing_config_map(f"{self._name}-existing", f"{NAMESPACE}/{CONFIG}", self)
         self._explained = asyncio.ensure_future(_explain(existing))
-        registries = pulumi.Output.all(existing.data, existing.metadata).apply(
+        registries = pulumi.Output.all(existing.output("data"), existing.output("metadata")).apply(
             lambda found: union(found[0] or {}, _annotations(found[1]), settings.registries)
         )
-        ConfigMapPatch(
+        annotations = {
+            "pulumi.com/patchFieldManager": FIELD_MANAGER,
+            "pulumi.com/patchForce": "true",
+            ADDED: json.dumps(sorted(settings.registries)),
+        }
+        KubernetesObject(
             f"{self._name}-{CONFIG}",
-            metadata={
-                "name": CONFIG,
-                "namespace": NAMESPACE,
-                "annotations": {
-                    "pulumi.com/patchFieldManager": FIELD_MANAGER,
-                    "pulumi.com/patchForce": "true",
-                    ADDED: json.dumps(sorted(settings.registries)),
-                },
+            "v1",
+            "ConfigMap",
+            {
+                "metadata": {"name": CONFIG, "namespace": NAMESPACE, "annotations": annotations},
+                "data": {REGISTRIES: registries, DEADLINE: settings.progress_deadline},
             },
-            data={REGISTRIES: registries, DEADLINE: settings.progress_deadline},
-            opts=pulumi.ResourceOptions(parent=self),
+            pulumi.ResourceOptions(parent=self),
+            patch=True,
         )
         return registries
 
@@ -98,14 +97,11 @@ def _added(annotations: Mapping[str, str]) -> list[str]:
     return [str(host) for host in added] if isinstance(added, list) else []
 
 
-def _annotations(metadata: object) -> Mapping[str, str]:
-    """Of the live object, which the SDK gives as a typed value or as a plain one."""
-    if isinstance(metadata, dict):
-        return metadata.get("annotations") or {}
-    return getattr(metadata, "annotations", None) or {}
+def _annotations(metadata: Mapping[str, Any] | None) -> Mapping[str, str]:
+    return (metadata or {}).get("annotations") or {}
 
 
-async def _explain(existing: ConfigMap) -> None:
+async def _explain(existing: KubernetesObject) -> None:
     """The provider only says that the object does not exist; say what that means."""
     try:
         await existing.urn.future()

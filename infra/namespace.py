@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_kubernetes.core.v1 import Namespace as KubernetesNamespace
+
+from infra.kubernetes import KubernetesObject
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,11 @@ class Namespace(pulumi.ComponentResource):
         super().__init__("kserve-triton:index:Namespace", name, None, opts)
         self.name = args.name
         if args.create:
-            KubernetesNamespace(
+            KubernetesObject(
                 f"{name}-{args.name}",
-                metadata={"name": args.name},
-                opts=pulumi.ResourceOptions(parent=self),
+                "v1",
+                "Namespace",
+                {"metadata": {"name": args.name}},
+                pulumi.ResourceOptions(parent=self),
             )
         self.register_outputs({"name": self.name})

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi_kubernetes.batch.v1 import Job
-from pulumi_kubernetes.core.v1 import ConfigMap
 
-from infra.job_manifests import JOB_MARGIN_SECONDS, job, key, load_config, result_path
-from infra.manifests import labels
-from infra.verification import succeeded
+from infra.job_manifests import key, load_config, result_path
+from infra.job_run import JobRun, JobRunArgs
 
 if TYPE_CHECKING:
     from infra.releases import Artefact
@@ -44,36 +40,24 @@ class PerfTest(pulumi.ComponentResource):
         perf = args.settings.perf
         proven = args.verification.key
         identity = key(proven, perf.model_dump(mode="json"))
-        self._name = f"{name}-{identity}"
-        self._result = result_path(args.bucket, args.artefact, identity) if perf.upload else None
-        test = self._job(args)
+        result = result_path(args.bucket, args.artefact, identity) if perf.upload else None
+        test = JobRun(
+            JobRunArgs(
+                name=f"{name}-{identity}",
+                command="load",
+                config=load_config(args.artefact, args.settings, args.namespace, result),
+                seconds=perf.duration_seconds,
+                artefact=args.artefact,
+                jobs=args.jobs,
+                namespace=args.namespace,
+                service_account=args.jobs.service_account,
+                after=[args.verification.job.resource],
+            ),
+            self,
+        )
         self.report = {
-            "verdict": test.status.apply(lambda status: "pass" if succeeded(status) else "none"),
-            "result": self._result,
+            "verdict": test.succeeded.apply(lambda passed: "pass" if passed else "none"),
+            "result": result,
             "objectives": perf.objectives.model_dump(by_alias=True),
         }
         self.register_outputs(self.report)
-
-    def _job(self, args: PerfTestArgs) -> Job:
-        artefact, namespace = args.artefact, args.namespace
-        config = load_config(artefact, args.settings, namespace, self._result)
-        settings_map = ConfigMap(
-            self._name,
-            metadata={"name": self._name, "namespace": namespace, "labels": labels(artefact.name)},
-            data={"job.json": json.dumps(config, indent=1)},
-            immutable=True,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        seconds = args.settings.perf.duration_seconds
-        account = args.jobs.service_account
-        manifest = job(self._name, "load", artefact, args.jobs, namespace, seconds, account)
-        return Job(
-            self._name,
-            metadata=manifest["metadata"],
-            spec=manifest["spec"],
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                depends_on=[args.verification.job, settings_map],
-                custom_timeouts=pulumi.CustomTimeouts(create=f"{seconds + JOB_MARGIN_SECONDS}s"),
-            ),
-        )

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pulumi
-from pulumi_kubernetes.batch.v1 import Job
-from pulumi_kubernetes.core.v1 import ConfigMap, ServiceAccount
-from pulumi_kubernetes.rbac.v1 import Role, RoleBinding
 
-from infra.job_manifests import JOB_MARGIN_SECONDS, job, key, rules, verify_config
+from infra.job_manifests import key, rules, verify_config
+from infra.job_run import JobRun, JobRunArgs
+from infra.kubernetes import KubernetesObject
 from infra.manifests import inference_service, labels
 
 if TYPE_CHECKING:
@@ -36,7 +34,7 @@ class Verification(pulumi.ComponentResource):
     """A Job named by release and settings: whatever changes in them is proven anew."""
 
     key: str
-    job: Job
+    job: JobRun
     ready: pulumi.Output[bool]
 
     def __init__(
@@ -47,50 +45,35 @@ class Verification(pulumi.ComponentResource):
         config = verify_config(artefact, settings, namespace, args.storage_uri)
         service = inference_service(artefact, settings, namespace, args.storage_uri)
         self.key = key(service, config, artefact.digest, args.jobs.model_dump(mode="json"))
-        made_name = f"{name}-{self.key}"
         account = self._account(name, artefact.name, namespace)
-        settings_map = ConfigMap(
-            made_name,
-            metadata={"name": made_name, "namespace": namespace, "labels": labels(artefact.name)},
-            data={"job.json": json.dumps(config, indent=1)},
-            immutable=True,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        seconds = settings.verification.deadline_seconds
-        manifest = job(made_name, "verify", artefact, args.jobs, namespace, seconds, name)
-        timeout = pulumi.CustomTimeouts(create=f"{seconds + JOB_MARGIN_SECONDS}s")
-        self.job = Job(
-            made_name,
-            metadata=manifest["metadata"],
-            spec=manifest["spec"],
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                depends_on=[args.inference.service, settings_map, *account],
-                custom_timeouts=timeout,
+        self.job = JobRun(
+            JobRunArgs(
+                name=f"{name}-{self.key}",
+                command="verify",
+                config=config,
+                seconds=settings.verification.deadline_seconds,
+                artefact=artefact,
+                jobs=args.jobs,
+                namespace=namespace,
+                service_account=name,
+                after=[args.inference.service, *account],
             ),
+            self,
         )
-        self.ready = self.job.status.apply(succeeded)
+        self.ready = self.job.succeeded
         self.register_outputs({"ready": self.ready})
 
     def _account(self, name: str, model: str, namespace: str) -> list[pulumi.Resource]:
         """A service account of its own that may read what tells why a service can't come up."""
         metadata = {"name": name, "namespace": namespace, "labels": labels(model)}
         options = pulumi.ResourceOptions(parent=self)
-        account = ServiceAccount(name, metadata=metadata, opts=options)
-        role = Role(name, metadata=metadata, rules=rules(model), opts=options)
-        binding = RoleBinding(
-            name,
-            metadata=metadata,
-            role_ref={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-            subjects=[{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
-            opts=options,
-        )
-        return [account, role, binding]
-
-
-def succeeded(status: object) -> bool:
-    """Whether a Job's status says that its one attempt succeeded."""
-    count = (
-        status.get("succeeded") if isinstance(status, dict) else getattr(status, "succeeded", None)
-    )
-    return bool(count)
+        made = {"metadata": metadata}
+        account = KubernetesObject(name, "v1", "ServiceAccount", made, options)
+        rbac = "rbac.authorization.k8s.io"
+        role = KubernetesObject(name, f"{rbac}/v1", "Role", made | {"rules": rules(model)}, options)
+        binding = made | {
+            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
+        }
+        bound = KubernetesObject(name, f"{rbac}/v1", "RoleBinding", binding, options)
+        return [account, role, bound]
