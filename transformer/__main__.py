@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import logging
-import os
-import shutil
-import signal
-import socket
 import sys
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-import uvicorn
-from uvicorn.supervisors import Multiprocess
-
-from transformer import log, release, settings
-
-if TYPE_CHECKING:
-    from transformer.settings import Settings
-
-# Longer than proxies keep idle connections, so that it's they who close them.
-KEEP_ALIVE_SECONDS = 120
-# Writable also where the root file system is read-only.
-SHARED_MEMORY = Path("/dev/shm")
+from transformer import log, release, server, settings
 
 
 def main() -> None:
@@ -32,7 +13,7 @@ def main() -> None:
     given = settings.parse()
     try:
         release.load(given.release, given.model)
-        listening = listen(given.port)
+        listening = server.listen(given.port)
     except (release.ReleaseError, OSError) as error:
         print(f"transformer: {error}", file=sys.stderr)
         sys.exit(2)
@@ -43,52 +24,7 @@ def main() -> None:
     port = listening.getsockname()[1]
     where = f"port {port}, predictor {given.predictor} ({given.protocol})"
     logger.info("serving %s on %s", given.model, where)
-    serve(given, listening)
-
-
-def serve(given: Settings, listening: socket.socket) -> None:
-    """Until SIGTERM."""
-    config = uvicorn.Config(
-        functools.partial(_app, given),
-        factory=True,
-        http="httptools",
-        loop="uvloop",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-        workers=given.workers,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=int(given.deadline) + 1,
-    )
-    if given.workers == 1:
-        # uvicorn raises the signal again once it has shut down, which is a good end.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        uvicorn.Server(config).run([listening])
-        return
-    shared = tempfile.mkdtemp(dir=SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None)
-    # Read by prometheus_client when a worker imports it.
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
-    try:
-        Multiprocess(config, [listening]).run()
-    finally:
-        shutil.rmtree(shared, ignore_errors=True)
-
-
-def _app(given: Settings) -> object:
-    # By the workers alone: metrics ask for their shared directory when they are imported.
-    from transformer.app import make  # noqa: PLC0415
-
-    return make(given)
-
-
-def listen(port: int) -> socket.socket:
-    """On every address, IPv6 too where there is such."""
-    both = socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if both else socket.AF_INET
-    return socket.create_server(("", port), family=family, dualstack_ipv6=both, backlog=2048)
+    server.serve(given, listening)
 
 
 if __name__ == "__main__":

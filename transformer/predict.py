@@ -128,13 +128,13 @@ class Predictions:
     ) -> list[NDArray[Any]]:
         started = time.perf_counter()
         size = self.settings.max_batch_size
-        if len(batch) <= size:
-            found = await self.predictor.infer(batch, outputs)
-        else:
+        try:
+            if len(batch) <= size:
+                return await self.predictor.infer(batch, outputs)
             chunks = [batch[at : at + size] for at in range(0, len(batch), size)]
-            found = await self._infer_chunks(chunks, outputs)
-        self.metrics.predict(time.perf_counter() - started)
-        return found
+            return await self._infer_chunks(chunks, outputs)
+        finally:
+            self.metrics.predict(time.perf_counter() - started)
 
     async def _infer_chunks(
         self, chunks: list[NDArray[np.float32]], outputs: Sequence[Output]

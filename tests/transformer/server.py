@@ -1,0 +1,102 @@
+"""The transformer as a process of its own, and what asks it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.triton import free_port
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["RELEASE", "Transformer", "instances"]
+
+ROOT = Path(__file__).resolve().parents[2]
+RELEASE = ROOT / "build" / "digits" / "release.json"
+START_SECONDS = 30
+
+
+def instances(images: list[str], key: str = "image_bytes") -> bytes:
+    """A V1 body."""
+    return json.dumps({"instances": [{key: {"b64": image}} for image in images]}).encode()
+
+
+class Transformer:
+    """`python -m transformer`, listening on entry and gone on exit."""
+
+    def __init__(self, predictor: str, folder: Path, *arguments: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / f"transformer-{self.port}.log"
+        given = {"model_name": "digits", "predictor_host": predictor, "release": RELEASE}
+        self.line = [
+            *(f"--{name}={value}" for name, value in given.items()),
+            f"--http_port={self.port}",
+            "--drain_seconds=0",
+            *arguments,
+        ]
+
+    def __enter__(self) -> Self:
+        with self.log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "transformer", *self.line],
+                cwd=ROOT,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                self.ask("/v2/health/live")
+                return self
+            except OSError:
+                time.sleep(0.02)
+        self.__exit__(None, None, None)
+        raise RuntimeError(f"the transformer didn't start:\n{self.log.read_text()}")
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def ask(self, path: str, body: Any = None, timeout: float = 60) -> tuple[int, Any]:
+        """Status and JSON (or text) of an answer. A body is posted; an iterator goes in chunks."""
+        request = urllib.request.Request(self.url + path, body)
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
+                status, text = answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                status, text = error.code, error.read().decode()
+        return status, json.loads(text) if text.startswith("{") else text
+
+    def predict(self, body: Any, query: str = "") -> tuple[int, Any]:
+        """Status and JSON of a V1 predict request."""
+        return self.ask(f"/v1/models/digits:predict{query}", body)
+
+    def peak_mib(self) -> float:
+        """The most memory that the process ever had."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+        raise RuntimeError("no VmHWM")
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What it logged, each line read as JSON."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
