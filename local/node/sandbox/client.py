@@ -130,7 +130,7 @@ class Sandbox:
         result, _ = self._ask("usage")
         return dict(result)
 
-    def socket(self) -> socket.socket:
+    def connector(self) -> socket.socket:
         """A TCP socket of the node's network, from which pods can be reached."""
         _, descriptors = self._ask("socket")
         return socket.socket(fileno=descriptors[0])

@@ -120,7 +120,11 @@ def _spawn(program: Program, output: int, report: int) -> int:
             os.setsid()
             _execute(program, output)
         except FileNotFoundError as error:
-            _fail(report, _NOT_FOUND, f"exec: {program.argv[0]!r}: {error.strerror} ({error.filename})")
+            _fail(
+                report,
+                _NOT_FOUND,
+                f"exec: {program.argv[0]!r}: {error.strerror} ({error.filename})",
+            )
         except BaseException as error:
             _fail(report, _NOT_EXECUTABLE, f"exec: {program.argv[0]!r}: {error}")
     return child

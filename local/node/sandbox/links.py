@@ -50,7 +50,11 @@ def add_bridge(name: str, mac: str) -> None:
 
 def add_cable(name: str, bridge: str, peer: str, namespace: int, mac: str) -> None:
     """A cable from the bridge to `peer` in another network namespace, which has that address."""
-    other = _link() + text(_IFLA_IFNAME, peer) + attribute(_IFLA_NET_NS_FD, struct.pack("=i", namespace))
+    other = (
+        _link()
+        + text(_IFLA_IFNAME, peer)
+        + attribute(_IFLA_NET_NS_FD, struct.pack("=i", namespace))
+    )
     data = nested(_INFO_DATA, attribute(_VETH_PEER, other + _mac(mac)))
     master = attribute(_IFLA_MASTER, struct.pack("=i", socket.if_nametoindex(bridge)))
     kind = nested(_IFLA_LINKINFO, text(_INFO_KIND, "veth"), data)

@@ -96,9 +96,7 @@ def replace(services: tuple[Service, ...], refusal: tuple[str, int]) -> None:
     hook = nested(4, _number(1, _OUTPUT_HOOK), _number(2, _DNAT_PRIORITY))
     requests = [
         _request(_NEWTABLE, CREATE, text(1, _TABLE)),
-        _request(
-            _NEWCHAIN, CREATE, text(1, _TABLE) + text(3, _CHAIN) + hook + text(7, "nat")
-        ),
+        _request(_NEWCHAIN, CREATE, text(1, _TABLE) + text(3, _CHAIN) + hook + text(7, "nat")),
         _request(_DELRULE, 0, text(1, _TABLE) + text(2, _CHAIN)),
     ]
     for service in services:

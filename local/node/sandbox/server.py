@@ -106,7 +106,12 @@ class Server:
             each.close()
 
     def _add(
-        self, uid: str, hostname: str, address: str, listen: list[tuple[str, int]], memory: list[str]
+        self,
+        uid: str,
+        hostname: str,
+        address: str,
+        listen: list[tuple[str, int]],
+        memory: list[str],
     ) -> list[socket.socket] | None:
         self._network.add(uid, hostname, address)
         self._memory[uid] = memory
@@ -190,7 +195,9 @@ class Server:
 
     def _services(self, services: list[dict[str, Any]]) -> None:
         made = (
-            Service(s["protocol"], s["address"], s["port"], tuple((t[0], t[1]) for t in s["targets"]))
+            Service(
+                s["protocol"], s["address"], s["port"], tuple((t[0], t[1]) for t in s["targets"])
+            )
             for s in services
         )
         self._network.set_services(tuple(made))
