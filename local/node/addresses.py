@@ -1,0 +1,58 @@
+"""Addresses for pods and cores for containers, given out and taken back."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+
+__all__ = ["GATEWAY", "POD_RANGE", "Addresses", "Cores"]
+
+_PREFIX = "10.244.0."
+POD_RANGE = f"{_PREFIX}0/24"
+GATEWAY = f"{_PREFIX}1"
+
+
+class Addresses:
+    """In turn, so that one isn't given out again at once: somebody may still talk to it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._used: set[int] = set()
+        self._last = 1
+
+    def take(self) -> str:
+        """Raises RuntimeError where all are in use."""
+        with self._lock:
+            for step in range(253):
+                number = 2 + (self._last - 1 + step) % 253
+                if number not in self._used:
+                    self._used.add(number)
+                    self._last = number
+                    return f"{_PREFIX}{number}"
+        raise RuntimeError(f"all addresses of {POD_RANGE} are in use")
+
+    def give_back(self, address: str) -> None:
+        with self._lock:
+            self._used.discard(int(address.rsplit(".", 1)[1]))
+
+
+class Cores:
+    """The nearest to a CPU limit that needs no cgroup: so many cores, the least used ones."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users: Counter[int] = Counter({core: 0 for core in os.sched_getaffinity(0)})
+
+    def take(self, count: int) -> list[int]:
+        """Empty where the limit is no limit."""
+        with self._lock:
+            if not 0 < count < len(self._users):
+                return []
+            chosen = sorted(self._users, key=lambda core: (self._users[core], core))[:count]
+            self._users.update(chosen)
+            return chosen
+
+    def give_back(self, cores: list[int]) -> None:
+        with self._lock:
+            self._users.subtract(cores)

@@ -1,0 +1,108 @@
+"""A pod's status as the API shows it, from what its containers are at."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from local.node.api import Object
+
+__all__ = ["ContainerStatus", "conditions", "now", "phase", "restarts"]
+
+_OURS = ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
+
+
+def now() -> str:
+    """This second, as the API writes times."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass
+class ContainerStatus:
+    """What a container is at."""
+
+    name: str
+    image: str
+    policy: str
+    """Always, OnFailure or Never: whether it runs again when it has ended."""
+    state: Object = field(default_factory=lambda: {"waiting": {"reason": "PodInitializing"}})
+    last: Object = field(default_factory=dict)
+    restart_count: int = 0
+    ready: bool = False
+    started: bool = False
+    identity: str = ""
+
+    @property
+    def running(self) -> bool:
+        return "running" in self.state
+
+    @property
+    def ended(self) -> Object | None:
+        """How it ended, where it has and won't run again."""
+        found = self.state.get("terminated")
+        return found if found and not restarts(self.policy, found["exitCode"]) else None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.ended is not None and self.ended["exitCode"] == 0
+
+    def object(self) -> Object:
+        return {
+            "name": self.name,
+            "image": self.image,
+            "imageID": self.image if self.identity else "",
+            "containerID": f"process://{self.identity}" if self.identity else "",
+            "state": self.state,
+            "lastState": self.last,
+            "ready": self.ready,
+            "started": self.started,
+            "restartCount": self.restart_count,
+        }
+
+
+def restarts(policy: str, code: int) -> bool:
+    """Whether a container that ended so is started again."""
+    return policy == "Always" or (policy == "OnFailure" and code != 0)
+
+
+def phase(init: Sequence[ContainerStatus], main: Sequence[ContainerStatus]) -> str:
+    """Pending, Running, Succeeded or Failed."""
+    if any(each.ended and not each.succeeded for each in init):
+        return "Failed"
+    if all(each.ended for each in main):
+        return "Succeeded" if all(each.succeeded for each in main) else "Failed"
+    begun = any(each.running or each.ended or each.restart_count or each.last for each in main)
+    return "Running" if begun else "Pending"
+
+
+def conditions(
+    before: Iterable[Object],
+    networked: bool,
+    initialized: bool,
+    main: Sequence[ContainerStatus],
+    over: str,
+) -> list[Object]:
+    """The kubelet's conditions, with others' kept; `over` is the phase of a pod that has ended."""
+    unready = [each.name for each in main if not each.ready]
+    reason = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(over, "ContainersNotReady")
+    why = {"reason": reason, "message": f"containers with unready status: {unready}"}
+    waits: dict[str, Any] = {} if initialized else {"reason": "ContainersNotInitialized"}
+    made = {
+        "PodReadyToStartContainers": (networked, {}),
+        "Initialized": (initialized, waits),
+        "ContainersReady": (not unready, why if unready else {}),
+        "Ready": (not unready, why if unready else {}),
+    }
+    old = {each["type"]: each for each in before}
+    kept = [each for kind, each in old.items() if kind not in _OURS]
+    return kept + [_condition(kind, *made[kind], old.get(kind, {})) for kind in _OURS]
+
+
+def _condition(kind: str, holds: bool, why: Object, before: Object) -> Object:
+    status = "True" if holds else "False"
+    since = before.get("lastTransitionTime") if before.get("status") == status else None
+    return {"type": kind, "status": status, "lastTransitionTime": since or now(), **why}
