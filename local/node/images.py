@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-__all__ = ["KNOWN", "PROJECT", "Image", "find", "known"]
+__all__ = ["KNOWN", "PROJECT", "Image", "find", "is_initializer", "known"]
 
 PROJECT = Path(__file__).resolve().parents[2]
 _MODEL_PYTHON = PROJECT / ".venv-model" / "bin" / "python"
@@ -103,3 +103,9 @@ def find(image: str, table: dict[str, Image]) -> Image | None:
     name = image.partition("@")[0].removeprefix("docker.io/").removeprefix("index.docker.io/")
     tagged = name if ":" in name.rpartition("/")[2] else f"{name}:latest"
     return next((entry for pattern, entry in table.items() if fnmatchcase(tagged, pattern)), None)
+
+
+def is_initializer(image: str) -> bool:
+    """Whether it downloads models, and so must reach the storage emulator."""
+    name = image.removeprefix("docker.io/").removeprefix("index.docker.io/")
+    return name.startswith("kserve/storage-initializer")

@@ -1,0 +1,223 @@
+"""One container of a pod: started, watched, ended, started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local.node.images import PROJECT, find, is_initializer
+from local.node.probes import KINDS, Probe
+from local.node.quantity import quantity
+from local.node.sandbox.client import SandboxError
+from local.node.sandbox.container import START_ERROR, Program
+from local.node.sandbox.root import Mount
+from local.node.status import ContainerStatus, now, restarts
+from local.node.variables import ConfigError, environment, expand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.node.api import Object
+    from local.node.host import Host
+    from local.node.sandbox.client import Exit
+    from local.node.volumes import Volumes
+
+__all__ = ["BACK_OFF_LIMIT", "Container", "ImageError"]
+
+BACK_OFF, BACK_OFF_LIMIT, _FORGIVEN = 10.0, 300.0, 600.0
+_PRIVATE = (Path("/tmp"), Path("/run"))
+_MESSAGE_LIMIT = 2048
+
+
+class ImageError(Exception):
+    """An image that stands for nothing here."""
+
+
+class Container:
+    """Its status is the agent's truth; the rest is what it takes to run it."""
+
+    def __init__(self, host: Host, pod: Object, spec: Object, folder: Path, policy: str) -> None:
+        self._host, self._pod, self.spec, self._folder = host, pod, spec, folder
+        self.name: str = spec["name"]
+        self.status = ContainerStatus(self.name, spec["image"], policy)
+        self.probes: list[Probe] = []
+        self.start_at = 0.0
+        self.key = ""
+        self._back_off = 0.0
+        self._cause = ""
+        self._begun = 0.0
+        self._cores: list[int] = []
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def log(self) -> Path:
+        return self._folder.parent / f"{self.name}.log"
+
+    @property
+    def memory(self) -> int | None:
+        """Bytes that its processes may use."""
+        limit = self.spec.get("resources", {}).get("limits", {}).get("memory")
+        return int(quantity(limit)) if limit else None
+
+    def resume(self, before: Object) -> None:
+        """Take over what an agent before this one knew; its processes died with it."""
+        self.status.restart_count = before.get("restartCount", 0)
+        self.status.last = before.get("lastState", {})
+        state = before.get("state", {})
+        if "terminated" in state:
+            self.status.state = state
+        elif "running" in state:
+            self._set_ended(137, "NodeAgentRestarted", "the node's agent was restarted", state["running"])
+        ended = self.status.state.get("terminated")
+        if ended and restarts(self.status.policy, ended["exitCode"]):
+            self._await_restart(self.status.state, 0.0)
+
+    def start(self, uid: str, volumes: Volumes, hosts: Path, ended: Callable[[str, Exit], None]) -> None:
+        """Raises ImageError, ConfigError, ApiError, SandboxError."""
+        program = self._program(volumes, hosts)
+        if self.log.exists():
+            self.log.replace(self._folder.parent / f"{self.name}.previous.log")
+        self.key = f"{uid}/{self.name}/{self.status.restart_count}/{time.monotonic_ns()}"
+        key = self.key
+        output = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            self._host.sandbox.start(key, uid, program, output, lambda code: ended(key, code))
+        finally:
+            os.close(output)
+        self._cause, self._begun = "", time.monotonic()
+        self.status.identity = key.replace("/", "-")
+        self.status.state = {"running": {"startedAt": now()}}
+        self.probes = [
+            Probe(kind, spec, time.monotonic() + (spec.get("initialDelaySeconds") or 0))
+            for kind in KINDS
+            if (spec := self.spec.get(kind))
+        ]
+        self.status.started = not any(each.kind == "startupProbe" for each in self.probes)
+        self.settle()
+
+    def settle(self) -> None:
+        """Without a readiness probe it is ready once it has started."""
+        if self.status.started and not any(each.kind == "readinessProbe" for each in self.probes):
+            self.status.ready = True
+
+    def _program(self, volumes: Volumes, hosts: Path) -> Program:
+        image = find(self.status.image, self._host.images)
+        if image is None:
+            names = ", ".join(sorted(self._host.images))
+            raise ImageError(
+                f'image "{self.status.image}" can\'t be pulled: this node has no registry, only '
+                f"programs that stand for {names}"
+            )
+        base = {"HOSTNAME": self._pod["metadata"]["name"], "HOME": "/tmp", **image.env}
+        base |= {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+        if self._host.storage_emulator and is_initializer(self.status.image):
+            base["STORAGE_EMULATOR_HOST"] = self._host.storage_emulator
+        namespace = self._pod["metadata"]["namespace"]
+        values = environment(
+            self.spec,
+            self._pod,
+            base,
+            lambda kind, name: self._host.look_up(namespace, kind, name),
+            self._host.capacity,
+        )
+        words = [
+            [expand(word, values) for word in self.spec.get(kind) or []] for kind in ("command", "args")
+        ]
+        argv = image.command(*words)
+        if not argv:
+            raise ConfigError(f"image {self.status.image!r} has no entry point: give a command")
+        mounts = [*volumes.mounts(self.spec, values), *self._own_mounts(hosts)]
+        mounts += [Mount(str(path), str(path)) for path in image.writable if path.exists()]
+        base_folder = self._folder / "root"
+        base_folder.mkdir(exist_ok=True)
+        self._cores = self._host.cores.take(self._core_count())
+        workdir = self.spec.get("workingDir") or image.workdir
+        ordered = sorted(_fill(mounts), key=lambda mount: len(Path(mount.target).parts))
+        return Program(argv, values, workdir, str(base_folder), ordered, self._cores)
+
+    def _own_mounts(self, hosts: Path) -> list[Mount]:
+        message = self._folder / "termination-log"
+        message.write_bytes(b"")
+        path = self.spec.get("terminationMessagePath") or "/dev/termination-log"
+        return [Mount(path, str(message)), Mount("/etc/hosts", str(hosts), True), Mount("/dev/shm", "")]
+
+    def _core_count(self) -> int:
+        limit = self.spec.get("resources", {}).get("limits", {}).get("cpu")
+        return int(-(-quantity(limit) // 1)) if limit else 0
+
+    def ended(self, code: int, message: str) -> None:
+        """Note its end, and when it may start again."""
+        begun = self.status.state.get("running", {})
+        self._host.cores.give_back(self._cores)
+        self._cores, self.key, self.probes = [], "", []
+        reason = self._cause or ("Completed" if code == 0 else "Error")
+        if message:
+            reason, code = "StartError", code or START_ERROR
+        self._set_ended(137 if self._cause else code, reason, message or self._last_words(code), begun)
+        if restarts(self.status.policy, code):
+            lived = time.monotonic() - self._begun
+            self._back_off = 0.0 if lived > _FORGIVEN else self._back_off
+            self._await_restart(self.status.state, self._back_off)
+            self._back_off = min(max(2 * self._back_off, BACK_OFF), BACK_OFF_LIMIT)
+
+    def _set_ended(self, code: int, reason: str, message: str, begun: Object) -> None:
+        self.status.ready = self.status.started = False
+        self.status.state = {
+            "terminated": {
+                "exitCode": code,
+                "reason": reason,
+                "startedAt": begun.get("startedAt") or now(),
+                "finishedAt": now(),
+                "containerID": f"process://{self.status.identity}",
+                **({"message": message} if message else {}),
+            }
+        }
+
+    def _await_restart(self, state: Object, seconds: float) -> None:
+        self.status.last = state
+        self.status.restart_count += 1
+        self.start_at = time.monotonic() + seconds
+        if seconds:
+            message = f"back-off {seconds:.0f}s restarting failed container={self.name}"
+            self.wait("CrashLoopBackOff", message)
+
+    def wait(self, reason: str, message: str = "", seconds: float | None = None) -> None:
+        """Not running, for a reason; to be tried again after so long."""
+        self.status.state = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
+        if seconds is not None:
+            self.start_at = time.monotonic() + seconds
+
+    def _last_words(self, code: int) -> str:
+        written = (self._folder / "termination-log").read_bytes()
+        falls_back = self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError"
+        if not written and falls_back and code != 0 and self.log.exists():
+            done = subprocess.run(
+                ["tail", "-n", "80", str(self.log)], capture_output=True, check=False
+            )
+            written = done.stdout
+        return written[-_MESSAGE_LIMIT:].decode(errors="replace")
+
+    def kill(self, cause: str) -> None:
+        """At once; `cause` is the reason that its status will show."""
+        self._cause = cause
+        self.signal(signal.SIGKILL)
+
+    def signal(self, number: int) -> None:
+        if self.key:
+            try:
+                self._host.sandbox.signal(self.key, number)
+            except SandboxError:  # It has ended, and we'll hear of it.
+                return
+
+
+def _fill(mounts: list[Mount]) -> list[Mount]:
+    """With folders of its own where the machine's are not for it, and the project in them."""
+    targets = {mount.target for mount in mounts}
+    made = [*mounts, *(Mount(str(path), "") for path in _PRIVATE if str(path) not in targets)]
+    if any(path in PROJECT.parents for path in _PRIVATE):
+        made.append(Mount(str(PROJECT), str(PROJECT), True))
+    return made

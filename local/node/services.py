@@ -1,0 +1,240 @@
+"""Services: where their connections go, what they are called, and how the host reaches them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from local.node.api import ApiError, Informer
+from local.node.reporting import say
+from local.node.sandbox.client import SandboxError
+from local.node.sandbox.nftables import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from local.node.api import Api, Object
+    from local.node.forwarding import Forwarder
+    from local.node.sandbox.client import Sandbox
+
+__all__ = ["Services", "host_lines", "routes"]
+
+_KUBERNETES = ("default", "kubernetes")
+"""It has no endpoints here; the agent leads connections to it to the API server."""
+_SETTLE = 0.01
+
+
+def ready_endpoints(slices: Iterable[Object], draining: set[str]) -> dict[str, list[Object]]:
+    """Of one Service: port name -> [{address, port}], of pods that take connections."""
+    found: dict[str, list[Object]] = {}
+    for each in slices:
+        addresses = [
+            endpoint["addresses"][0]
+            for endpoint in each.get("endpoints") or []
+            # Slices list unready pods too, and those on their way out.
+            if endpoint.get("conditions", {}).get("ready")
+            and endpoint["addresses"][0] not in draining
+        ]
+        for port in each.get("ports") or []:
+            found.setdefault(port.get("name", ""), []).extend(
+                {"address": address, "port": port["port"]} for address in addresses
+            )
+    return found
+
+
+def routes(
+    services: Iterable[Object], slices: dict[tuple[str, str], list[Object]], draining: set[str]
+) -> dict[tuple[str, str], list[tuple[str, Service]]]:
+    """For each Service: its ports by name, and where connections to them go."""
+    made: dict[tuple[str, str], list[tuple[str, Service]]] = {}
+    for service in services:
+        key = (service["metadata"]["namespace"], service["metadata"]["name"])
+        address = service["spec"].get("clusterIP", "")
+        if key == _KUBERNETES or address in ("", "None"):
+            continue
+        ready = ready_endpoints(slices.get(key, []), draining)
+        made[key] = [
+            (
+                port.get("name", ""),
+                Service(
+                    port.get("protocol", "TCP"),
+                    address,
+                    port["port"],
+                    tuple((e["address"], e["port"]) for e in ready.get(port.get("name", ""), [])),
+                ),
+            )
+            for port in service["spec"].get("ports", [])
+            if port.get("protocol", "TCP") in ("TCP", "UDP")
+        ]
+    return made
+
+
+def host_lines(
+    services: Iterable[Object],
+    slices: dict[tuple[str, str], list[Object]],
+    draining: set[str],
+    namespace: str,
+) -> list[str]:
+    """A hosts file's lines for a pod of a namespace, in place of the cluster's DNS."""
+    lines = []
+    for service in services:
+        home, name = service["metadata"]["namespace"], service["metadata"]["name"]
+        full = f"{name}.{home}"
+        names = [f"{full}.svc.cluster.local", f"{full}.svc", full]
+        names += [name] if home == namespace else []
+        address = service["spec"].get("clusterIP", "")
+        addresses = [address]
+        if address == "None":
+            ready = ready_endpoints(slices.get((home, name), []), draining)
+            addresses = sorted({e["address"] for every in ready.values() for e in every})
+        lines += [f"{each} {' '.join(names)}" for each in addresses if each]
+    return sorted(lines)
+
+
+class Services:
+    """Keeps the kernel's rules, pods' hosts files and the host's addresses current."""
+
+    def __init__(self, api: Api, sandbox: Sandbox, forwarder: Forwarder, root: Path) -> None:
+        self._sandbox, self._forwarder, self._root = sandbox, forwarder, root
+        self._hosts: dict[str, tuple[Path, str, str]] = {}
+        self._draining: set[str] = set()
+        self._routes: dict[tuple[str, str], list[tuple[str, Service]]] = {}
+        self._served: dict[tuple[str, str, int], tuple[int, int]] = {}
+        self._turns = itertools.count()
+        self._lock = threading.Lock()
+        self._dirty = threading.Event()
+        discovery = "/apis/discovery.k8s.io/v1/endpointslices"
+        self._services = Informer(api, "/api/v1/services", self._changed)
+        self._slices = Informer(api, discovery, self._changed)
+        threading.Thread(target=self._run, name="services", daemon=True).start()
+
+    def synced(self, seconds: float) -> bool:
+        """Whether they are known, after so long at most."""
+        return self._services.synced.wait(seconds) and self._slices.synced.wait(seconds)
+
+    def add_pod(self, uid: str, path: Path, namespace: str, own: str) -> None:
+        """Keep a pod's hosts file; `own` are its own lines."""
+        path.touch()
+        with self._lock:
+            self._hosts[uid] = (path, namespace, own)
+        self.refresh()
+
+    def remove_pod(self, uid: str, address: str) -> None:
+        with self._lock:
+            self._hosts.pop(uid, None)
+            self._draining.discard(address)
+
+    def drain(self, address: str) -> None:
+        """Lead no new connection to a pod, as of now."""
+        with self._lock:
+            self._draining.add(address)
+        self.refresh()
+
+    def _changed(self, _kind: str, _each: Object) -> None:
+        self._dirty.set()
+
+    def _run(self) -> None:
+        self.synced(60)
+        while True:
+            self._dirty.wait()
+            time.sleep(_SETTLE)  # Changes come in swarms.
+            self._dirty.clear()
+            try:
+                self.refresh()
+            except (SandboxError, OSError, ApiError) as error:
+                say(f"services: {error}")
+                time.sleep(1)
+                self._dirty.set()
+
+    def refresh(self) -> None:
+        """Bring all of it up to date."""
+        with self._lock:
+            services = list(self._services.objects.values())
+            slices: dict[tuple[str, str], list[Object]] = {}
+            for each in list(self._slices.objects.values()):
+                about = each["metadata"]
+                name = about.get("labels", {}).get("kubernetes.io/service-name", "")
+                slices.setdefault((about["namespace"], name), []).append(each)
+            self._routes = routes(services, slices, self._draining)
+            flat = [service for ports in self._routes.values() for _, service in ports]
+            self._sandbox.set_services(flat)
+            for path, namespace, own in self._hosts.values():
+                lines = host_lines(services, slices, self._draining, namespace)
+                _rewrite(path, "\n".join([own, *lines, ""]))
+            self._serve_host()
+
+    def _serve_host(self) -> None:
+        """An address on loopback for each port of each Service, the same as before."""
+        wanted = {
+            (*key, service.port): name
+            for key, ports in self._routes.items()
+            for name, service in ports
+            if service.protocol == "TCP"
+        }
+        if wanted.keys() == self._served.keys():
+            return
+        for key in self._served.keys() - wanted.keys():
+            self._forwarder.stop(self._served.pop(key)[0])
+        path = self._root / "services.json"
+        kept = json.loads(path.read_text()) if path.exists() else {}
+        for key in wanted.keys() - self._served.keys():
+            before = kept.get(f"{key[0]}/{key[1]}", {}).get(str(key[2]), "127.0.0.1:0")
+            self._served[key] = self._listen(key, int(before.rsplit(":", 1)[1]))
+        book: dict[str, dict[str, str]] = {}
+        for namespace, name, port in sorted(wanted):
+            number = self._served[namespace, name, port][1]
+            book.setdefault(f"{namespace}/{name}", {})[str(port)] = f"127.0.0.1:{number}"
+        beside = path.with_suffix(".new")
+        beside.write_text(json.dumps(book, indent=2) + "\n")
+        beside.replace(path)
+
+    def _listen(self, key: tuple[str, str, int], port: int) -> tuple[int, int]:
+        try:
+            listener = socket.create_server(("127.0.0.1", port), backlog=128)
+        except OSError:  # Somebody else has it by now.
+            listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        number = listener.getsockname()[1]
+        return self._forwarder.serve(listener, lambda: self._connect(key)), number
+
+    def _connect(self, key: tuple[str, str, int]) -> socket.socket:
+        """A connection to the next ready pod behind a Service. Raises OSError."""
+        ports = self._routes.get(key[:2], [])
+        targets = next((s.targets for _, s in ports if s.port == key[2]), ())
+        if not targets:
+            raise ConnectionRefusedError("no pod of the Service is ready")
+        return connect(self._sandbox, targets[next(self._turns) % len(targets)], 5)
+
+
+def connect(sandbox: Sandbox, address: tuple[str, int], seconds: float) -> socket.socket:
+    """A connection from the node to a pod. Raises OSError."""
+    try:
+        made = sandbox.connector()
+    except SandboxError as error:
+        raise OSError(str(error)) from error
+    made.settimeout(seconds)
+    try:
+        made.connect(address)
+    except OSError:
+        made.close()
+        raise
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return made
+
+
+def _rewrite(path: Path, text: str) -> None:
+    """In place: it is mounted in containers, which would keep a file that was replaced."""
+    data = text.encode()
+    if path.read_bytes() == data:
+        return
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.pwrite(descriptor, data, 0)
+        os.ftruncate(descriptor, len(data))
+    finally:
+        os.close(descriptor)
