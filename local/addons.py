@@ -113,6 +113,7 @@ def _node_agent(layout: Layout) -> list[Process]:
         kubeconfig=layout.kubeconfig,
         name=_NODE,
         root=layout.node,
+        certificates=layout.certificates,
         storage_emulator=layout.storage(),
     )
     extra = os.environ.get("KSERVE_TRITON_NODE_OPTIONS", "").split()

@@ -54,6 +54,7 @@ _HOLDERS = (
     Holder("kube-apiserver", "kube-apiserver"),
     Holder("kube-controller-manager", "system:kube-controller-manager"),
     Holder("kube-scheduler", "system:kube-scheduler"),
+    Holder("node", "system:node:local", ("system:nodes",)),
     _service_account("kserve-manager", "kserve", "kserve-controller-manager"),
     _service_account("knative", "knative-serving", "controller"),
 )

@@ -76,6 +76,11 @@ def _api_server(layout: Layout, port: dict[str, int]) -> Process:
         tls_cert_file=keys / "kube-apiserver.crt",
         tls_private_key_file=keys / "kube-apiserver.key",
         client_ca_file=keys / "ca.crt",
+        # How it asks the node agent for logs.
+        kubelet_certificate_authority=keys / "ca.crt",
+        kubelet_client_certificate=keys / "kube-apiserver.crt",
+        kubelet_client_key=keys / "kube-apiserver.key",
+        kubelet_preferred_address_types="InternalIP",
         # Nobody proxies for others here, but the controllers look for these and complain.
         requestheader_client_ca_file=keys / "ca.crt",
         requestheader_allowed_names="front-proxy-client",

@@ -47,6 +47,7 @@ class Container:
         self.probes: list[Probe] = []
         self.start_at = 0.0
         self.key = ""
+        self.program: Program | None = None
         self._back_off = 0.0
         self._cause = ""
         self._begun = 0.0
@@ -71,12 +72,16 @@ class Container:
         if "terminated" in state:
             self.status.state = state
         elif "running" in state:
-            self._set_ended(137, "NodeAgentRestarted", "the node's agent was restarted", state["running"])
+            self._set_ended(
+                137, "NodeAgentRestarted", "the node's agent was restarted", state["running"]
+            )
         ended = self.status.state.get("terminated")
         if ended and restarts(self.status.policy, ended["exitCode"]):
             self._await_restart(self.status.state, 0.0)
 
-    def start(self, uid: str, volumes: Volumes, hosts: Path, ended: Callable[[str, Exit], None]) -> None:
+    def start(
+        self, uid: str, volumes: Volumes, hosts: Path, ended: Callable[[str, Exit], None]
+    ) -> None:
         """Raises ImageError, ConfigError, ApiError, SandboxError."""
         program = self._program(volumes, hosts)
         if self.log.exists():
@@ -88,6 +93,7 @@ class Container:
             self._host.sandbox.start(key, uid, program, output, lambda code: ended(key, code))
         finally:
             os.close(output)
+        self.program = program
         self._cause, self._begun = "", time.monotonic()
         self.status.identity = key.replace("/", "-")
         self.status.state = {"running": {"startedAt": now()}}
@@ -125,7 +131,8 @@ class Container:
             self._host.capacity,
         )
         words = [
-            [expand(word, values) for word in self.spec.get(kind) or []] for kind in ("command", "args")
+            [expand(word, values) for word in self.spec.get(kind) or []]
+            for kind in ("command", "args")
         ]
         argv = image.command(*words)
         if not argv:
@@ -143,7 +150,11 @@ class Container:
         message = self._folder / "termination-log"
         message.write_bytes(b"")
         path = self.spec.get("terminationMessagePath") or "/dev/termination-log"
-        return [Mount(path, str(message)), Mount("/etc/hosts", str(hosts), True), Mount("/dev/shm", "")]
+        return [
+            Mount(path, str(message)),
+            Mount("/etc/hosts", str(hosts), True),
+            Mount("/dev/shm", ""),
+        ]
 
     def _core_count(self) -> int:
         limit = self.spec.get("resources", {}).get("limits", {}).get("cpu")
@@ -157,7 +168,9 @@ class Container:
         reason = self._cause or ("Completed" if code == 0 else "Error")
         if message:
             reason, code = "StartError", code or START_ERROR
-        self._set_ended(137 if self._cause else code, reason, message or self._last_words(code), begun)
+        self._set_ended(
+            137 if self._cause else code, reason, message or self._last_words(code), begun
+        )
         if restarts(self.status.policy, code):
             lived = time.monotonic() - self._begun
             self._back_off = 0.0 if lived > _FORGIVEN else self._back_off
@@ -187,7 +200,9 @@ class Container:
 
     def wait(self, reason: str, message: str = "", seconds: float | None = None) -> None:
         """Not running, for a reason; to be tried again after so long."""
-        self.status.state = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
+        self.status.state = {
+            "waiting": {"reason": reason, **({"message": message} if message else {})}
+        }
         if seconds is not None:
             self.start_at = time.monotonic() + seconds
 

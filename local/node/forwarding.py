@@ -78,7 +78,9 @@ class Forwarder:
         """
 
         async def begin() -> int:
-            server = await self._loop.create_server(lambda: _Front(self._loop, connect), sock=listener)
+            server = await self._loop.create_server(
+                lambda: _Front(self._loop, connect), sock=listener
+            )
             self._servers[id(server)] = server
             return id(server)
 
@@ -96,7 +98,9 @@ class Forwarder:
 class _Front(_Half):
     """The end that came to us."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, connect: Callable[[], socket.socket]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, connect: Callable[[], socket.socket]
+    ) -> None:
         super().__init__()
         self._loop, self._connect = loop, connect
         self._task: asyncio.Task[None] | None = None

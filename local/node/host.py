@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
+import shutil
+import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from local.node.addresses import Addresses, Cores
+from local.node.api import ApiError
+from local.node.reporting import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +50,37 @@ class Host:
     )
     stopping: threading.Event = field(default_factory=threading.Event)
 
+    def emulator_place(self) -> list[tuple[str, int]]:
+        """Where pods look for the storage emulator: on their own loopback, as the host does.
+
+        What it says of itself in its answers is an address there.
+        """
+        return [_split(self.storage_emulator)] if self.storage_emulator else []
+
+    def lead_to_storage(self, listener: socket.socket) -> int:
+        """Carry a pod's connections to the storage emulator."""
+        assert self.storage_emulator is not None
+        place = _split(self.storage_emulator)
+        return self.forwarder.serve(listener, lambda: socket.create_connection(place, 5))
+
+    def remove_folder(self, folder: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def confirm_deletion(self, about: Object) -> None:
+        """Tell the API server that nothing of a pod runs any more."""
+        path = f"/api/v1/namespaces/{about['namespace']}/pods/{about['name']}"
+        options = {"gracePeriodSeconds": 0, "preconditions": {"uid": about["uid"]}}
+        while not self.stopping.is_set():
+            try:
+                self.api.request("DELETE", path, {"kind": "DeleteOptions", **options})
+            except ApiError as error:
+                if error.status in (404, 409):
+                    return
+                say(f"{about['namespace']}/{about['name']}: {error}")
+                time.sleep(1)
+            else:
+                return
+
     def look_up(self, namespace: str, kind: str, name: str) -> dict[str, bytes] | None:
         """A ConfigMap's or Secret's data; None where there is none. Raises ApiError."""
         found = self.api.find(f"/api/v1/namespaces/{namespace}/{kind}s/{name}")
@@ -56,3 +92,8 @@ class Host:
         return {key: text.encode() for key, text in found.get("data", {}).items()} | {
             key: base64.b64decode(text) for key, text in binary.items()
         }
+
+
+def _split(url: str) -> tuple[str, int]:
+    host, _, port = url.rpartition("//")[2].partition(":")
+    return host, int(port)

@@ -78,7 +78,9 @@ class Events:
         self._seen: dict[tuple[str, str, str, str], None] = {}
         threading.Thread(target=self._run, name="events", daemon=True).start()
 
-    def add(self, pod: Object, reason: str, message: str, *, bad: bool = False, on: str = "") -> None:
+    def add(
+        self, pod: Object, reason: str, message: str, *, bad: bool = False, on: str = ""
+    ) -> None:
         """`on` names the container."""
         about = pod["metadata"]
         key = (about["uid"], on, reason, message)

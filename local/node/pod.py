@@ -1,0 +1,361 @@
+"""The life of one pod on the node, in a thread of its own."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from local.node.api import ApiError
+from local.node.container import BACK_OFF_LIMIT, Container, ImageError
+from local.node.probing import Probing
+from local.node.reporting import say
+from local.node.sandbox.client import SandboxError
+from local.node.status import conditions, now, phase
+from local.node.variables import ConfigError
+from local.node.volumes import Volumes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.node.api import Object
+    from local.node.host import Host
+    from local.node.sandbox.client import Exit
+
+__all__ = ["Pod"]
+
+_AGAIN = 2.0
+_IDLE = 30.0
+_OVER = ("Succeeded", "Failed")
+_DEFAULT_GRACE = 30
+# Clients that keep a connection open would hold a server that is asked to end.
+_DRAIN_EVERY = 0.25
+
+
+class Pod:
+    """Everything that happens to it is done by one thread, as messages arrive or time passes."""
+
+    def __init__(self, host: Host, pod: Object, gone: Callable[[str], None]) -> None:
+        self.host, self.object, self._gone = host, pod, gone
+        about = pod["metadata"]
+        self.uid: str = about["uid"]
+        self.title = f"{about['namespace']}/{about['name']}"
+        self.folder = host.root / "pods" / f"{about['namespace']}_{about['name']}_{self.uid}"
+        self.address = ""
+        self.initialized = False
+        self._hosts = self.folder / "hosts"
+        self._volumes = Volumes(host, pod, self.folder / "volumes")
+        self._inbox: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
+        self._forwards: list[int] = []
+        self._set_up_at = 0.0
+        self._shown: Object = {}
+        self._stop_at: float | None = None
+        self._deleted = False
+        spec = pod["spec"]
+        policy = spec.get("restartPolicy", "Always")
+        once = "Never" if policy == "Never" else "OnFailure"
+        self.init = [
+            self._container(each, each.get("restartPolicy") or once)
+            for each in spec.get("initContainers", [])
+        ]
+        self.main = [self._container(each, policy) for each in spec["containers"]]
+        self.probing = Probing(host, self._inbox.put)
+        threading.Thread(target=self._run, name=self.title, daemon=True).start()
+
+    @property
+    def containers(self) -> list[Container]:
+        return [*self.init, *self.main]
+
+    def update(self, pod: Object) -> None:
+        """The API's newest word on it."""
+        self._inbox.put(("update", pod))
+
+    def delete(self) -> None:
+        """It is in the API no more."""
+        self._inbox.put(("deleted",))
+
+    def kill(self, key: str, cause: str) -> None:
+        """End the container that runs under this key."""
+        self._inbox.put(("kill", key, cause))
+
+    def running(self) -> dict[str, int]:
+        """Containers' keys with the memory that they may use, in bytes."""
+        return {each.key: each.memory for each in self.containers if each.key and each.memory}
+
+    def _container(self, spec: Object, policy: str) -> Container:
+        return Container(self.host, self.object, spec, self.folder / spec["name"], policy)
+
+    @property
+    def _over(self) -> str:
+        """The phase of a pod that has run its course, or nothing."""
+        found = phase([c.status for c in self.init], [c.status for c in self.main])
+        return found if found in _OVER else ""
+
+    def _run(self) -> None:
+        try:
+            if "deletionTimestamp" not in self.object["metadata"]:
+                self._resume()
+                self._live()
+            self._tear_down()
+        except Exception as error:  # A pod's trouble must not be the node's.
+            say(f"{self.title}: {type(error).__name__}: {error}")
+            raise
+        finally:
+            self._gone(self.uid)
+
+    def _resume(self) -> None:
+        status = self.object.get("status", {})
+        before = {
+            each["name"]: each
+            for kind in ("initContainerStatuses", "containerStatuses")
+            for each in status.get(kind, [])
+        }
+        for container in self.containers:
+            if container.name in before:
+                container.resume(before[container.name])
+        if not self._over:
+            # Networks and mounts are gone, so what prepares them runs again.
+            for container in self.init:
+                container.start_at = 0.0
+                container.wait("PodInitializing")
+
+    def _live(self) -> None:
+        while not self._is_done():
+            self._advance()
+            self._report()
+            if self._is_done():
+                return
+            try:
+                message = self._inbox.get(timeout=self._patience())
+            except queue.Empty:
+                continue
+            self._take(message)
+            while not self._inbox.empty():
+                self._take(self._inbox.get())
+
+    def _is_done(self) -> bool:
+        return self._stop_at is not None and not any(each.key for each in self.containers)
+
+    def _take(self, message: tuple[Any, ...]) -> None:
+        kind, *rest = message
+        if kind == "update":
+            self.object = rest[0]
+        elif kind == "exit":
+            self._on_exit(*rest)
+        elif kind == "probe":
+            self._on_probe(*rest)
+        elif kind == "kill":
+            for container in self.containers:
+                if container.key == rest[0]:
+                    container.kill(rest[1])
+        elif kind == "deleted":
+            self._deleted = True
+        if self._stop_at is None and (self._deleted or self._is_deleting()):
+            self._begin_stop()
+
+    def _is_deleting(self) -> bool:
+        return "deletionTimestamp" in self.object["metadata"]
+
+    def _on_exit(self, key: str, result: Exit) -> None:
+        for container in self.containers:
+            if container.key == key:
+                container.ended(*result)
+                state = container.status.state.get("waiting", {})
+                if state.get("reason") == "CrashLoopBackOff":
+                    self._event("BackOff", state["message"], container, bad=True)
+
+    def _on_probe(self, key: str, kind: str, well: bool, message: str) -> None:
+        for container in self.containers:
+            if container.key != key:
+                continue
+            verdict = self.probing.note(container, kind, well)
+            if not well:
+                self._event("Unhealthy", f"{kind} failed: {message}", container, bad=True)
+            if verdict is None:
+                return
+            was = container.status.ready
+            if kind == "readinessProbe":
+                container.status.ready = verdict and container.status.started
+                if was and not verdict:
+                    self.host.sandbox.drain(self.uid)
+            elif not verdict:
+                self._event("Killing", f"{kind} failed, will be restarted", container)
+                container.signal(signal.SIGTERM)
+                threading.Timer(self._grace(), self.kill, (key, "Error")).start()
+            elif kind == "startupProbe":
+                container.status.started = True
+                container.settle()
+
+    def _advance(self) -> None:
+        """Start what is due: init containers in order, then the rest together."""
+        if self._stop_at is not None:
+            self._press()
+            return
+        if self._over:
+            return
+        if not self.address and not self._set_up():
+            return
+        for container in self.init:
+            if container.status.policy == "Always":  # A sidecar: the rest wait for its start only.
+                self._start_if_due(container)
+                if not container.status.started:
+                    return
+            elif not container.status.succeeded:
+                if not container.status.ended:
+                    self._start_if_due(container)
+                return
+        self.initialized = True
+        for container in self.main:
+            if not container.status.ended:
+                self._start_if_due(container)
+        self._volumes_renew()
+
+    def _volumes_renew(self) -> None:
+        try:
+            self._volumes.renew()
+        except ApiError as error:
+            say(f"{self.title}: token not renewed yet: {error}")
+
+    def _start_if_due(self, container: Container) -> None:
+        if container.key or time.monotonic() < container.start_at:
+            return
+        try:
+            container.start(
+                self.uid,
+                self._volumes,
+                self._hosts,
+                lambda key, r: self._inbox.put(("exit", key, r)),
+            )
+        except ImageError as error:
+            self._image_fails(container, str(error))
+        except (ConfigError, ApiError, OSError) as error:
+            container.wait("CreateContainerConfigError", str(error), _AGAIN)
+            self._event("Failed", f"Error: {error}", container, bad=True)
+        except SandboxError as error:
+            container.wait("RunContainerError", str(error), _AGAIN)
+            self._event("Failed", f"Error: {error}", container, bad=True)
+        else:
+            self._event("Started", "Started container", container)
+
+    def _image_fails(self, container: Container, message: str) -> None:
+        before = container.status.state.get("waiting", {}).get("reason")
+        again = before in ("ErrImagePull", "ImagePullBackOff")
+        wait = BACK_OFF_LIMIT if again else 10.0
+        container.wait("ImagePullBackOff" if again else "ErrImagePull", message, wait)
+        self._event("Failed", f"Failed to pull image: {message}", container, bad=True)
+
+    def _set_up(self) -> bool:
+        """Network and volumes; tried again later where it fails."""
+        if time.monotonic() < self._set_up_at:
+            return False
+        try:
+            self._volumes.prepare()
+            self._join_network()
+        except (ApiError, ConfigError, SandboxError, OSError, RuntimeError) as error:
+            say(f"{self.title}: {error}")
+            self.host.events.add(self.object, "FailedMount", str(error), bad=True)
+            for container in self.containers:
+                container.wait("ContainerCreating", str(error))
+            self._set_up_at = time.monotonic() + _AGAIN
+            return False
+        return True
+
+    def _join_network(self) -> None:
+        about, spec = self.object["metadata"], self.object["spec"]
+        name = spec.get("hostname") or about["name"]
+        address = self.host.addresses.take()
+        try:
+            listeners = self.host.sandbox.add(
+                self.uid, name, address, self.host.emulator_place(), self._volumes.in_memory
+            )
+        except SandboxError:
+            self.host.addresses.give_back(address)
+            raise
+        self.address = address
+        self._forwards = [self.host.lead_to_storage(each) for each in listeners]
+        status = self.object.setdefault("status", {})
+        status |= {"podIP": address, "podIPs": [{"ip": address}], "hostIP": "127.0.0.1"}
+        own = f"127.0.0.1 localhost\n{address} {name}"
+        self.host.services.add_pod(self.uid, self._hosts, about["namespace"], own)
+
+    def _begin_stop(self) -> None:
+        """No new connections, then the word to end, then, after the grace, the end."""
+        grace = 2.0 if self._deleted else self._grace()
+        self._stop_at = time.monotonic() + grace
+        self.probing.stop()
+        if self.address:
+            self.host.services.drain(self.address)
+            self.host.sandbox.drain(self.uid)
+        for container in self.containers:
+            if container.key:
+                self._event("Killing", "Stopping container", container)
+                self.probing.pre_stop(container, self._stop_at)
+                container.signal(signal.SIGTERM)
+
+    def _grace(self) -> float:
+        about, spec = self.object["metadata"], self.object["spec"]
+        fallback = spec.get("terminationGracePeriodSeconds", _DEFAULT_GRACE)
+        return float(about.get("deletionGracePeriodSeconds", fallback))
+
+    def _press(self) -> None:
+        assert self._stop_at is not None
+        self.host.sandbox.drain(self.uid)
+        if time.monotonic() >= self._stop_at:
+            for container in self.containers:
+                container.signal(signal.SIGKILL)
+
+    def _patience(self) -> float:
+        if self._stop_at is not None:
+            return _DRAIN_EVERY
+        if not self.address:
+            return max(self._set_up_at - time.monotonic(), 0.05)
+        moments = [
+            c.start_at for c in self.containers if not c.key and not c.status.ended and c.start_at
+        ]
+        moments += [self.probing.next_moment(c, self.address) for c in self.containers if c.key]
+        soonest = min(moments, default=time.monotonic() + _IDLE) - time.monotonic()
+        return min(max(soonest, 0.02), _IDLE)
+
+    def _report(self) -> None:
+        init, main = ([c.status for c in group] for group in (self.init, self.main))
+        before = self._shown or self.object.get("status", {})
+        over = self._over
+        if over:
+            for each in main:
+                each.ready = False
+        status = {
+            "phase": over or phase(init, main),
+            "hostIP": "127.0.0.1",
+            "hostIPs": [{"ip": "127.0.0.1"}],
+            "startTime": before.get("startTime") or now(),
+            "conditions": conditions(
+                before.get("conditions", []), bool(self.address), self.initialized, main, over
+            ),
+            "containerStatuses": [each.object() for each in main],
+            **({"initContainerStatuses": [each.object() for each in init]} if init else {}),
+            **({"podIP": self.address, "podIPs": [{"ip": self.address}]} if self.address else {}),
+        }
+        if status != self._shown:
+            self._shown = status
+            self.host.statuses.put(self.object["metadata"], status)
+
+    def _tear_down(self) -> None:
+        if self.host.stopping.is_set():
+            return
+        if self._shown:
+            self._report()
+        if self.address:
+            self.host.sandbox.remove(self.uid)
+            self.host.services.remove_pod(self.uid, self.address)
+            self.host.addresses.give_back(self.address)
+        for number in self._forwards:
+            self.host.forwarder.stop(number)
+        self.host.statuses.flush(self.uid)
+        self.host.remove_folder(self.folder)
+        if not self._deleted:
+            self.host.confirm_deletion(self.object["metadata"])
+
+    def _event(self, reason: str, message: str, container: Container, bad: bool = False) -> None:
+        self.host.events.add(self.object, reason, message, bad=bad, on=container.name)

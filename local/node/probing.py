@@ -1,0 +1,128 @@
+"""When a pod's probes are due, and who makes them."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from local.node import probes
+from local.node.sandbox.client import SandboxError
+from local.node.sandbox.container import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.node.container import Container
+    from local.node.host import Host
+    from local.node.probes import Probe
+
+__all__ = ["Probing"]
+
+_NEVER = float("inf")
+
+
+class Probing:
+    """Of one pod. Answers come as messages ("probe", key, kind, well, why not)."""
+
+    def __init__(self, host: Host, tell: Callable[[tuple[Any, ...]], None]) -> None:
+        self._host, self._tell = host, tell
+        self._stopped = False
+
+    def stop(self) -> None:
+        self._stopped = True
+
+    def next_moment(self, container: Container, address: str) -> float:
+        """Begin what is due, and say when the next is."""
+        moment, now = _NEVER, time.monotonic()
+        for probe in container.probes:
+            if probe.busy or not self._applies(container, probe):
+                continue
+            if now >= probe.next_at:
+                self._begin(container, probe, address)
+            else:
+                moment = min(moment, probe.next_at)
+        return moment
+
+    def _applies(self, container: Container, probe: Probe) -> bool:
+        """Until it has started, only the startup probe asks; then, never again."""
+        return container.status.started is not (probe.kind == "startupProbe")
+
+    def note(self, container: Container, kind: str, well: bool) -> bool | None:
+        """Count an answer; a verdict once enough agree."""
+        for probe in container.probes:
+            if probe.kind == kind:
+                probe.busy, probe.next_at = False, time.monotonic() + probe.period
+                return probe.note(well)
+        return None
+
+    def _begin(self, container: Container, probe: Probe, address: str) -> None:
+        if self._stopped:
+            return
+        probe.busy = True
+        key, spec = container.key, container.spec
+
+        def ask() -> None:
+            argv = probes.command(probe.spec, spec, address)
+            if argv is None:
+                result = probes.attempt(
+                    self._host.sandbox, probe.spec, spec, address, probe.timeout
+                )
+            else:
+                # A new interpreter takes its time; the agent's own must not count.
+                extra = 2.0 if "grpc" in probe.spec else 0.0
+                result = self.run(container, argv, probe.timeout + extra)
+            self._tell(("probe", key, probe.kind, *result))
+
+        self._host.probes.submit(ask)
+
+    def run(self, container: Container, argv: list[str], seconds: float) -> tuple[bool, str]:
+        """A program in a running container: whether it ended well within its time, and its words."""
+        if container.program is None:
+            return False, "not running"
+        done, found = threading.Event(), [-1]
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        key = f"{container.key}/guest/{time.monotonic_ns()}"
+
+        def ended(result: tuple[int, str]) -> None:
+            found[0] = result[0]
+            done.set()
+
+        try:
+            program = replace(container.program, argv=argv, mounts=[], cpus=[], base="")
+            self._host.sandbox.guest(key, container.key, program, writing, ended)
+        except SandboxError as error:
+            os.close(reading)
+            return False, str(error)
+        finally:
+            os.close(writing)
+        in_time = done.wait(seconds)
+        if not in_time:
+            self._kill(key)
+            done.wait(1)
+        os.set_blocking(reading, False)
+        try:
+            said = os.read(reading, 2000).decode(errors="replace").strip()
+        except BlockingIOError:
+            said = ""
+        os.close(reading)
+        if not in_time:
+            return False, f"timed out after {seconds:g} s"
+        return found[0] == 0, said or f"exit code {found[0]}"
+
+    def _kill(self, key: str) -> None:
+        try:
+            self._host.sandbox.signal(key, 9)
+        except SandboxError:  # It has just ended.
+            return
+
+    def pre_stop(self, container: Container, until: float) -> None:
+        """What a container wants done before it is asked to end."""
+        hook = (container.spec.get("lifecycle") or {}).get("preStop") or {}
+        left = max(until - time.monotonic(), 0.0)
+        if "exec" in hook:
+            self.run(container, hook["exec"]["command"], left)
+        elif "sleep" in hook:
+            time.sleep(min(float(hook["sleep"]["seconds"]), left))
