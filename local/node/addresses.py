@@ -42,7 +42,7 @@ class Cores:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._users: Counter[int] = Counter({core: 0 for core in os.sched_getaffinity(0)})
+        self._users: Counter[int] = Counter(dict.fromkeys(os.sched_getaffinity(0), 0))
 
     def take(self, count: int) -> list[int]:
         """Empty where the limit is no limit."""

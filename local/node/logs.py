@@ -65,7 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
         """The API server's own log has it."""
 
     def do_GET(self) -> None:
-        peer = self.connection.getpeercert() or {}  # type: ignore[attr-defined]
+        peer = self.connection.getpeercert() or {}
         names = [
             value for part in peer.get("subject", ()) for key, value in part if key == "commonName"
         ]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from local.node import probes
 from local.node.sandbox.client import SandboxError
-from local.node.sandbox.container import Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +78,7 @@ class Probing:
         self._host.probes.submit(ask)
 
     def run(self, container: Container, argv: list[str], seconds: float) -> tuple[bool, str]:
-        """A program in a running container: whether it ended well within its time, and its words."""
+        """A program in a running container: whether it ended well in time, and its words."""
         if container.program is None:
             return False, "not running"
         done, found = threading.Event(), [-1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import shutil
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.node.sandbox.root import Mount
@@ -13,6 +12,7 @@ from local.node.variables import ConfigError, expand, field, resource_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from local.node.api import Object
     from local.node.host import Host
