@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local.node.images import PROJECT, find, is_initializer
+from local.node.images import PROJECT, find
 from local.node.probes import KINDS, Probe
 from local.node.quantity import quantity
 from local.node.sandbox.client import SandboxError
@@ -120,7 +120,7 @@ class Container:
             )
         base = {"HOSTNAME": self._pod["metadata"]["name"], "HOME": "/tmp", **image.env}
         base |= {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
-        if self._host.storage_emulator and is_initializer(self.status.image):
+        if self._host.storage_emulator and image.storage:
             base["STORAGE_EMULATOR_HOST"] = self._host.storage_emulator
         namespace = self._pod["metadata"]["namespace"]
         values = environment(

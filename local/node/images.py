@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-__all__ = ["KNOWN", "PROJECT", "Image", "find", "is_initializer", "known"]
+__all__ = ["KNOWN", "PROJECT", "Image", "find", "known"]
 
 PROJECT = Path(__file__).resolve().parents[2]
 _MODEL_PYTHON = PROJECT / ".venv-model" / "bin" / "python"
@@ -33,6 +33,8 @@ class Image:
     workdir: str = "/"
     writable: tuple[Path, ...] = ()
     """Folders of the machine that the programs write to."""
+    storage: bool = False
+    """Whether it speaks with Google Cloud Storage, whose place an emulator takes here."""
 
     def command(self, command: list[str], args: list[str]) -> list[str]:
         """As an image's entry point and a pod's `command` and `args` combine."""
@@ -69,22 +71,22 @@ def _triton() -> Image:
     )
 
 
-def _module(name: str, env: dict[str, str]) -> Image:
+def _module(name: str, env: dict[str, str], storage: bool = False) -> Image:
     python = (str(_MODEL_PYTHON),)
     programs: dict[str, tuple[str, ...]] = {"python": python, "python3": python}
-    return Image((*python, "-m", name), programs, env, str(PROJECT))
+    return Image((*python, "-m", name), programs, env, str(PROJECT), storage=storage)
 
 
 def _initializer() -> Image:
     python = Path(sys.executable)
-    return Image((str(python), str(_INITIALIZER)), {}, _python(python))
+    return Image((str(python), str(_INITIALIZER)), {}, _python(python), storage=True)
 
 
 KNOWN: dict[str, Image] = {
     "nvcr.io/nvidia/tritonserver:*": _triton(),
     "kserve/storage-initializer:*": _initializer(),
     "kserve-triton/transformer:*": _module("transformer", _python(_MODEL_PYTHON)),
-    "kserve-triton/jobs:*": _module("perf", _python(_MODEL_PYTHON, **_vegeta())),
+    "kserve-triton/jobs:*": _module("perf", _python(_MODEL_PYTHON, **_vegeta()), storage=True),
 }
 # A shell and Python, for the tests of the agent itself.
 TEST = {
@@ -103,9 +105,3 @@ def find(image: str, table: dict[str, Image]) -> Image | None:
     name = image.partition("@")[0].removeprefix("docker.io/").removeprefix("index.docker.io/")
     tagged = name if ":" in name.rpartition("/")[2] else f"{name}:latest"
     return next((entry for pattern, entry in table.items() if fnmatchcase(tagged, pattern)), None)
-
-
-def is_initializer(image: str) -> bool:
-    """Whether it downloads models, and so must reach the storage emulator."""
-    name = image.removeprefix("docker.io/").removeprefix("index.docker.io/")
-    return name.startswith("kserve/storage-initializer")

@@ -1,0 +1,136 @@
+"""The `local` stack on the local cluster: deployed, asked once, and its addresses noted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import urllib3
+
+from local.api import Api
+from local.environment import environment
+from local.errors import LocalError
+from local.layout import ROOT, write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local.layout import Layout
+
+__all__ = ["up"]
+
+_STACK = "local"
+_PERCENTILES = ("mean", "p50", "p90", "p95", "p99", "max")
+
+
+def up(layout: Layout) -> None:
+    """Raises LocalError where the stack doesn't come up or its endpoint doesn't answer."""
+    _pulumi(layout, "stack", "select", "--create", _STACK)
+    _pulumi(layout, "up", "--yes", "--skip-preview", "--stack", _STACK)
+    outputs = _outputs(layout)
+    endpoints = {name: _endpoint(layout, model) for name, model in outputs["models"].items()}
+    write_private(layout.endpoints, json.dumps(endpoints, indent=2) + "\n")
+    for name, addresses in endpoints.items():
+        print(f"\n{name}")
+        if addresses["predict"]:
+            print(f"  {_predict(addresses['predict'], _release(name))}")
+        for line in _latency(layout, outputs["perf"].get(name, {})):
+            print(f"  {line}")
+        for kind, address in addresses.items():
+            if address:
+                print(f"  {kind:<8} {address}")
+
+
+def _pulumi(layout: Layout, *words: str) -> None:
+    done = subprocess.run(
+        ["pulumi", *words, "--non-interactive"], cwd=ROOT, env=environment(layout), check=False
+    )
+    if done.returncode:
+        raise LocalError(
+            f"`pulumi {' '.join(words)}` failed, see above. Again: make up; what runs: make status"
+        )
+
+
+def _outputs(layout: Layout) -> dict[str, Any]:
+    done = subprocess.run(
+        ["pulumi", "stack", "output", "--json", "--stack", _STACK],
+        cwd=ROOT,
+        env=environment(layout),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def _release(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / "build" / name / "release.json").read_text())
+    return found
+
+
+def _endpoint(layout: Layout, model: Mapping[str, Any]) -> dict[str, str | None]:
+    """A model's addresses on this machine, by what its Services and its InferenceService say."""
+    host, _, path = model["url"].removeprefix("http://").partition("/")
+    front, namespace = host.split(".")[:2]
+    book = json.loads((layout.node / "services.json").read_text())
+
+    def address(service: str) -> str | None:
+        found = book.get(f"{namespace}/{service}", {}).get("80")
+        return str(found) if found else None
+
+    name = front.removesuffix("-transformer").removesuffix("-predictor")
+    service = f"/apis/serving.kserve.io/v1beta1/namespaces/{namespace}/inferenceservices/{name}"
+    spec = Api(layout).request("GET", service)["spec"]["predictor"]
+    triton = None if spec.get("containers") else address(f"{name}-predictor")
+    grpc = spec["model"]["protocolVersion"] == "grpc-v2"
+    predict = address(front) if path.endswith(":predict") else None
+    return {
+        "predict": f"http://{predict}/{path}" if predict else None,
+        "v2_http": f"http://{triton}" if triton and not grpc else None,
+        "v2_grpc": triton if grpc else None,
+    }
+
+
+def _predict(url: str, release: Mapping[str, Any]) -> str:
+    """One real picture, and what the endpoint says that it is."""
+    sample = release["samples"][0]
+    body = json.dumps({"instances": [{"image_bytes": {"b64": sample["image"]}}]})
+    begun = time.monotonic()
+    try:
+        answer = urllib3.request("POST", url, body=body, timeout=10, retries=False)
+    except urllib3.exceptions.HTTPError as error:
+        raise LocalError(f"{url} doesn't answer: {error}") from error
+    took = (time.monotonic() - begun) * 1000
+    if answer.status != 200:
+        raise LocalError(f"{url} answers {answer.status}: {answer.data.decode(errors='replace')}")
+    label = answer.json()["predictions"][0]["label"]
+    return f"a picture of a {_truth(sample)} is a {label!r} ({took:.1f} ms)"
+
+
+def _truth(sample: Mapping[str, Any]) -> str:
+    return str(sample.get("label", "held-out sample"))
+
+
+def _latency(layout: Layout, report: Mapping[str, Any]) -> list[str]:
+    """The load test's latencies as a table, from the result that it put into the bucket."""
+    place = report.get("result")
+    if not place:
+        return []
+    bucket, _, name = place.removeprefix("gs://").partition("/")
+    quoted = name.replace("/", "%2F")
+    answer = urllib3.request(
+        "GET", f"{layout.storage()}/storage/v1/b/{bucket}/o/{quoted}?alt=media", timeout=10
+    )
+    if answer.status != 200:
+        return [f"load test: {report['verdict']}; its result is not in the bucket any more"]
+    result = answer.json()
+    found, rate = result["latency_ms"], result["rate"]
+    return [
+        f"load test: {report['verdict']}, {rate['achieved']:.0f} requests/s for "
+        f"{result['duration_seconds']:.0f} s, {result['success_ratio']:.2%} good",
+        "ms      " + "".join(f"{each:>8}" for each in _PERCENTILES),
+        "latency " + "".join(f"{found[each]:>8.2f}" for each in _PERCENTILES),
+    ]
