@@ -54,6 +54,7 @@ class App:
         self.routes: dict[str, Callable[[], Awaitable[tuple[int, bytes, bytes]]]] = {
             "/": self._live,
             "/metrics": self._metrics,
+            "/v1/models": self._models,
             v1: self._model_ready,
             "/v2": self._server,
             "/v2/health/live": self._live,
@@ -101,23 +102,16 @@ class App:
         allowed = "GET" if route else "POST" if path == self.predict_path else None
         if allowed:
             status, message = 405, f"{method} {path[:200]}; allowed: {allowed}"
-        elif path.startswith(("/v1/models/", "/v2/models/")):
-            status, message = (
-                404,
-                f"{path[:200]}: no such model here; the model is {self.release.name}",
-            )
         else:
-            status, message = (
-                404,
-                f"{path[:200]}: nothing here; the model is at {self.predict_path}",
-            )
+            where = f"the model is {self.release.name}, at {self.predict_path}"
+            status, message = 404, f"{path[:200]}: nothing here; {where}"
         log.failure(path, status, message, 0)
         await self._send(send, status, JSON, orjson.dumps({"error": message}))
 
     async def _send(self, send: Send, status: int, kind: bytes, content: bytes) -> None:
         headers = [(b"content-type", kind), (b"content-length", b"%d" % len(content))]
-        if self.draining:
-            # So that its next request goes to someone who stays.
+        if self.draining or status == 408:
+            # So that its next request goes to someone who stays; or since it isn't all here.
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
@@ -142,6 +136,9 @@ class App:
         ready = await self._predictor_ready()
         content = orjson.dumps({"name": self.release.name, "ready": ready})
         return 200 if ready else 503, JSON, content
+
+    async def _models(self) -> tuple[int, bytes, bytes]:
+        return 200, JSON, orjson.dumps({"models": [self.release.name]})
 
     async def _server(self) -> tuple[int, bytes, bytes]:
         made = {"name": "kserve-triton transformer", "version": "1", "extensions": []}

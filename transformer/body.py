@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from transformer.deadline import BODY, ROOM
 from transformer.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from transformer.budget import Share
+    from transformer.deadline import Deadline
 
     Receive = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -30,14 +32,14 @@ class ClientGoneError(RequestError):
 
 
 async def read(
-    headers: Iterable[tuple[bytes, bytes]], receive: Receive, share: Share
+    headers: Iterable[tuple[bytes, bytes]], receive: Receive, share: Share, deadline: Deadline
 ) -> bytes | bytearray:
     """The whole body. Raises RequestError as soon as it is known to be too large."""
     size = _declared(headers)
     if size is not None and size > MAX_BODY_BYTES:
         raise _too_large()
     if size is not None and size > SMALL_BODY_BYTES:
-        await share.take(size)
+        await _take(share, size, deadline)
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         # All there, mostly: nothing to put together.
@@ -51,9 +53,15 @@ async def read(
         if not message.get("more_body"):
             return parts
         if len(parts) > SMALL_BODY_BYTES and not share.held:
-            await share.take(MAX_BODY_BYTES)
+            await _take(share, MAX_BODY_BYTES, deadline)
         message = await receive()
     raise ClientGoneError
+
+
+async def _take(share: Share, size: int, deadline: Deadline) -> None:
+    deadline.waits_for = ROOM
+    await share.take(size)
+    deadline.waits_for = BODY
 
 
 def _declared(headers: Iterable[tuple[bytes, bytes]]) -> int | None:

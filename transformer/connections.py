@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from transformer.errors import PredictorError
+from transformer.errors import MAX_ANSWER_BYTES, PredictorError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Connections"]
 
 MAX_IDLE = 64
-MAX_ANSWER_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Connection(asyncio.Protocol):
         self.answered = True
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(PredictorError(f"its answer is not HTTP: {error}"))
             self.transport.abort()
 

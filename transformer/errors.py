@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["PredictorError", "RequestError"]
+__all__ = ["MAX_ANSWER_BYTES", "PredictorError", "RequestError"]
+
+# More from the predictor is an error, whichever way it comes.
+MAX_ANSWER_BYTES = 64 * 2**20
 
 
 class RequestError(Exception):

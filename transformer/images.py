@@ -26,6 +26,10 @@ MAX_DECODE_BYTES = 256 * 2**20
 # Bytes that Pillow keeps for a pixel; other modes take four.
 PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2}
 RGB_BYTES = 4
+# Each scan of a progressive JPEG goes over all pixels, and takes hardly any bytes; encoders write
+# some ten. Compressed data never has this marker.
+JPEG_SCAN = b"\xff\xda"
+MAX_SCANS = 100
 
 PngImagePlugin.MAX_TEXT_MEMORY = 4 * 2**20
 # Pillow warns of large images; the limit here is stricter, and an error.
@@ -68,6 +72,8 @@ def open_image(data: bytes) -> Image.Image:
             f"{image.format} of {image.width}×{image.height} pixels needs {cost >> 20} MiB to "
             f"decode; allowed: {MAX_DECODE_BYTES >> 20} MiB",
         )
+    if image.format in ("JPEG", "MPO") and data.count(JPEG_SCAN) > MAX_SCANS:
+        raise RequestError(413, f"JPEG of more than {MAX_SCANS} scans")
     return image
 
 

@@ -32,6 +32,7 @@ def configure() -> None:
     handler.setFormatter(_Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logger.setLevel(logging.INFO)
+    logging.captureWarnings(True)
     # Pillow's and asyncio's debugging are nobody's concern, and uvicorn says it when it starts.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
 

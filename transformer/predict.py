@@ -12,6 +12,7 @@ import orjson
 
 from transformer import body, images, requests
 from transformer.budget import Budget
+from transformer.deadline import PREDICTOR, ROOM, Deadline
 from transformer.errors import RequestError
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ INLINE_PIXELS = 64 * 1024
 INLINE_INSTANCES = 8
 CHUNKS_AT_ONCE = 8
 CHUNK_BYTES_AT_ONCE = 8 * MIB
+# Requests at once. More would wait for longer than it takes to ask another pod, and each holds
+# what the server has read of it: up to 320 KiB.
+MAX_REQUESTS = 256
 
 
 class Predictions:
@@ -53,6 +57,7 @@ class Predictions:
         self.tensors = Budget(TENSORS_BYTES)
         # One, since each image may take most of the memory that there is.
         self.thread = ThreadPoolExecutor(1, "decode")
+        self.requests = 0
         self.item_bytes = 4 * int(np.prod(self.release.input_dims))
         self.max_instances = max(1, min(requests.MAX_INSTANCES, TENSORS_BYTES // self.item_bytes))
 
@@ -60,31 +65,33 @@ class Predictions:
         self, headers: Iterable[tuple[bytes, bytes]], receive: Receive, plain: bool
     ) -> bytes:
         """The answer's JSON; `plain` asks for V2 tensors. Raises RequestError."""
-        end = time.monotonic() + self.settings.deadline
-        doing = "the body arrived"
+        if self.requests >= MAX_REQUESTS:
+            raise RequestError(503, f"busy with {MAX_REQUESTS} other requests")
+        deadline = Deadline(self.settings.deadline)
+        outputs = self.release.outputs if plain else self.release.outputs[:1]
+        self.requests += 1
         try:
-            async with asyncio.timeout(self.settings.deadline):
+            async with asyncio.timeout(deadline.seconds):
                 with self.tensors.share() as share:
-                    batch = await self._batch(headers, receive, share, end)
-                    doing = "the predictor answered"
-                    outputs = self.release.outputs if plain else self.release.outputs[:1]
+                    batch = await self._batch(headers, receive, share, deadline)
+                    deadline.waits_for = PREDICTOR
                     found = await self._infer(batch, outputs)
         except TimeoutError as error:
-            raise self._late(doing) from error
+            raise deadline.error() from error
+        finally:
+            self.requests -= 1
         return self._tensors(found) if plain else self._labels(found[0])
-
-    def _late(self, doing: str) -> RequestError:
-        return RequestError(504, f"{self.settings.deadline:g} s passed before {doing}")
 
     async def _batch(
         self,
         headers: Iterable[tuple[bytes, bytes]],
         receive: Receive,
         share: Share,
-        end: float,
+        deadline: Deadline,
     ) -> NDArray[np.float32]:
         with self.bodies.share() as held:
-            content = await body.read(headers, receive, held)
+            content = await body.read(headers, receive, held, deadline)
+            deadline.waits_for = ROOM
             started = time.perf_counter()
             if len(content) <= body.SMALL_BODY_BYTES:
                 texts = requests.parse(content, self.max_instances)
@@ -92,14 +99,14 @@ class Predictions:
                 texts = await self._in_thread(requests.parse, content, self.max_instances)
             del content
             await share.take(len(texts) * self.item_bytes)
-            batch = await self._decode(texts, end)
+            batch = await self._decode(texts, deadline)
         self.metrics.decode(time.perf_counter() - started)
         return batch
 
     async def _in_thread(self, function: Any, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self.thread, function, *arguments)
 
-    async def _decode(self, texts: list[str], end: float) -> NDArray[np.float32]:
+    async def _decode(self, texts: list[str], deadline: Deadline) -> NDArray[np.float32]:
         batch = np.empty((len(texts), *self.release.input_dims), np.float32)
         small = len(texts) <= INLINE_INSTANCES and sum(map(len, texts)) <= body.SMALL_BODY_BYTES
         opened = [_open(index, text) for index, text in enumerate(texts)] if small else []
@@ -107,14 +114,13 @@ class Predictions:
             for index, image in enumerate(opened):
                 self._convert(index, image, batch)
         else:
-            await self._in_thread(self._decode_all, texts, batch, end)
+            await self._in_thread(self._decode_all, texts, batch, deadline)
         return batch
 
-    def _decode_all(self, texts: list[str], batch: NDArray[np.float32], end: float) -> None:
+    def _decode_all(self, texts: list[str], batch: NDArray[np.float32], deadline: Deadline) -> None:
         for index, text in enumerate(texts):
-            if time.monotonic() > end:
-                # Nobody waits for it any more.
-                raise self._late("the images were decoded")
+            if deadline.passed():
+                raise deadline.error()
             self._convert(index, _open(index, text), batch)
 
     def _convert(self, index: int, image: Image.Image, batch: NDArray[np.float32]) -> None:

@@ -33,6 +33,7 @@ def serve(given: Settings, listening: socket.socket) -> None:
         factory=True,
         http="httptools",
         loop="uvloop",
+        ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -44,7 +45,8 @@ def serve(given: Settings, listening: socket.socket) -> None:
     )
     if given.workers == 1:
         # uvicorn raises the signal again once it has shut down, which is a good end.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        for stop in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(stop, lambda *_: sys.exit(0))
         uvicorn.Server(config).run([listening])
         return
     shared = tempfile.mkdtemp(dir=SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None)

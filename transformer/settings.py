@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--predictor_protocol", default="v2", choices=PROTOCOLS, help="v2 is HTTP (default)")
     add("--http_port", default=8080, type=_port, help="to listen on (8080)")
     add("--workers", default=1, type=_count, help="processes (1)")
-    add("--deadline_seconds", default=10.0, type=_seconds, help="for a whole request (10)")
+    add("--deadline_seconds", default=10.0, type=_deadline, help="for a whole request (10)")
     add("--max_batch_size", default=32, type=_count, help="images in one request to Triton (32)")
     add(
         "--drain_seconds",
@@ -104,9 +104,14 @@ def _parser() -> argparse.ArgumentParser:
         type=_seconds,
         help="unready but serving after SIGTERM, until nobody sends new requests (2)",
     )
-    for name, reason in (UNUSED | REFUSED).items():
-        add(f"--{name}", nargs="?", const="true", help=argparse.SUPPRESS if reason else None)
+    for name, reason in _told().items():
+        add(f"--{name}", nargs="?", const="true", metavar="VALUE", help=reason)
     return parser
+
+
+def _told() -> dict[str, str]:
+    unused = {name: f"no effect: {reason}" for name, reason in UNUSED.items()}
+    return unused | {name: f"refused: {reason}" for name, reason in REFUSED.items()}
 
 
 def _address(text: str) -> str:
@@ -119,7 +124,9 @@ def _address(text: str) -> str:
 def _split(text: str) -> tuple[str, int]:
     if text.startswith("["):
         host, _, port = text[1:].partition("]")
-        return host, int(port.removeprefix(":") or 80)
+        if port and not port.startswith(":"):
+            raise ValueError(text)
+        return host, int(port[1:] or 80)
     host, _, port = text.partition(":")
     return host, int(port or 80)
 
@@ -145,8 +152,16 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _deadline(text: str) -> float:
+    value = _seconds(text)
+    if not value:
+        raise ValueError(text)
+    return value
+
+
 # argparse names a type by its function in "invalid ... value".
 _address.__name__ = "host[:port]"
 _port.__name__ = "port"
 _count.__name__ = "positive number"
 _seconds.__name__ = "number of seconds"
+_deadline.__name__ = "positive number of seconds"

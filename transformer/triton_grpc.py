@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from transformer.errors import PredictorError
+from transformer.errors import MAX_ANSWER_BYTES, PredictorError
 from transformer.predictor import MAX_AGE_SECONDS, tensor
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = ["GrpcPredictor"]
 
 OPTIONS = [
     ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
     # A predictor that comes back should be seen soon.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),

@@ -1,0 +1,66 @@
+"""The agent itself: killed, silent, and what it says of the machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.local.cluster import eventually
+from tests.local.node.conftest import python
+
+if TYPE_CHECKING:
+    from tests.local.node.conftest import Pods
+
+_NODE = "/api/v1/nodes/local"
+
+
+def _is_ready(pods: Pods) -> bool:
+    conditions = pods.cluster.api.get(_NODE)["status"]["conditions"]
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def _processes(mark: str) -> int:
+    found = 0
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found += mark.encode() in path.read_bytes()
+        except OSError:
+            continue
+    return found
+
+
+def test_the_node_has_what_the_machine_has(pods: Pods) -> None:
+    status = pods.cluster.api.get(_NODE)["status"]
+    assert status["capacity"]["cpu"] == str(len(os.sched_getaffinity(0)))
+    has_gpu = bool(list(Path("/dev").glob("nvidia[0-9]*")))
+    assert ("nvidia.com/gpu" in status["capacity"]) is has_gpu
+
+
+def test_a_killed_agent_leaves_no_orphan_and_its_pods_come_back(pods: Pods) -> None:
+    mark = "a-mark-of-this-test"
+    name = pods.run(python(f"import time; time.sleep(999) # {mark}"), restartPolicy="Always")
+    once = pods.run(python(f"import time; time.sleep(999) # {mark}"))
+    eventually(lambda: pods.is_ready(name) and pods.is_ready(once))
+    assert _processes(mark) == 2
+    before = pods.cluster.now().processes["node"].pid
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: pods.status(name)["restartCount"] == 1 and pods.is_ready(name), 30.0)
+    pods.phase(once, "Failed")
+    assert pods.status(once)["state"]["terminated"]["reason"] == "NodeAgentRestarted"
+    assert _processes(mark) == 1
+    for each in (name, once):
+        pods.delete(each)
+    eventually(lambda: pods.is_gone(name) and pods.is_gone(once))
+    eventually(lambda: _processes(mark) == 0)
+
+
+def test_a_silent_agent_shows_as_a_node_that_is_not_ready(pods: Pods) -> None:
+    agent = pods.cluster.now().processes["node"].pid
+    os.kill(agent, signal.SIGSTOP)
+    try:
+        eventually(lambda: not _is_ready(pods), patience=40.0)
+    finally:
+        os.kill(agent, signal.SIGCONT)
+    eventually(lambda: _is_ready(pods))

@@ -1,0 +1,102 @@
+"""What needs no node."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from local.node.addresses import Addresses, Cores
+from local.node.quantity import quantity
+from local.node.services import host_lines, routes
+from local.node.status import ContainerStatus, conditions, phase
+from local.node.variables import expand
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("500m", "0.5"), ("2", "2"), ("2Gi", "2147483648"), ("1k", "1000"), ("1e3", "1000")],
+)
+def test_quantities(text: str, value: str) -> None:
+    assert quantity(text) == Decimal(value)
+
+
+def test_expansion_leaves_the_unknown_and_the_escaped() -> None:
+    assert expand("$(A)/$$(A)/$(B)/$A/$$", {"A": "x"}) == "x/$(A)/$(B)/$A/$"
+
+
+def _ended(code: int, policy: str = "Never") -> ContainerStatus:
+    return ContainerStatus("c", "i", policy, state={"terminated": {"exitCode": code}})
+
+
+def test_phases() -> None:
+    waiting, running = ContainerStatus("c", "i", "Never"), ContainerStatus("c", "i", "Always")
+    running.state = {"running": {}}
+    assert phase([], [waiting]) == "Pending"
+    assert phase([_ended(1)], [waiting]) == "Failed"
+    assert phase([_ended(1, "OnFailure")], [waiting]) == "Pending"
+    assert phase([_ended(0)], [running, waiting]) == "Running"
+    assert phase([], [_ended(0), _ended(0)]) == "Succeeded"
+    assert phase([], [_ended(0), _ended(2)]) == "Failed"
+    assert phase([], [_ended(2, "Always")]) == "Running" or _ended(2, "Always").ended is None
+
+
+def test_conditions_keep_others_and_their_times() -> None:
+    old = [
+        {"type": "PodScheduled", "status": "True"},
+        {"type": "Initialized", "status": "True", "lastTransitionTime": "then"},
+    ]
+    made = conditions(old, True, True, [ContainerStatus("c", "i", "Never")], "")
+    by_type = {each["type"]: each for each in made}
+    assert by_type["PodScheduled"] == old[0]
+    assert by_type["Initialized"]["lastTransitionTime"] == "then"
+    assert by_type["Ready"]["status"] == "False"
+
+
+def _service(name: str, address: str) -> dict[str, object]:
+    spec = {"clusterIP": address, "ports": [{"port": 80, "name": "http"}]}
+    return {"metadata": {"namespace": "ns", "name": name}, "spec": spec}
+
+
+_SLICE = {
+    "endpoints": [
+        {"addresses": ["10.0.0.1"], "conditions": {"ready": True}},
+        {"addresses": ["10.0.0.2"], "conditions": {"ready": False}},
+        {"addresses": ["10.0.0.3"], "conditions": {"ready": True}},
+    ],
+    "ports": [{"name": "http", "port": 8080}],
+}
+
+
+def test_connections_go_to_ready_pods_that_are_not_on_their_way_out() -> None:
+    slices = {("ns", "a"): [_SLICE]}
+    found = routes([_service("a", "10.96.0.5")], slices, {"10.0.0.3"})
+    ((name, service),) = found["ns", "a"]
+    assert name == "http"
+    assert service.targets == (("10.0.0.1", 8080),)
+
+
+def test_names_of_services_and_of_headless_ones() -> None:
+    services = [_service("a", "10.96.0.5"), _service("h", "None")]
+    lines = host_lines(services, {("ns", "h"): [_SLICE]}, set(), "ns")
+    assert lines == [
+        "10.0.0.1 h.ns.svc.cluster.local h.ns.svc h.ns h",
+        "10.0.0.3 h.ns.svc.cluster.local h.ns.svc h.ns h",
+        "10.96.0.5 a.ns.svc.cluster.local a.ns.svc a.ns a",
+    ]
+    assert host_lines(services[:1], {}, set(), "other")[0].endswith(" a.ns")
+
+
+def test_an_address_is_not_given_out_again_at_once() -> None:
+    addresses = Addresses()
+    first = addresses.take()
+    addresses.give_back(first)
+    assert addresses.take() != first
+    rest = {addresses.take() for _ in range(252)}
+    assert first in rest
+    with pytest.raises(RuntimeError, match="in use"):
+        addresses.take()
+
+
+def test_a_limit_of_all_cores_is_none() -> None:
+    assert Cores().take(10_000) == []
