@@ -14,9 +14,10 @@ def main() -> None:
     try:
         release.load(given.release, given.model)
         listening = server.listen(given.port)
-    except (release.ReleaseError, OSError) as error:
-        print(f"transformer: {error}", file=sys.stderr)
-        sys.exit(2)
+    except release.ReleaseError as error:
+        sys.exit(_refuse(str(error)))
+    except OSError as error:
+        sys.exit(_refuse(f"--http_port {given.port}: {error.strerror}"))
     log.configure()
     logger = logging.getLogger("transformer")
     for warning in given.warnings:
@@ -25,6 +26,11 @@ def main() -> None:
     where = f"port {port}, predictor {given.predictor} ({given.protocol})"
     logger.info("serving %s on %s", given.model, where)
     server.serve(given, listening)
+
+
+def _refuse(message: str) -> int:
+    print(f"transformer: {message}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

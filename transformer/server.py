@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from transformer.heads import LimitedHeads
+
 if TYPE_CHECKING:
     from transformer.settings import Settings
 
@@ -31,7 +33,7 @@ def serve(given: Settings, listening: socket.socket) -> None:
     config = uvicorn.Config(
         functools.partial(_app, given),
         factory=True,
-        http="httptools",
+        http=LimitedHeads,
         loop="uvloop",
         ws="none",
         lifespan="on",
