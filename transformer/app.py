@@ -74,11 +74,11 @@ class App:
 
     async def _predict(self, scope: dict[str, Any], receive: body.Receive, send: Send) -> None:
         started = time.perf_counter()
+        given = body.Body(scope, receive)
         self.metrics.in_flight.inc()
         try:
-            answer = await self.predictions.answer(
-                scope["headers"], receive, _wants_tensors(scope["query_string"])
-            )
+            plain = _wants_tensors(scope["query_string"])
+            answer = await self.predictions.answer(given, plain)
             status = 200
         except RequestError as error:
             status, message = error.status, error.message
@@ -91,6 +91,7 @@ class App:
         if status != 200:
             log.failure(scope["path"], status, message, time.perf_counter() - started)
             answer = orjson.dumps({"error": message})
+            await given.discard()
         await self._send(send, status, JSON, answer)
 
     async def _other(self, scope: dict[str, Any], send: Send) -> None:

@@ -16,12 +16,12 @@ from transformer.deadline import PREDICTOR, ROOM, Deadline
 from transformer.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from PIL import Image
 
-    from transformer.body import Receive
+    from transformer.body import Body
     from transformer.budget import Share
     from transformer.metrics import Metrics
     from transformer.predictor import Predictor
@@ -61,9 +61,7 @@ class Predictions:
         self.item_bytes = 4 * int(np.prod(self.release.input_dims))
         self.max_instances = max(1, min(requests.MAX_INSTANCES, TENSORS_BYTES // self.item_bytes))
 
-    async def answer(
-        self, headers: Iterable[tuple[bytes, bytes]], receive: Receive, plain: bool
-    ) -> bytes:
+    async def answer(self, given: Body, plain: bool) -> bytes:
         """The answer's JSON; `plain` asks for V2 tensors. Raises RequestError."""
         if self.requests >= MAX_REQUESTS:
             raise RequestError(503, f"busy with {MAX_REQUESTS} other requests")
@@ -73,7 +71,7 @@ class Predictions:
         try:
             async with asyncio.timeout(deadline.seconds):
                 with self.tensors.share() as share:
-                    batch = await self._batch(headers, receive, share, deadline)
+                    batch = await self._batch(given, share, deadline)
                     deadline.waits_for = PREDICTOR
                     found = await self._infer(batch, outputs)
         except TimeoutError as error:
@@ -82,15 +80,9 @@ class Predictions:
             self.requests -= 1
         return self._tensors(found) if plain else self._labels(found[0])
 
-    async def _batch(
-        self,
-        headers: Iterable[tuple[bytes, bytes]],
-        receive: Receive,
-        share: Share,
-        deadline: Deadline,
-    ) -> NDArray[np.float32]:
+    async def _batch(self, given: Body, share: Share, deadline: Deadline) -> NDArray[np.float32]:
         with self.bodies.share() as held:
-            content = await body.read(headers, receive, held, deadline)
+            content = await given.read(held, deadline)
             deadline.waits_for = ROOM
             started = time.perf_counter()
             if len(content) <= body.SMALL_BODY_BYTES:

@@ -16,7 +16,7 @@ from local.node.api import Api, ApiError, Informer
 from local.node.forwarding import Forwarder
 from local.node.host import Host
 from local.node.images import PROJECT, known
-from local.node.logs import LogServer
+from local.node.logs import Log, LogServer
 from local.node.node import NodeObject, capacity
 from local.node.pod import Pod
 from local.node.reporting import Events, Statuses, say
@@ -80,7 +80,7 @@ class Agent:
             storage_emulator=options.storage_emulator,
             addresses=Addresses(),
         )
-        logs = LogServer(self._folder, options.certificates)
+        logs = LogServer(self._log, options.certificates)
         self._node = NodeObject(self._api, options.name, has, logs.port)
 
     def start(self) -> None:
@@ -129,10 +129,11 @@ class Agent:
         with self._lock:
             self._pods.pop(uid, None)
 
-    def _folder(self, namespace: str, name: str) -> Path | None:
+    def _log(self, namespace: str, name: str, container: str) -> Log | None:
         with self._lock:
-            found = [pod for pod in self._pods.values() if pod.title == f"{namespace}/{name}"]
-        return found[-1].folder if found else None
+            pods = [pod for pod in self._pods.values() if pod.title == f"{namespace}/{name}"]
+        found = [each for pod in pods[-1:] for each in pod.containers if each.name == container]
+        return Log(found[0].log, lambda: bool(found[0].key)) if found else None
 
     def _watch_usage(self) -> None:
         """Memory limits and endless logs, as far as that goes from outside."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -13,10 +14,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["LogServer", "tail"]
+__all__ = ["Log", "LogServer", "tail"]
 
 _BLOCK = 1 << 16
 _CLIENT = "kube-apiserver"
+
+
+@dataclass(frozen=True)
+class Log:
+    """A container's, of this run and the one before."""
+
+    path: Path
+    is_running: Callable[[], bool]
+
+    @property
+    def previous(self) -> Path:
+        return self.path.with_name(f"{self.path.stem}.previous.log")
 
 
 def tail(path: Path, lines: int | None, limit: int | None = None) -> bytes:
@@ -39,7 +52,7 @@ def tail(path: Path, lines: int | None, limit: int | None = None) -> bytes:
 class LogServer:
     """Answers `/containerLogs/NAMESPACE/POD/CONTAINER` to the API server, and nobody else."""
 
-    def __init__(self, find: Callable[[str, str], Path | None], certificates: Path) -> None:
+    def __init__(self, find: Callable[[str, str, str], Log | None], certificates: Path) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificates / "node.crt", certificates / "node.key")
         context.load_verify_locations(certificates / "ca.crt")
@@ -58,7 +71,7 @@ class LogServer:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    find: Callable[[str, str], Path | None]
+    find: Callable[[str, str, str], Log | None]
     timeout = 30
 
     def log_message(self, *_: object) -> None:
@@ -74,19 +87,15 @@ class _Handler(BaseHTTPRequestHandler):
             return
         parts = urlsplit(self.path)
         words = parts.path.strip("/").split("/")
-        folder = (
-            self.find(words[1], words[2])
-            if words[0] == "containerLogs" and len(words) == 4
-            else None
-        )
-        if folder is None:
+        log = self.find(*words[1:]) if words[0] == "containerLogs" and len(words) == 4 else None
+        if log is None:
             self.send_error(404, f"no such log: {parts.path}")
             return
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-        name = f"{words[3]}.previous.log" if query.get("previous") == "true" else f"{words[3]}.log"
-        self._send(folder / name, query)
+        self._send(log, query)
 
-    def _send(self, path: Path, query: dict[str, str]) -> None:
+    def _send(self, log: Log, query: dict[str, str]) -> None:
+        path = log.previous if query.get("previous") == "true" else log.path
         lines = int(query["tailLines"]) if "tailLines" in query else None
         limit = int(query["limitBytes"]) if "limitBytes" in query else None
         follow = query.get("follow") == "true"
@@ -101,21 +110,23 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self.wfile.write(data)
             if follow:
-                for more in _growth(path, place):
+                for more in _growth(log, place):
                     self.wfile.write(more)
                     self.wfile.flush()
         except OSError:  # The reader has seen enough.
             return
 
 
-def _growth(path: Path, place: int) -> Iterator[bytes]:
-    """What is added to a log, until it is gone."""
-    while path.exists():
-        with path.open("rb") as file:
+def _growth(log: Log, place: int) -> Iterator[bytes]:
+    """What is added to a log while its container runs."""
+    while log.path.exists():
+        running = log.is_running()
+        with log.path.open("rb") as file:
             file.seek(place)
             data = file.read(_BLOCK)
         place += len(data)
-        # Something now and then, so that a reader's leaving is noticed.
         yield data
         if not data:
+            if not running:
+                return
             time.sleep(0.2)

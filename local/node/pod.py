@@ -142,6 +142,7 @@ class Pod:
         kind, *rest = message
         if kind == "update":
             self.object = rest[0]
+            self._note_address()  # The API may not have heard of it yet.
         elif kind == "exit":
             self._on_exit(*rest)
         elif kind == "probe":
@@ -275,10 +276,15 @@ class Pod:
             raise
         self.address = address
         self._forwards = [self.host.lead_to_storage(each) for each in listeners]
-        status = self.object.setdefault("status", {})
-        status |= {"podIP": address, "podIPs": [{"ip": address}], "hostIP": "127.0.0.1"}
+        self._note_address()
         own = f"127.0.0.1 localhost\n{address} {name}"
         self.host.services.add_pod(self.uid, self._hosts, about["namespace"], own)
+
+    def _note_address(self) -> None:
+        if self.address:
+            status = self.object.setdefault("status", {})
+            own = {"podIP": self.address, "podIPs": [{"ip": self.address}]}
+            status |= {**own, "hostIP": "127.0.0.1"}
 
     def _begin_stop(self) -> None:
         """No new connections, then the word to end, then, after the grace, the end."""

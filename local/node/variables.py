@@ -65,7 +65,7 @@ def resource_field(reference: Object, pod: Object, container: str, capacity: Obj
         raise ConfigError(f"resourceFieldRef: no container {name!r}")
     held = found.get("resources", {}).get(kind, {})
     value = held.get(resource, capacity.get(resource, "0") if kind == "limits" else "0")
-    return str(math.ceil(quantity(value) / quantity(reference.get("divisor") or "1")))
+    return str(math.ceil(quantity(value) / (quantity(reference.get("divisor", "0")) or 1)))
 
 
 def environment(

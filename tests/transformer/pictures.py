@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-__all__ = ["b64", "encoded", "grey_png", "noise", "png_header"]
+__all__ = ["b64", "encoded", "grey_png", "noise", "png_header", "scans"]
 
 
 def b64(data: bytes) -> str:
@@ -49,3 +49,10 @@ def grey_png(width: int, height: int) -> bytes:
     row = b"\0" * (1 + width)
     data = b"".join(rows.compress(row) for _ in range(height)) + rows.flush()
     return png_header(width, height, 8, 0) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+
+
+def scans(side: int, count: int) -> bytes:
+    """A progressive JPEG whose last scan is there many times: small, and slow to decode."""
+    whole = encoded(Image.new("RGB", (side, side)), "JPEG", progressive=True)
+    start, end = whole.rfind(b"\xff\xda"), whole.rfind(b"\xff\xd9")
+    return whole[:start] + whole[start:end] * count + whole[end:]

@@ -75,11 +75,13 @@ class Transformer:
             self.process.kill()
             self.process.wait()
 
-    def ask(self, path: str, body: Any = None, timeout: float = 60) -> tuple[int, Any]:
+    def ask(
+        self, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, Any]:
         """Status and JSON (or text) of an answer. A body is posted; an iterator goes in chunks."""
-        request = urllib.request.Request(self.url + path, body)
+        request = urllib.request.Request(self.url + path, body, headers or {})
         try:
-            with urllib.request.urlopen(request, timeout=timeout) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 status, text = answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -90,13 +92,22 @@ class Transformer:
         """Status and JSON of a V1 predict request."""
         return self.ask(f"/v1/models/digits:predict{query}", body)
 
+    def workers(self) -> list[int]:
+        """The processes that it started: none with one worker."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
     def peak_mib(self) -> float:
-        """The most memory that the process ever had."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-        raise RuntimeError("no VmHWM")
+        """The most memory that its processes ever had, added up."""
+        found = [_peak_kib(pid) for pid in (self.process.pid, *self.workers())]
+        return sum(found) / 1024
 
     def lines(self) -> list[dict[str, Any]]:
         """What it logged, each line read as JSON."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+def _peak_kib(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (found,) = [line for line in lines if line.startswith("VmHWM:")]
+    return int(found.split()[1])

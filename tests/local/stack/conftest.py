@@ -1,0 +1,126 @@
+"""A stack of the program's on the session's cluster, driven by the real CLI."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import urllib.request
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from local.environment import environment
+from local.layout import ROOT
+from tests.local.cluster import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.local.cluster import Cluster
+
+_RELEASES = ROOT / "build" / "test"
+_PROGRAM = ("Pulumi.yaml", "__main__.py", "infra", "model", "templates")
+_SETTINGS: dict[str, Any] = {
+    "storage": {
+        "bucket": "kserve-triton-test",
+        "project": "test",
+        "forceDestroy": True,
+        "retainReleases": False,
+    },
+    "predictor": {"cpu": "250m", "memory": "2Gi"},
+    "transformer": {"cpu": "250m"},
+    "jobs": {"cpu": "100m"},
+    "verification": {"deadlineSeconds": 90},
+    "perf": {"rate": 50, "durationSeconds": 2, "upload": True},
+    "models": {"digits": {}},
+}
+
+
+@dataclass
+class Stack:
+    """A folder with the program, releases that tests may use, and a stack's file."""
+
+    cluster: Cluster
+    folder: Path
+    knative_before: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *words: str, patience: float = 300.0) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["pulumi", *words, "--non-interactive"],
+            cwd=self.folder,
+            env=environment(self.cluster.layout),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=patience,
+        )
+
+    def configure(self, **changes: Any) -> None:
+        """Of this test only: what an earlier one changed is as it was."""
+        settings = {**_SETTINGS, **changes}
+        config = {f"kserve-triton:{key}": value for key, value in settings.items()}
+        path = self.folder / "Pulumi.test.yaml"
+        salt = yaml.safe_load(path.read_text())["encryptionsalt"]
+        path.write_text(yaml.safe_dump({"config": config, "encryptionsalt": salt}))
+
+    def up(self, *options: str, **changes: Any) -> subprocess.CompletedProcess[str]:
+        self.configure(**changes)
+        return self.run("up", "--yes", "--skip-preview", "--suppress-progress", *options)
+
+    def deploy(self, *options: str, **changes: Any) -> None:
+        done = self.up(*options, **changes)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def outputs(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.run("stack", "output", "--json").stdout)
+        return found
+
+    def predict(self, service: str = "digits-transformer", model: str = "digits") -> dict[str, Any]:
+        """The answer to the release's first sample, asked from the host."""
+        book = json.loads((self.cluster.layout.node / "services.json").read_text())
+        url = f"http://{book[f'models/{service}']['80']}/v1/models/{model}:predict"
+        body = json.dumps({"instances": [{"image_bytes": {"b64": sample(model)["image"]}}]})
+        with urllib.request.urlopen(url, data=body.encode(), timeout=10) as answer:
+            found: dict[str, Any] = json.load(answer)["predictions"][0]
+        return found
+
+    def list(self, kind: str, group: str = "/api/v1") -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.cluster.api.get(f"{group}/namespaces/models/{kind}")[
+            "items"
+        ]
+        return found
+
+    def service(self, name: str = "digits") -> dict[str, Any]:
+        path = f"/apis/serving.kserve.io/v1beta1/namespaces/models/inferenceservices/{name}"
+        return self.cluster.api.get(path)
+
+
+def sample(model: str = "digits") -> dict[str, Any]:
+    release = json.loads((_RELEASES / "build" / model / "release.json").read_text())
+    found: dict[str, Any] = release["samples"][0]
+    return found
+
+
+@pytest.fixture(scope="session")
+def stack(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("program")
+    for name in _PROGRAM:
+        (folder / name).symlink_to(ROOT / name)
+    for name in ("build", "models.lock.json"):
+        (folder / name).symlink_to(_RELEASES / name)
+    made = Stack(cluster, folder)
+    made.knative_before = knative_config(cluster)
+    done = made.run("stack", "init", "test")
+    assert done.returncode == 0, done.stderr
+    yield made
+    done = made.run("destroy", "--yes", "--skip-preview", "--suppress-progress")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def knative_config(cluster: Cluster) -> dict[str, str]:
+    path = "/api/v1/namespaces/knative-serving/configmaps/config-deployment"
+    found: dict[str, str] = eventually(lambda: cluster.api.get(path).get("data"))
+    return found

@@ -1,0 +1,56 @@
+"""The seed's problem with nvcr.io and its cure, on the real Knative controller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.local.cluster import eventually
+from tests.local.stack.conftest import knative_config
+
+if TYPE_CHECKING:
+    from tests.local.cluster import Cluster
+    from tests.local.stack.conftest import Stack
+
+_IMAGE = "nvcr.io/nvidia/tritonserver:26.05-py3"
+_KEYS = {"registries-skipping-tag-resolving", "progress-deadline"}
+
+
+def _serve(cluster: Cluster, name: str) -> None:
+    container = {"image": _IMAGE, "args": ["tritonserver"]}
+    body = {
+        "apiVersion": "serving.knative.dev/v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    }
+    path = "/apis/serving.knative.dev/v1/namespaces/default/services"
+    cluster.api.request("POST", path, body)
+
+
+def _configuration(cluster: Cluster, name: str) -> dict[str, Any]:
+    path = f"/apis/serving.knative.dev/v1/namespaces/default/configurations/{name}"
+    conditions = cluster.api.get(path).get("status", {}).get("conditions", [])
+    return {each["type"]: each for each in conditions}
+
+
+def test_the_seeds_problem_its_cure_and_nothing_left(stack: Stack) -> None:
+    cluster = stack.cluster
+    # Another test may have left the stack up.
+    assert stack.run("destroy", "--yes", "--skip-preview").returncode == 0
+    assert knative_config(cluster) == stack.knative_before
+    _serve(cluster, "before")
+    failed = eventually(lambda: _configuration(cluster, "before").get("Ready", {}).get("message"))
+    assert "Unable to fetch image" in failed
+
+    stack.deploy(knative={"progressDeadline": "700s"})
+    _serve(cluster, "after")
+    path = "/apis/apps/v1/namespaces/default/deployments/after-00001-deployment"
+    deployment = eventually(lambda: cluster.api.find(path))
+    assert deployment["spec"]["progressDeadlineSeconds"] == 700
+
+    assert stack.run("destroy", "--yes", "--skip-preview").returncode == 0
+    now = knative_config(cluster)
+    assert not _KEYS & now.keys()
+    assert now == stack.knative_before
+    for name in ("before", "after"):
+        cluster.api.delete(f"/apis/serving.knative.dev/v1/namespaces/default/services/{name}")

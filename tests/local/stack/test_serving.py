@@ -1,0 +1,125 @@
+"""The stack on the real KServe and Triton: served, changed, broken and mended."""
+
+from __future__ import annotations
+
+import time
+import urllib.parse
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.local.cluster import eventually
+from tests.local.stack.conftest import sample
+
+if TYPE_CHECKING:
+    from tests.local.stack.conftest import Stack
+
+_REFRESH = "--refresh"
+
+
+def _answers(stack: Stack, service: str = "digits-transformer") -> None:
+    wanted = sample()["outputs"] if "outputs" in sample() else None
+    found = stack.predict(service)
+    assert found["scores"][found["index"]] == max(found["scores"])
+    assert wanted is None or found["index"] is not None
+
+
+def test_a_stack_comes_up_whole(stack: Stack) -> None:
+    stack.deploy()
+    outputs = stack.outputs()
+    assert outputs["models"]["digits"]["ready"] is True
+    assert outputs["perf"]["digits"]["verdict"] == "pass"
+    _answers(stack)
+    service = stack.service()
+    ready = {c["type"]: c["status"] for c in service["status"]["conditions"]}
+    assert ready["Ready"] == "True"
+    assert service["status"]["url"].startswith("http")
+    assert all(job["status"]["succeeded"] == 1 for job in stack.list("jobs", "/apis/batch/v1"))
+    phases = {
+        pod["metadata"]["name"].split("-")[1]: pod["status"]["phase"] for pod in stack.list("pods")
+    }
+    assert phases["predictor"] == phases["transformer"] == "Running"
+
+
+def test_a_second_time_changes_nothing(stack: Stack) -> None:
+    stack.deploy()
+    stack.deploy("--expect-no-changes")
+    stack.deploy(_REFRESH, "--expect-no-changes")
+
+
+def test_gpu_is_previewed_fails_by_the_schedulers_words_and_cpu_mends_it(stack: Stack) -> None:
+    stack.deploy()
+    stack.configure(device="gpu")
+    diff = stack.run("preview", "--diff").stdout
+    assert "nvidia.com/gpu" in diff
+    assert "1 to update" in diff
+    done = stack.up(device="gpu")
+    assert done.returncode != 0
+    assert "Insufficient nvidia.com/gpu" in done.stdout + done.stderr
+    _answers(stack)
+    stack.deploy()
+    _answers(stack)
+
+
+def test_grpc_through_the_whole_chain(stack: Stack) -> None:
+    stack.deploy(protocol="grpc")
+    assert stack.service()["spec"]["predictor"]["model"]["protocolVersion"] == "grpc-v2"
+    _answers(stack)
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_both_containers_in_one_pod(stack: Stack, protocol: str) -> None:
+    stack.deploy(placement="collocated", protocol=protocol)
+    _answers(stack, "digits-predictor")
+    current = [
+        pod
+        for pod in stack.list("pods")
+        if pod["metadata"]["name"].startswith("digits-predictor")
+        and "deletionTimestamp" not in pod["metadata"]
+    ]
+    names = {
+        status["name"]: status["ready"] for status in current[-1]["status"]["containerStatuses"]
+    }
+    assert names == {"kserve-container": True, "transformer-container": True}
+
+
+def test_two_models_side_by_side(stack: Stack) -> None:
+    stack.deploy(models={"digits": {}, "cifar10-custom": {}})
+    assert set(stack.outputs()["models"]) == {"digits", "cifar10-custom"}
+    _answers(stack)
+    assert stack.predict("cifar10-custom-transformer", "cifar10-custom")["label"]
+    stack.deploy()
+    paths = "/apis/serving.kserve.io/v1beta1"
+    eventually(lambda: len(stack.list("inferenceservices", paths)) == 1)
+
+
+def _object(stack: Stack) -> str:
+    """The model's address in the storage emulator."""
+    place = stack.outputs()["models"]["digits"]["storageUri"].removeprefix("gs://")
+    bucket, _, prefix = place.partition("/")
+    name = urllib.parse.quote(f"{prefix}/digits/1/model.pt", safe="")
+    return f"{stack.cluster.layout.storage()}/storage/v1/b/{bucket}/o/{name}"
+
+
+@pytest.mark.parametrize("damage", ["corrupted", "missing"])
+def test_a_damaged_model_fails_with_tritons_reason(stack: Stack, damage: str) -> None:
+    stack.deploy()
+    url = _object(stack)
+    if damage == "missing":
+        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=10)
+    else:
+        at = url.replace("/storage/v1/", "/upload/storage/v1/").rpartition("/o/")
+        name = at[2]
+        upload = f"{at[0]}/o?uploadType=media&name={name}"
+        urllib.request.urlopen(urllib.request.Request(upload, data=b"not a model"), timeout=10)
+    begun = time.monotonic()
+    # Another environment is another pod, which downloads the model anew.
+    done = stack.up(predictor={"cpu": "250m", "memory": "2Gi", "env": {"TRY": damage}})
+    said = done.stdout + done.stderr
+    assert done.returncode != 0, said
+    assert time.monotonic() - begun < 120
+    assert "model.pt" in said
+    _answers(stack)
+    stack.deploy(_REFRESH)
+    _answers(stack)
