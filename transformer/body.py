@@ -49,9 +49,10 @@ class Body:
         if size > SMALL_BODY_BYTES:
             await _take(share, size, deadline)
         part = await self._part()
-        if not self.more:
-            # All there, mostly: nothing to put together.
-            return part
+        # All there, mostly: nothing to put together.
+        return await self._rest(part, share, deadline) if self.more else part
+
+    async def _rest(self, part: bytes, share: Share, deadline: Deadline) -> bytearray:
         parts = bytearray(part)
         while self.more:
             if len(parts) > SMALL_BODY_BYTES and not share.held:

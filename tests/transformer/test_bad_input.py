@@ -79,7 +79,6 @@ def still_well(transformer: Transformer, release: dict[str, Any]) -> Iterator[No
     status, answer = transformer.predict(instances([sample["image"]]))
     assert status == 200
     assert answer["predictions"][0]["scores"] == pytest.approx(sample["outputs"][0], abs=1e-4)
-    print("PEAK", transformer.peak_mib())
     assert transformer.peak_mib() < MAX_MIB
 
 
