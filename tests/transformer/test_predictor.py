@@ -1,0 +1,150 @@
+"""Predictors that are away, slow or wrong: 503 or 504 with the cause, within the deadline."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.transformer.predictors import Impostor, Relay, nobody, v2_answer
+from tests.transformer.server import RELEASE, Transformer, instances
+from tests.triton import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.triton import Triton
+
+Samples = list[dict[str, Any]]
+DEADLINE = 0.7
+# What a busy machine may add.
+MARGIN = 1.0
+GRPC = "--predictor_protocol=grpc-v2"
+PROTOCOLS = ["--predictor_protocol=v2", GRPC]
+LENGTH = "Inference-Header-Content-Length: "
+SCORES = {"name": "OUTPUT__0", "datatype": "FP32", "parameters": {"binary_data_size": 40}}
+
+
+def tensors(*outputs: dict[str, Any]) -> bytes:
+    described = json.dumps({"outputs": outputs}).encode()
+    return v2_answer("200 OK", described + b"\0" * 40, f"{LENGTH}{len(described)}")
+
+
+ANSWERS = [
+    ("an error", v2_answer("400 Bad Request", b'{"error": "too cold"}'), "400: too cold"),
+    ("another error", v2_answer("502 Bad Gateway", b"<html>"), "502: '<html>'"),
+    ("no tensors", v2_answer("200 OK", b"fine"), "lacks what was asked for"),
+    ("not HTTP", b"SSH-2.0-OpenSSH_9.6\r\n", "its answer is not HTTP"),
+    (
+        "another protocol",
+        b"HTTP/1.1 101 Go\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
+        "101: ''",
+    ),
+    ("nothing", b"", "closed the connection"),
+    ("half", tensors(SCORES | {"shape": [1, 10]})[:-9], "closed the connection within its answer"),
+    ("other shape", tensors(SCORES | {"shape": [1, 5]}), "as FP32 [1, 5]; the release says FP32"),
+    ("other type", tensors(SCORES | {"shape": [1, 10], "datatype": "FP16"}), "as FP16 [1, 10]"),
+    ("other name", tensors(SCORES | {"shape": [1, 10], "name": "x"}), "lacks what was asked for"),
+    ("too much", v2_answer("200 OK", b"x" * 2**26 + b"x"), "larger than 64 MiB"),
+]
+
+
+def fails(predictor: str, folder: Path, samples: Samples, *arguments: str) -> Any:
+    """Status and error of a request; the second one is asked too, as connections are kept."""
+    arguments = (f"--deadline_seconds={DEADLINE}", *arguments)
+    with Transformer(predictor, folder, *arguments) as made:
+        for _ in range(2):
+            started = time.monotonic()
+            status, answer = made.predict(instances([samples[0]["image"]]))
+            assert time.monotonic() - started < DEADLINE + MARGIN
+        # Restarting the transformer would not bring the predictor back; sending none to it helps.
+        assert made.ask("/v2/health/live")[0] == 200
+        assert made.ask("/v1/models/digits") == (503, {"name": "digits", "ready": False})
+    return status, answer["error"]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_away(protocol: str, tmp_path: Path, samples: Samples) -> None:
+    status, error = fails(nobody(), tmp_path, samples, protocol)
+    assert status == 503
+    assert re.search(r"^predictor: .*refused", error, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_no_such_host(protocol: str, tmp_path: Path, samples: Samples) -> None:
+    status, error = fails("nobody.invalid", tmp_path, samples, protocol)
+    assert status in (503, 504)
+    assert "predictor" in error
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_silent(protocol: str, tmp_path: Path, samples: Samples) -> None:
+    with Impostor() as impostor:
+        status, error = fails(impostor.address, tmp_path, samples, protocol)
+    assert (status, error) == (504, "0.7 s passed before the predictor answered")
+
+
+@pytest.fixture(scope="module")
+def impostor() -> Iterator[Impostor]:
+    with Impostor() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def misled(impostor: Impostor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transformer]:
+    with Transformer(impostor.address, tmp_path_factory.mktemp("misled")) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"), [case[1:] for case in ANSWERS], ids=[case[0] for case in ANSWERS]
+)
+def test_wrong_answers(
+    impostor: Impostor, misled: Transformer, answer: bytes, error: str, samples: Samples
+) -> None:
+    impostor.answer = answer
+    for _ in range(2):
+        status, found = misled.predict(instances([samples[0]["image"]]))
+        assert status == 503
+        assert found["error"].startswith("predictor: ")
+        assert error in found["error"]
+
+
+def test_wrong_answers_over_grpc(tmp_path: Path, samples: Samples) -> None:
+    with Impostor() as impostor:
+        impostor.answer = v2_answer("200 OK", b"fine")
+        status, error = fails(impostor.address, tmp_path, samples, GRPC)
+    assert status == 503
+    assert error.startswith("predictor: UNAVAILABLE")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_tritons_own_error(triton: Triton, protocol: str, tmp_path: Path, samples: Samples) -> None:
+    other = tmp_path / "release.json"
+    other.write_text(RELEASE.read_text().replace("INPUT__0", "INPUT__7"))
+    address = triton.grpc if protocol == GRPC else triton.http
+    with Transformer(address, tmp_path, protocol, f"--release={other}") as made:
+        status, answer = made.predict(instances([samples[0]["image"]]))
+    assert status == 503
+    assert "unexpected inference input 'INPUT__7' for model 'digits'" in answer["error"]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_comes_and_goes(triton: Triton, protocol: str, tmp_path: Path, samples: Samples) -> None:
+    body = instances([samples[0]["image"]])
+    port = free_port()
+    with Transformer(f"127.0.0.1:{port}", tmp_path, protocol) as made:
+        assert made.predict(body)[0] == 503
+        for _ in range(2):
+            with Relay(triton.grpc if protocol == GRPC else triton.http, port):
+                end = time.monotonic() + 5
+                while made.ask("/v2/health/ready")[0] != 200:
+                    assert time.monotonic() < end
+                    time.sleep(0.05)
+                assert made.predict(body)[0] == 200
+            assert made.predict(body)[0] == 503
+            assert made.ask("/v2/health/ready")[0] == 503
