@@ -26,7 +26,7 @@ _PROGRAM = ("Pulumi.yaml", "__main__.py", "infra", "model", "templates")
 _SETTINGS: dict[str, Any] = {
     "storage": {
         "bucket": "kserve-triton-test",
-        "project": "test",
+        "project": "kserve-triton-test",
         "forceDestroy": True,
         "retainReleases": False,
     },
