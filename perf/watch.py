@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from perf.diagnosis import Snapshot, Trouble, diagnose, last_warning
 from perf.kubernetes import ApiError, Cluster, ForbiddenError
 from perf.rollout import storage_uri, unsettled
+from perf.telling import telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["FailedError", "Watch"]
 
 T = TypeVar("T")
-LOG_LINES = 30
+LOG_LINES = 200
 LOG_CHARACTERS = 2500
 
 
@@ -107,5 +108,5 @@ class Watch:
             except ApiError as error:
                 return f"\n(its log: {error})"
             if text:
-                return f"\nIts log ends:\n{text[-LOG_CHARACTERS:]}"
+                return f"\nIts log says:\n{telling(text, LOG_CHARACTERS)}"
         return ""
