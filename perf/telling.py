@@ -7,7 +7,7 @@ import re
 __all__ = ["telling"]
 
 # Triton logs by glog's rule: the level's letter, month and day.
-_GLOG_ERROR = re.compile(r"E\d{4} ")
+_GLOG_OTHER_LEVELS = re.compile(r"[IW]\d{4} ")
 _ERROR = re.compile(
     r"\b(error|failed|failure|exception|traceback|denied|not found)\b", re.IGNORECASE
 )
@@ -23,6 +23,7 @@ def telling(log: str, characters: int) -> str:
         for line in log.splitlines()
         if (_GLOG_ERROR.match(line) or _ERROR.search(line))
         and not _TABLE.match(line)
+        and not _OTHER_LEVELS.match(line)
         and not any(word in line for word in _HARMLESS)
     ]
     return ("\n".join(lines) or log)[-characters:]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.node.images import PROJECT, find
+from local.node.logs import tail
 from local.node.probes import KINDS, Probe
 from local.node.quantity import quantity
 from local.node.sandbox.client import SandboxError
@@ -30,7 +30,8 @@ __all__ = ["BACK_OFF_LIMIT", "Container", "ImageError"]
 
 BACK_OFF, BACK_OFF_LIMIT, _FORGIVEN = 10.0, 300.0, 600.0
 _PRIVATE = (Path("/tmp"), Path("/run"))
-_MESSAGE_LIMIT = 2048
+# As the kubelet has it, for what a program writes and for what is taken from its log.
+_WRITTEN_LIMIT, _LOGGED_LIMIT = 4096, 2048
 
 
 class ImageError(Exception):
@@ -207,14 +208,11 @@ class Container:
             self.start_at = time.monotonic() + seconds
 
     def _last_words(self, code: int) -> str:
-        written = (self._folder / "termination-log").read_bytes()
+        written = (self._folder / "termination-log").read_bytes()[-_WRITTEN_LIMIT:]
         falls_back = self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError"
-        if not written and falls_back and code != 0 and self.log.exists():
-            done = subprocess.run(
-                ["tail", "-n", "80", str(self.log)], capture_output=True, check=False
-            )
-            written = done.stdout
-        return written[-_MESSAGE_LIMIT:].decode(errors="replace")
+        if not written and falls_back and code != 0:
+            written = tail(self.log, 80)[-_LOGGED_LIMIT:]
+        return written.decode(errors="replace")
 
     def kill(self, cause: str) -> None:
         """At once; `cause` is the reason that its status will show."""

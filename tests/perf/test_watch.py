@@ -98,7 +98,7 @@ def test_trouble_must_last_before_it_stops_anything(
     with pytest.raises(FailedError) as raised:
         seen.look()
     assert "digits can't come up: pod digits-predictor-6c9d4f7b5-x2x7p" in str(raised.value)
-    assert str(raised.value).endswith(f"Its log ends:\n{log}")
+    assert str(raised.value).endswith(f"Its log says:\n{log}")
 
 
 def test_goes_on_without_what_it_may_not_read(look: Any, out: io.StringIO) -> None:
