@@ -7,7 +7,8 @@ import re
 __all__ = ["telling"]
 
 # Triton logs by glog's rule: the level's letter, month and day.
-_GLOG_OTHER_LEVELS = re.compile(r"[IW]\d{4} ")
+_GLOG_ERROR = re.compile(r"E\d{4} ")
+_OTHER_LEVELS = re.compile(r"[IWV]\d{4} ")
 _ERROR = re.compile(
     r"\b(error|failed|failure|exception|traceback|denied|not found)\b", re.IGNORECASE
 )
