@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
@@ -32,6 +33,8 @@ BACK_OFF, BACK_OFF_LIMIT, _FORGIVEN = 10.0, 300.0, 600.0
 _PRIVATE = (Path("/tmp"), Path("/run"))
 # As the kubelet has it, for what a program writes and for what is taken from its log.
 _WRITTEN_LIMIT, _LOGGED_LIMIT = 4096, 2048
+# Names are in the hosts file. The machine's name servers are out of reach, and waited for.
+_NO_RESOLVER = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
 
 
 class ImageError(Exception):
@@ -54,6 +57,11 @@ class Container:
         self._begun = 0.0
         self._cores: list[int] = []
         folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def sidecar(self) -> bool:
+        """An init container that runs as long as the others do."""
+        return "restartPolicy" in self.spec
 
     @property
     def log(self) -> Path:
@@ -150,16 +158,19 @@ class Container:
     def _own_mounts(self, hosts: Path) -> list[Mount]:
         message = self._folder / "termination-log"
         message.write_bytes(b"")
+        resolver = self._folder / "resolv.conf"
+        resolver.write_text(_NO_RESOLVER)
         path = self.spec.get("terminationMessagePath") or "/dev/termination-log"
         return [
             Mount(path, str(message)),
             Mount("/etc/hosts", str(hosts), True),
+            Mount("/etc/resolv.conf", str(resolver), True),
             Mount("/dev/shm", ""),
         ]
 
     def _core_count(self) -> int:
         limit = self.spec.get("resources", {}).get("limits", {}).get("cpu")
-        return int(-(-quantity(limit) // 1)) if limit else 0
+        return math.ceil(quantity(limit)) if limit else 0
 
     def ended(self, code: int, message: str) -> None:
         """Note its end, and when it may start again."""

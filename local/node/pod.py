@@ -51,6 +51,7 @@ class Pod:
         self._forwards: list[int] = []
         self._set_up_at = 0.0
         self._shown: Object = {}
+        self._contradicted = False
         self._stop_at: float | None = None
         self._deleted = False
         spec = pod["spec"]
@@ -90,8 +91,12 @@ class Pod:
     @property
     def _over(self) -> str:
         """The phase of a pod that has run its course, or nothing."""
-        found = phase([c.status for c in self.init], [c.status for c in self.main])
+        found = self._phase()
         return found if found in _OVER else ""
+
+    def _phase(self) -> str:
+        steps = [each.status for each in self.init if not each.sidecar]
+        return phase(steps, [each.status for each in self.main])
 
     def _run(self) -> None:
         try:
@@ -140,7 +145,14 @@ class Pod:
 
     def _take(self, message: tuple[Any, ...]) -> None:
         kind, *rest = message
+        if self.host.stopping.is_set():
+            # The agent's own end is not the pods': the next agent runs them again.
+            for container in self.containers:
+                if kind == "exit" and container.key == rest[0]:
+                    container.key = ""
+            return
         if kind == "update":
+            self._contradicted |= self._is_contradicted(rest[0])
             self.object = rest[0]
             self._note_address()  # The API may not have heard of it yet.
         elif kind == "exit":
@@ -155,6 +167,10 @@ class Pod:
             self._deleted = True
         if self._stop_at is None and (self._deleted or self._is_deleting()):
             self._begin_stop()
+
+    def _is_contradicted(self, pod: Object) -> bool:
+        """Whether the node's silence made somebody else call a pod unready that is ready."""
+        return _ready(self._shown) == "True" and _ready(pod.get("status", {})) == "False"
 
     def _is_deleting(self) -> bool:
         return "deletionTimestamp" in self.object["metadata"]
@@ -182,19 +198,20 @@ class Pod:
                 if was and not verdict:
                     self.host.sandbox.drain(self.uid)
             elif not verdict:
-                self._event("Killing", f"{kind} failed, will be restarted", container)
-                container.signal(signal.SIGTERM)
-                threading.Timer(self._grace(), self.kill, (key, "Error")).start()
+                self._end(container, "Error", f"{kind} failed, will be restarted")
             elif kind == "startupProbe":
                 container.status.started = True
                 container.settle()
 
     def _advance(self) -> None:
         """Start what is due: init containers in order, then the rest together."""
+        if self.host.stopping.is_set():
+            return
         if self._stop_at is not None:
             self._press()
             return
         if self._over:
+            self._end_sidecars()
             return
         if not self.address and not self._set_up():
             return
@@ -212,6 +229,19 @@ class Pod:
             if not container.status.ended:
                 self._start_if_due(container)
         self._volumes_renew()
+
+    def _end_sidecars(self) -> None:
+        """They have nobody left to serve."""
+        for container in self.init:
+            if container.key and container.status.policy == "Always":
+                container.status.policy = "Never"
+                self._end(container, "Error", "Stopping container")
+
+    def _end(self, container: Container, cause: str, why: str) -> None:
+        """Ask it to end, and see to it that it does."""
+        self._event("Killing", why, container)
+        container.signal(signal.SIGTERM)
+        threading.Timer(self._grace(), self.kill, (container.key, cause)).start()
 
     def _volumes_renew(self) -> None:
         try:
@@ -325,6 +355,8 @@ class Pod:
         return min(max(soonest, 0.02), _IDLE)
 
     def _report(self) -> None:
+        if self.host.stopping.is_set():
+            return
         init, main = ([c.status for c in group] for group in (self.init, self.main))
         before = self._shown or self.object.get("status", {})
         over = self._over
@@ -332,7 +364,7 @@ class Pod:
             for each in main:
                 each.ready = False
         status = {
-            "phase": over or phase(init, main),
+            "phase": over or self._phase(),
             "hostIP": "127.0.0.1",
             "hostIPs": [{"ip": "127.0.0.1"}],
             "startTime": before.get("startTime") or now(),
@@ -343,8 +375,8 @@ class Pod:
             **({"initContainerStatuses": [each.object() for each in init]} if init else {}),
             **({"podIP": self.address, "podIPs": [{"ip": self.address}]} if self.address else {}),
         }
-        if status != self._shown:
-            self._shown = status
+        if status != self._shown or self._contradicted:
+            self._shown, self._contradicted = status, False
             self.host.statuses.put(self.object["metadata"], status)
 
     def _tear_down(self) -> None:
@@ -365,3 +397,9 @@ class Pod:
 
     def _event(self, reason: str, message: str, container: Container, bad: bool = False) -> None:
         self.host.events.add(self.object, reason, message, bad=bad, on=container.name)
+
+
+def _ready(status: Object) -> str:
+    """The Ready condition of a pod's status."""
+    conditions = status.get("conditions", [])
+    return next((str(c["status"]) for c in conditions if c["type"] == "Ready"), "")

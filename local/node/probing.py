@@ -53,7 +53,9 @@ class Probing:
         """Count an answer; a verdict once enough agree."""
         for probe in container.probes:
             if probe.kind == kind:
-                probe.busy, probe.next_at = False, time.monotonic() + probe.period
+                waits = kind == "readinessProbe" and not container.status.ready
+                pause = min(probe.period, probe.eager) if waits else probe.period
+                probe.busy, probe.next_at = False, time.monotonic() + pause
                 return probe.note(well)
         return None
 

@@ -208,7 +208,14 @@ class Services:
         targets = next((s.targets for _, s in ports if s.port == key[2]), ())
         if not targets:
             raise ConnectionRefusedError("no pod of the Service is ready")
-        return connect(self._sandbox, targets[next(self._turns) % len(targets)], 5)
+        turn = next(self._turns) % len(targets)
+        refused: OSError | None = None
+        for target in targets[turn:] + targets[:turn]:
+            try:
+                return connect(self._sandbox, target, 5)
+            except OSError as error:  # It died a moment ago; another one may take it.
+                refused = error
+        raise refused or ConnectionRefusedError()
 
 
 def connect(sandbox: Sandbox, address: tuple[str, int], seconds: float) -> socket.socket:

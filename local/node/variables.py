@@ -88,7 +88,9 @@ def environment(
     for variable in container.get("env", []):
         value = _value(variable, container["name"], pod, look_up, capacity)
         if value is not None:
-            made[variable["name"]] = expand(value, made)
+            # Only what the pod itself says may speak of other variables: a password may not.
+            own = "valueFrom" not in variable
+            made[variable["name"]] = expand(value, made) if own else value
     return made
 
 

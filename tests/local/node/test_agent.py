@@ -56,11 +56,33 @@ def test_a_killed_agent_leaves_no_orphan_and_its_pods_come_back(pods: Pods) -> N
     eventually(lambda: _processes(mark) == 0)
 
 
-def test_a_silent_agent_shows_as_a_node_that_is_not_ready(pods: Pods) -> None:
+def test_after_a_gentle_stop_a_job_cut_short_has_not_succeeded(pods: Pods) -> None:
+    """As with `down --keep` and `up`: it may well exit with 0 when it's asked to end."""
+    cut = "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(0)); time.sleep(999)"
+    name = pods.run(python("import time; time.sleep(999)"), restartPolicy="Always")
+    once = pods.run(python(cut))
+    eventually(lambda: pods.is_ready(name) and pods.is_ready(once))
+    before = pods.cluster.now().processes["node"].pid
+    os.kill(before, signal.SIGTERM)
+    eventually(lambda: pods.cluster.now().processes["node"].pid not in (0, before))
+    eventually(lambda: pods.status(name)["restartCount"] == 1 and pods.is_ready(name))
+    pods.phase(once, "Failed")
+    for each in (name, once):
+        pods.delete(each)
+
+
+def test_a_silent_agent_s_node_is_not_ready_until_it_speaks_again_and_so_its_pods(
+    pods: Pods,
+) -> None:
+    name = pods.run(python("import time; time.sleep(999)"), restartPolicy="Always")
+    eventually(lambda: pods.is_ready(name))
     agent = pods.cluster.now().processes["node"].pid
     os.kill(agent, signal.SIGSTOP)
     try:
         eventually(lambda: not _is_ready(pods), patience=40.0)
+        eventually(lambda: not pods.is_ready(name))
     finally:
         os.kill(agent, signal.SIGCONT)
     eventually(lambda: _is_ready(pods))
+    eventually(lambda: pods.is_ready(name))
+    pods.delete(name)

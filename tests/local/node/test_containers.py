@@ -210,3 +210,45 @@ def test_a_log_is_followed_and_cut(pods: Pods) -> None:
     pods.phase(name, "Succeeded")
     assert pods.said(name, options="&tailLines=2") == "98\n99\n"
     assert pods.said(name, options="&follow=true&tailLines=1").startswith("99")
+
+
+def test_a_sidecar_runs_beside_the_others_and_ends_after_them(pods: Pods) -> None:
+    mounts = [{"name": "shared", "mountPath": "/shared"}]
+    side = "import time; open('/shared/up', 'w'); time.sleep(999)"
+    look = "import os, time\nwhile not os.path.exists('/shared/up'): time.sleep(0.05)"
+    sidecar = {**python(side, volumeMounts=mounts), "name": "side", "restartPolicy": "Always"}
+    name = pods.run(
+        python(look, volumeMounts=mounts),
+        initContainers=[sidecar],
+        volumes=[{"name": "shared", "emptyDir": {}}],
+    )
+    pods.phase(name, "Succeeded")
+
+    def ended() -> bool:
+        return "terminated" in pods.get(name)["status"]["initContainerStatuses"][0]["state"]
+
+    eventually(ended)
+    assert pods.get(name)["status"]["phase"] == "Succeeded"
+
+
+def test_a_secret_is_taken_as_it_is(pods: Pods) -> None:
+    """Variables are expanded in what the pod says, not in what it refers to."""
+    pods.make("secrets", {"metadata": {"name": "odd"}, "stringData": {"key": "a$$b$(HOME)"}})
+    source = {"secretKeyRef": {"name": "odd", "key": "key"}}
+    name = pods.run(
+        python(
+            "import json, os; print(json.dumps(os.environ['ODD']))",
+            env=[{"name": "ODD", "valueFrom": source}],
+        )
+    )
+    assert pods.says(name) == "a$$b$(HOME)"
+
+
+def test_half_a_core_is_one_core_at_most(pods: Pods) -> None:
+    name = pods.run(
+        python(
+            "import json, os; print(json.dumps(len(os.sched_getaffinity(0))))",
+            resources={"limits": {"cpu": "500m"}},
+        )
+    )
+    assert pods.says(name) == 1

@@ -124,3 +124,9 @@ def test_a_rollout_loses_no_request(pods: Pods) -> None:
     thread.join()
     assert not failures, f"{len(failures)} of {len(answers)}: {failures[:3]}"
     api.request("DELETE", path)
+
+
+def test_an_unknown_name_is_unknown_at_once(pods: Pods) -> None:
+    look = "import socket, time; begun = time.time(); socket.getfqdn('10.9.9.9')"
+    name = pods.run(python(f"{look}; print(time.time() - begun)"))
+    assert pods.says(name) < 0.5
