@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["up"]
 
 _STACK = "local"
+_PATIENCE = 60.0
 _PERCENTILES = ("mean", "p50", "p90", "p95", "p99", "max")
 
 
@@ -98,20 +99,32 @@ def _predict(url: str, release: Mapping[str, Any]) -> str:
     """One real picture, and what the endpoint says that it is."""
     sample = release["samples"][0]
     body = json.dumps({"instances": [{"image_bytes": {"b64": sample["image"]}}]})
+    _await(url.partition("/v1/")[0])
     begun = time.monotonic()
-    try:
-        answer = urllib3.request("POST", url, body=body, timeout=10, retries=False)
-    except urllib3.exceptions.HTTPError as error:
-        raise LocalError(f"{url} doesn't answer: {error}") from error
+    answer = urllib3.request("POST", url, body=body, timeout=10, retries=False)
     took = (time.monotonic() - begun) * 1000
     if answer.status != 200:
         raise LocalError(f"{url} answers {answer.status}: {answer.data.decode(errors='replace')}")
     label = answer.json()["predictions"][0]["label"]
-    return f"a picture of a {_truth(sample)} is a {label!r} ({took:.1f} ms)"
+    return f"a picture of a {sample['label']} is a {label!r} ({took:.1f} ms)"
 
 
-def _truth(sample: Mapping[str, Any]) -> str:
-    return str(sample.get("label", "held-out sample"))
+def _await(server: str) -> None:
+    """A stack that is up to date needs no update, but its pods may still be starting."""
+    deadline, said = time.monotonic() + _PATIENCE, False
+    while True:
+        try:
+            url = f"{server}/v2/health/ready"
+            if urllib3.request("GET", url, timeout=2, retries=False).status == 200:
+                return
+        except urllib3.exceptions.HTTPError:
+            pass  # Nobody listens yet.
+        if time.monotonic() > deadline:
+            raise LocalError(f"{server} isn't ready after {_PATIENCE:.0f} s. See: make status")
+        if not said:
+            print("  waiting for its pods …", flush=True)
+            said = True
+        time.sleep(0.2)
 
 
 def _latency(layout: Layout, report: Mapping[str, Any]) -> list[str]:
