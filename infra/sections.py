@@ -216,7 +216,9 @@ class Verification(Section):
         900, description="how long an endpoint may take to answer"
     )
     tolerance: Annotated[float, Field(gt=0, le=1)] = Field(
-        1e-3, description="largest difference from the release's own answers"
+        1e-3,
+        description="largest difference from the release's own answers, as a share of a sample's "
+        "largest one where that is above 1",
     )
 
 
