@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 from transformer import log, release, server, settings
@@ -17,7 +18,7 @@ def main() -> None:
     except release.ReleaseError as error:
         sys.exit(_refuse(str(error)))
     except OSError as error:
-        sys.exit(_refuse(f"--http_port {given.port}: {error.strerror}"))
+        sys.exit(_refuse(f"--http_port {given.port}: {os.strerror(error.errno)}"))
     log.configure()
     logger = logging.getLogger("transformer")
     for warning in given.warnings:

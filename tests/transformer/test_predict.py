@@ -1,15 +1,22 @@
-"""Good requests, against real Triton and the eager network's answers in the release."""
+"""Good requests, against real Triton and the eager network in torch."""
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import shutil
 import subprocess
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-from tests.transformer.server import Transformer, instances
+from model.network import TutorialNetwork
+from tests.transformer.server import RELEASE, Transformer, instances
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,48 +26,87 @@ if TYPE_CHECKING:
 Samples = list[dict[str, Any]]
 
 
-def check(predictions: list[dict[str, Any]], samples: Samples) -> None:
-    assert len(predictions) == len(samples)
-    for prediction, sample in zip(predictions, samples, strict=True):
-        expected = sample["outputs"][0]
-        assert prediction["scores"] == pytest.approx(expected, abs=1e-4)
-        assert prediction["index"] == max(range(10), key=expected.__getitem__)
+@pytest.fixture(scope="session")
+def eager(release: dict[str, Any]) -> TutorialNetwork:
+    """The network as it was trained, never traced: its weights are read from the release's file."""
+    network = TutorialNetwork(len(release["labels"]))
+    network.load_state_dict(torch.jit.load(RELEASE.with_name("model.pt")).state_dict())
+    return network.eval()
+
+
+@pytest.fixture
+def expected(eager: TutorialNetwork, samples: Samples) -> list[list[float]]:
+    """Its logits of the samples, with torchvision's ToTensor and Normalize written in torch."""
+    batch = [_tensor(base64.b64decode(sample["image"])) for sample in samples]
+    with torch.no_grad():
+        made: list[list[float]] = eager(torch.stack(batch)).tolist()
+    return made
+
+
+def _tensor(data: bytes) -> torch.Tensor:
+    with Image.open(io.BytesIO(data)) as image:
+        pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+    return pixels.to(torch.float32).div(255).sub(0.5).div(0.5)
+
+
+def check(predictions: list[dict[str, Any]], expected: list[list[float]]) -> None:
+    assert len(predictions) == len(expected)
+    for prediction, scores in zip(predictions, expected, strict=True):
+        assert prediction["scores"] == pytest.approx(scores, abs=1e-4)
+        assert prediction["index"] == max(range(10), key=scores.__getitem__)
         assert prediction["label"] == str(prediction["index"])
 
 
-@pytest.mark.parametrize("count", [1, 7])
-def test_answers_are_the_eager_networks(
-    transformer: Transformer, samples: Samples, count: int
-) -> None:
-    status, answer = transformer.predict(instances([item["image"] for item in samples[:count]]))
-    assert status == 200
-    assert set(answer) == {"predictions"}
-    check(answer["predictions"], samples[:count])
+def curl(url: str, body: Path, content_type: str | None = None) -> Any:
+    """The seed's request: `curl -d @FILE`, with the Content-Type that curl says by itself."""
+    if not shutil.which("curl"):
+        said = "application/x-www-form-urlencoded" if content_type is None else content_type
+        request = urllib.request.Request(url, body.read_bytes(), {"Content-Type": said})
+        with urllib.request.urlopen(request) as answer:
+            return json.loads(answer.read())
+    given = [] if content_type is None else ["-H", f"Content-Type: {content_type}"]
+    line = ["curl", "-sS", *given, "-d", f"@{body}", url]
+    return json.loads(subprocess.run(line, capture_output=True, check=True).stdout)
 
 
+@pytest.mark.parametrize("key", ["image_bytes", "image"])
 @pytest.mark.parametrize("count", [1, 7])
 def test_curl_with_its_own_content_type(
-    transformer: Transformer, samples: Samples, count: int, tmp_path: Path
+    transformer: Transformer,
+    samples: Samples,
+    expected: list[list[float]],
+    count: int,
+    key: str,
+    tmp_path: Path,
 ) -> None:
     body = tmp_path / "input.json"
-    body.write_bytes(instances([item["image"] for item in samples[:count]], "image"))
-    made = subprocess.run(
-        ["curl", "-sS", "-d", f"@{body}", f"{transformer.url}/v1/models/digits:predict"],
-        capture_output=True,
-        check=True,
+    body.write_bytes(instances([item["image"] for item in samples[:count]], key))
+    url = f"{transformer.url}/v1/models/digits:predict"
+    answer = curl(url, body)
+    assert set(answer) == {"predictions"}
+    check(answer["predictions"], expected[:count])
+    (output,) = curl(f"{url}?format=v2", body)["outputs"]
+    assert (output["name"], output["shape"], output["datatype"]) == (
+        "OUTPUT__0",
+        [count, 10],
+        "FP32",
     )
-    check(json.loads(made.stdout)["predictions"], samples[:count])
+    flat = [score for scores in expected[:count] for score in scores]
+    assert output["data"] == pytest.approx(flat, abs=1e-4)
 
 
-def test_plain_tensors(transformer: Transformer, samples: Samples) -> None:
-    body = instances([item["image"] for item in samples[:3]])
-    status, answer = transformer.predict(body, "?format=v2")
-    assert status == 200
-    (output,) = answer["outputs"]
-    assert answer["model_name"] == "digits"
-    assert (output["name"], output["shape"], output["datatype"]) == ("OUTPUT__0", [3, 10], "FP32")
-    expected = [value for item in samples[:3] for value in item["outputs"][0]]
-    assert output["data"] == pytest.approx(expected, abs=1e-4)
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "image/png", ""])
+def test_any_content_type(
+    transformer: Transformer,
+    samples: Samples,
+    expected: list[list[float]],
+    content_type: str,
+    tmp_path: Path,
+) -> None:
+    body = tmp_path / "input.json"
+    body.write_bytes(instances([samples[0]["image"]]))
+    url = f"{transformer.url}/v1/models/digits:predict"
+    check(curl(url, body, content_type)["predictions"], expected[:1])
 
 
 def test_unknown_format_is_refused(transformer: Transformer) -> None:
@@ -70,12 +116,12 @@ def test_unknown_format_is_refused(transformer: Transformer) -> None:
 
 
 def test_more_images_than_a_batch_keep_their_order(
-    transformer: Transformer, samples: Samples
+    transformer: Transformer, samples: Samples, expected: list[list[float]]
 ) -> None:
     many = [samples[index % len(samples)] for index in range(101)]
     status, answer = transformer.predict(instances([item["image"] for item in many]))
     assert status == 200
-    check(answer["predictions"], many)
+    check(answer["predictions"], [expected[index % len(samples)] for index in range(101)])
 
 
 def test_as_many_instances_as_are_allowed(transformer: Transformer, samples: Samples) -> None:
@@ -84,11 +130,13 @@ def test_as_many_instances_as_are_allowed(transformer: Transformer, samples: Sam
     assert [item["label"] for item in answer["predictions"]] == [samples[1]["label"]] * 1024
 
 
-def test_other_keys_of_an_instance_are_welcome(transformer: Transformer, samples: Samples) -> None:
+def test_other_keys_of_an_instance_are_welcome(
+    transformer: Transformer, samples: Samples, expected: list[list[float]]
+) -> None:
     body = {"instances": [{"image": {"b64": samples[0]["image"]}, "caption": "schön"}]}
     status, answer = transformer.predict(json.dumps(body, ensure_ascii=False).encode())
     assert status == 200
-    check(answer["predictions"], samples[:1])
+    check(answer["predictions"], expected[:1])
 
 
 def test_other_models_are_not_found(transformer: Transformer) -> None:
@@ -101,6 +149,7 @@ def test_other_models_are_not_found(transformer: Transformer) -> None:
 
 
 def test_health_and_metadata(transformer: Transformer) -> None:
+    assert transformer.ask("/v1/models") == (200, {"models": ["digits"]})
     assert transformer.ask("/v1/models/digits") == (200, {"name": "digits", "ready": True})
     assert transformer.ask("/v2/models/digits/ready") == (200, {"name": "digits", "ready": True})
     assert transformer.ask("/v2/health/ready") == (200, {"ready": True})
