@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["RELEASE", "Transformer", "instances"]
+__all__ = ["RELEASE", "ROOT", "Transformer", "instances"]
 
 ROOT = Path(__file__).resolve().parents[2]
 RELEASE = ROOT / "build" / "digits" / "release.json"
@@ -31,6 +31,9 @@ def instances(images: list[str], key: str = "image_bytes") -> bytes:
 
 class Transformer:
     """`python -m transformer`, listening on entry and gone on exit."""
+
+    python = Path(sys.executable)
+    folder = ROOT
 
     def __init__(self, predictor: str, folder: Path, *arguments: str) -> None:
         self.port = free_port()
@@ -47,8 +50,8 @@ class Transformer:
     def __enter__(self) -> Self:
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "transformer", *self.line],
-                cwd=ROOT,
+                [self.python, "-m", "transformer", *self.line],
+                cwd=self.folder,
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )

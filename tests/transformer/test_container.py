@@ -1,0 +1,116 @@
+"""What transformer/Dockerfile puts into the image is enough, and no more than it needs."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.transformer.server import ROOT, Transformer, instances
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.triton import Triton
+
+UV = ROOT / ".bootstrap" / "bin" / "uv"
+GRPC = "--predictor_protocol=grpc-v2"
+# Of this repository or of a model's environment: none of the container's business.
+FOREIGN = ("infra", "model", "local", "perf", "tests", "torch", "pulumi", "kserve", "sklearn")
+
+
+def read_dockerfile() -> list[tuple[str, str]]:
+    """Its instructions with their arguments, lines put together."""
+    text = (ROOT / "transformer" / "Dockerfile").read_text().replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [(name, rest.strip()) for name, _, rest in (line.partition(" ") for line in lines)]
+
+
+def those(name: str) -> list[str]:
+    """The arguments of all instructions of a name."""
+    return [rest for found, rest in read_dockerfile() if found == name]
+
+
+@dataclass(frozen=True)
+class Image:
+    """The container's file system, as far as the Dockerfile makes it: an interpreter and /app."""
+
+    python: Path
+    app: Path
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """COPY's sources, and RUN's packages in an environment with nothing else in it."""
+    root = tmp_path_factory.mktemp("image")
+    environment = root / "venv"
+    for copied in those("COPY"):
+        source, target = copied.split()
+        folder = root / target.strip("/")
+        for file in ROOT.glob(source):
+            aim = folder / file.name if target.endswith("/") else folder
+            aim.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, aim)
+    locked = root / "tmp" / "transformer.txt"
+    python = environment / "bin" / "python"
+    install = ["pip", "install", "-q", "--only-binary=:all:", "--require-hashes", "-r", locked]
+    for line in (["venv", "-q", "--python", sys.executable, environment], [*install, "-p", python]):
+        subprocess.run([UV, *line], check=True)
+    return Image(python, root / "app")
+
+
+def test_dockerfile_says_what_the_house_asks() -> None:
+    (base,), (run,), (user,) = those("FROM"), those("RUN"), those("USER")
+    assert re.fullmatch(r"python:3\.11\.\d+-slim-\w+", base)
+    assert {"--no-cache-dir", "--require-hashes", "-r"} <= set(run.split())
+    assert user == "65532:65532"
+    assert those("WORKDIR") == ["/app"]
+    assert json.loads(those("ENTRYPOINT")[0]) == ["python", "-m", "transformer"]
+    sources = [copied.split()[0] for copied in those("COPY")]
+    assert sources == ["requirements/transformer.txt", "transformer/*.py"]
+
+
+def test_lock_names_no_registry() -> None:
+    text = (ROOT / "requirements" / "transformer.txt").read_text()
+    assert "://" not in text
+    pinned = re.findall(r"^[a-z0-9._-]+==", text, re.MULTILINE)
+    assert len(re.findall(r"==\S+(?: ; [^\\]+)? \\\n +--hash=sha256:", text)) == len(pinned)
+
+
+def test_help(image: Image) -> None:
+    ended = subprocess.run(
+        [image.python, "-m", "transformer", "--help"], cwd=image.app, capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "--predictor_protocol" in ended.stdout
+
+
+def test_nothing_foreign_is_imported(image: Image) -> None:
+    program = (
+        "import sys, transformer.__main__, transformer.app, transformer.triton_grpc; "
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    ended = subprocess.run(
+        [image.python, "-c", program], cwd=image.app, capture_output=True, text=True, check=True
+    )
+    assert not set(FOREIGN) & set(ended.stdout.split())
+
+
+@pytest.mark.parametrize("protocol", ["--predictor_protocol=v2", GRPC])
+def test_it_serves(
+    image: Image, triton: Triton, protocol: str, tmp_path: Path, samples: list[dict[str, Any]]
+) -> None:
+    address = triton.grpc if protocol == GRPC else triton.http
+    made = Transformer(address, tmp_path, protocol)
+    made.python, made.folder = image.python, image.app
+    with made:
+        status, answer = made.predict(instances([samples[0]["image"]]))
+    assert status == 200
+    expected = samples[0]["outputs"][0]
+    assert answer["predictions"][0]["scores"] == pytest.approx(expected, abs=1e-4)
