@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 from local.catalogue import TOOLS, Tool
 from local.errors import LocalError
 from local.layout import ROOT
+from local.official import UnavailableError, fetch
 from local.processes import leashed
-from local.toolchain import build_flags, cache, cached, go, module, tool, version
+from local.toolchain import build_flags, cache, cached, go, module, official, tool, version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,12 +52,31 @@ def build_missing(tools: tuple[Tool, ...] = TOOLS) -> None:
     wanted = missing(tools)
     if not wanted:
         return
+    wanted = _without_official(wanted)
+    if not wanted:
+        return
     go()
     print(f"building {len(wanted)} programs from source, once; some 12 minutes on two cores")
     with _only_builder():
         for number, each in enumerate(wanted, 1):
             if not cached(each).exists():
                 _build(each, f"[{number}/{len(wanted)}] {each.name} {_version(each)}")
+
+
+def _without_official(wanted: list[Tool]) -> list[Tool]:
+    """What is left to build once the official Pulumi CLI is fetched, where that goes."""
+    pulumi = [each for each in wanted if each.name == "pulumi"]
+    if not pulumi:
+        return wanted
+    version = _version(pulumi[0])
+    print(f"fetching the official Pulumi CLI {version} …", flush=True)
+    try:
+        fetch(version, official("pulumi").parent)
+    except UnavailableError as error:
+        print(f"  not to be had here, so it is built: {error}", flush=True)
+        return wanted
+    tool.cache_clear()
+    return [each for each in wanted if not official(each.name).exists()]
 
 
 def _version(wanted: Tool) -> str:

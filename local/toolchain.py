@@ -26,6 +26,7 @@ __all__ = [
     "cached",
     "go",
     "module",
+    "official",
     "on_path",
     "tool",
     "version",
@@ -97,15 +98,23 @@ def tool(name: str) -> Path:
     wanted = next((each for each in TOOLS if each.name == name), None)
     if wanted is None:
         raise LocalError(f"there is no tool {name!r}; there are {', '.join(t.name for t in TOOLS)}")
-    built = cached(wanted)
-    found = on_path(wanted) or (built if built.exists() else None)
+    found = on_path(wanted) or _first(official(name), cached(wanted))
     # Pulumi's CLI and its language host belong together: the official ones lie in one folder.
     if name == "pulumi-language-python" and (own := on_path(_named("pulumi"))):
-        official = own.resolve().with_name(name)
-        found = official if official.exists() else found
+        found = _first(own.resolve().with_name(name), cached(wanted))
     if found is None:
         raise LocalError(f"{name} is not built yet. Run: make up")
     return found
+
+
+def official(name: str) -> Path:
+    """Where the official Pulumi CLI, fetched whole, has a program."""
+    pulumi = _named("pulumi")
+    return cache() / f"pulumi-official-{version(pulumi.versioned_by, pulumi.folder)}" / name
+
+
+def _first(*paths: Path) -> Path | None:
+    return next((path for path in paths if path.exists()), None)
 
 
 def _named(name: str) -> Tool:
