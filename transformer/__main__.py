@@ -18,7 +18,7 @@ def main() -> None:
     except release.ReleaseError as error:
         sys.exit(_refuse(str(error)))
     except OSError as error:
-        sys.exit(_refuse(f"--http_port {given.port}: {os.strerror(error.errno)}"))
+        sys.exit(_refuse(f"--http_port {given.port}: {os.strerror(error.errno or 0)}"))
     log.configure()
     logger = logging.getLogger("transformer")
     for warning in given.warnings:
