@@ -104,7 +104,7 @@ def sample(model: str = "digits") -> dict[str, Any]:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("program")
     for name in _PROGRAM:
@@ -116,6 +116,7 @@ def stack(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     done = made.run("stack", "init", "test")
     assert done.returncode == 0, done.stderr
     yield made
+    # The cluster's other tests find Knative as it came.
     done = made.run("destroy", "--yes", "--skip-preview", "--suppress-progress")
     assert done.returncode == 0, done.stdout + done.stderr
 
