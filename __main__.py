@@ -3,6 +3,7 @@
 import pulumi
 
 from infra import stack
+from infra.identity import Identity, IdentityArgs
 from infra.knative import KnativeConfig, KnativeConfigArgs
 from infra.model_repository import ModelRepository, ModelRepositoryArgs
 from infra.namespace import Namespace, NamespaceArgs
@@ -14,7 +15,18 @@ knative = KnativeConfig("knative", KnativeConfigArgs(settings.stack.knative))
 namespace = Namespace(
     "namespace", NamespaceArgs(settings.stack.namespace, settings.stack.create_namespace)
 )
-served = stack.serve(settings, artefacts, repository, after=[knative, namespace])
+identity = Identity(
+    "identity",
+    IdentityArgs(
+        settings.stack.identity,
+        settings.stack.storage,
+        settings.stack.namespace,
+        readers=settings.readers,
+        writers=settings.writers,
+        after=[repository, namespace],
+    ),
+)
+served = stack.serve(settings, artefacts, repository, after=[knative, namespace, identity])
 
 pulumi.export("bucket", repository.bucket)
 pulumi.export("models", served.models)

@@ -18,7 +18,7 @@ from infra.manifests import (
     resources,
     scratch_volume,
 )
-from infra.model_repository import RESULTS
+from infra.releases import RESULTS
 
 if TYPE_CHECKING:
     from infra.releases import Artefact

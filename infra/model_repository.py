@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_gcp import storage
 
+from infra import access
+from infra.releases import MODELS, RESULTS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -20,7 +23,6 @@ DAY_SECONDS = 24 * 60 * 60
 # An upload may be this slow, and has this long to begin with.
 SLOWEST_BYTES_A_SECOND = 500_000
 UPLOAD_FLOOR_SECONDS = 240
-RESULTS = "perf/"
 
 
 @dataclass(frozen=True)
@@ -82,28 +84,15 @@ class ModelRepository(pulumi.ComponentResource):
         )
 
     def _grant(self) -> None:
-        for member in self._storage.readers:
-            self._bind("reader", member, "roles/storage.objectViewer", "models/")
-        for member in self._storage.result_writers:
-            self._bind("writer", member, "roles/storage.objectCreator", RESULTS)
-
-    def _bind(self, role_name: str, member: str, role: str, prefix: str) -> None:
-        """Grant a role on the objects under a prefix, nothing else of the bucket."""
-        path = f"projects/_/buckets/{self._storage.bucket}/objects/{prefix}"
-        condition: storage.BucketIAMMemberConditionArgsDict = {
-            "title": f"only {prefix.rstrip('/')}",
-            # Listing is asked of the bucket itself; KServe lists before it downloads.
-            "expression": f'resource.name.startsWith("{path}") || '
-            f'resource.type == "storage.googleapis.com/Bucket"',
-        }
-        storage.BucketIAMMember(
-            f"{self._name}-{role_name}-{member}",
-            bucket=self.bucket,
-            role=role,
-            member=member,
-            condition=condition,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        options = pulumi.ResourceOptions(parent=self, depends_on=[self._bucket])
+        wanted = self._storage
+        for kind, members, role, prefix in (
+            ("reader", wanted.readers, access.READ, MODELS),
+            ("writer", wanted.result_writers, access.ADD, RESULTS),
+        ):
+            for member in members:
+                name = f"{self._name}-{kind}-{member}"
+                access.grant(name, wanted.bucket, member, role, prefix, options)
 
     def _upload(self, artefact: Artefact) -> list[pulumi.Resource]:
         files = {

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from infra.sections import ModelSettings
 
+# Folders of the bucket: releases, and results of load tests.
+MODELS, RESULTS = "models/", "perf/"
 # Enough of a digest to tell versions apart where people read it: 64 bits.
 SHORT = 16
 
@@ -49,7 +51,7 @@ class Artefact:
     @property
     def prefix(self) -> str:
         """Where Triton's model repository lies in the bucket; `storageUri` names it."""
-        return f"models/{self.name}/{self.version}"
+        return f"{MODELS}{self.name}/{self.version}"
 
     @property
     def files(self) -> dict[str, Path]:

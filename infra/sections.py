@@ -60,6 +60,20 @@ class Storage(Section):
         return self
 
 
+class Identity(Section):
+    """The Google service accounts that pods act as."""
+
+    create: bool = Field(
+        False, description="true: make them, with their Kubernetes service accounts; GKE only"
+    )
+    models_account: t.AccountId = Field(
+        "kserve-models", description="Google account that may read models"
+    )
+    results_account: t.AccountId = Field(
+        "kserve-results", description="Google account that may add load test results, under perf/"
+    )
+
+
 class Knative(Section):
     """The two keys of `config-deployment` that this project owns."""
 
@@ -275,5 +289,6 @@ class StackSettings(Section):
         None, description="KServe's ingress domain; without it URLs are those inside the cluster"
     )
     storage: Storage = Field(description="the bucket")
+    identity: Identity = Field(Identity(), description="who pods are to Google Cloud")
     knative: Knative = Field(Knative(), description="Knative's config-deployment")
     jobs: Jobs = Field(Jobs(), description="the container of verification and load test")

@@ -35,6 +35,17 @@ class Settings:
     stack: StackSettings
     models: Mapping[str, ModelSettings]
 
+    @property
+    def readers(self) -> list[str]:
+        """Kubernetes service accounts of pods that read models."""
+        accounts = {model.predictor.service_account for model in self.models.values()}
+        return sorted(account for account in accounts if account)
+
+    @property
+    def writers(self) -> list[str]:
+        """Kubernetes service accounts of Jobs that add results."""
+        return [self.stack.jobs.service_account] if self.stack.jobs.service_account else []
+
     @classmethod
     def load(cls) -> Settings:
         """Read the running stack's configuration; raises ConfigError with every problem."""
@@ -59,6 +70,8 @@ class Settings:
         stack, wrong = _stack(raw)
         models, wrong_models = _models(raw)
         problems += wrong + wrong_models
+        if stack is not None:
+            problems += _identity_problems(stack, models)
         if problems or stack is None:
             raise ConfigError(report(problems))
         return cls(stack, models)
@@ -120,6 +133,25 @@ def _models(raw: Mapping[str, Any]) -> tuple[dict[str, ModelSettings], list[Prob
         except ValidationError as error:
             problems += _problems(error, merged(shared, own), own, f"models.{name}.")
     return models, problems
+
+
+def _identity_problems(stack: StackSettings, models: Mapping[str, ModelSettings]) -> list[Problem]:
+    """Accounts can only be made for pods whose Kubernetes account has a name."""
+    if not stack.identity.create:
+        return []
+    problems = [
+        Problem(
+            f"models.{name}.predictor.serviceAccount",
+            _MISSING,
+            "identity.create makes it; give it a name, such as models",
+        )
+        for name, model in models.items()
+        if model.predictor.service_account is None
+    ]
+    if any(model.perf.upload for model in models.values()) and stack.jobs.service_account is None:
+        how = "identity.create makes it for perf.upload; give it a name, such as perf"
+        problems.append(Problem("jobs.serviceAccount", _MISSING, how))
+    return problems
 
 
 def merged(base: Any, own: Any) -> Any:

@@ -82,6 +82,12 @@ Registry = Annotated[
         r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", "a registry's host, such as nvcr.io"
     ),
 ]
+AccountId = Annotated[
+    str,
+    _matching(
+        r"[a-z][a-z0-9-]{4,28}[a-z0-9]", "6 to 30 of a-z, 0-9 and '-', beginning with a letter"
+    ),
+]
 EnvName = Annotated[
     str, _matching(r"[A-Za-z_][A-Za-z0-9_]*", "letters, digits and '_', no digit first")
 ]

@@ -53,7 +53,9 @@ def test_the_model_is_uploaded_from_its_file() -> None:
 
 
 def test_members_get_one_role_on_one_prefix() -> None:
-    members = run("prod").of(":BucketIAMMember").values()
+    writer = "serviceAccount:perf@kserve-triton-dev.iam.gserviceaccount.com"
+    changes = {"storage": {"readers": ["user:a@example.com"], "resultWriters": [writer]}}
+    members = run("local", changes).of(":BucketIAMMember").values()
     assert {item["role"] for item in members} == {
         "roles/storage.objectViewer",
         "roles/storage.objectCreator",
