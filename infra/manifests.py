@@ -20,6 +20,8 @@ COLLOCATED_HTTP_PORT = 8085
 GRPC_PORT = 9000
 # Long enough for an answer to fail inside the transformer before the caller gives up.
 TRANSFORMER_MARGIN_SECONDS = 1
+# What is under way is answered before a pod ends, with time to drain.
+DRAIN_SECONDS = 5
 SCRATCH = {"name": "scratch", "mountPath": "/tmp"}
 SECURITY = {
     "allowPrivilegeEscalation": False,
@@ -100,7 +102,13 @@ def predictor(artefact: Artefact, settings: ModelSettings, storage_uri: str) -> 
     if settings.placement is Placement.COLLOCATED:
         made["containers"] = [transformer_container(artefact, settings, "transformer-container")]
         made["volumes"] = [release_volume(artefact), scratch_volume()]
+        made["terminationGracePeriodSeconds"] = grace(settings)
     return made
+
+
+def grace(settings: ModelSettings) -> int:
+    """Seconds that a pod with a transformer has to end in: its longest request and the drain."""
+    return settings.transformer.timeout_seconds + DRAIN_SECONDS
 
 
 def triton(settings: ModelSettings, storage_uri: str) -> Manifest:
@@ -130,6 +138,7 @@ def transformer(artefact: Artefact, settings: ModelSettings) -> Manifest:
     return {
         **scaling(settings.transformer, settings.mode),
         "containers": [transformer_container(artefact, settings, "kserve-container")],
+        "terminationGracePeriodSeconds": grace(settings),
         "volumes": [release_volume(artefact), scratch_volume()],
     }
 

@@ -9,6 +9,10 @@ from infra.types import Device, Mode, Placement, Protocol, ScaleMetric
 if TYPE_CHECKING:
     from infra.sections import Component, ModelSettings
 
+# Measured over the largest images that the transformer takes; see tests/transformer.
+WORKER_BYTES = 512 * 1024**2
+_UNITS = {"k": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4, "m": 0.001}
+_UNITS |= {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3, "Ti": 1024**4}
 _METRICS = {
     Mode.KNATIVE: (ScaleMetric.CONCURRENCY, ScaleMetric.RPS),
     Mode.STANDARD: (ScaleMetric.CPU, ScaleMetric.MEMORY),
@@ -48,6 +52,12 @@ def _device_rules(model: ModelSettings) -> list[str]:
 
 def _transformer_rules(model: ModelSettings) -> list[str]:
     broken = []
+    needed = model.transformer.workers * WORKER_BYTES
+    if model.transformer.enabled and _amount(model.transformer.memory) < needed:
+        broken.append(
+            f"transformer.memory: found {model.transformer.memory} for "
+            f"{model.transformer.workers} workers; allowed: 512Mi a worker or more"
+        )
     if model.transformer.enabled:
         if (
             model.perf.enabled
@@ -73,6 +83,12 @@ def _transformer_rules(model: ModelSettings) -> list[str]:
             "speak; allowed: transformer, protocol http, or perf.enabled false"
         )
     return broken
+
+
+def _amount(quantity: str) -> float:
+    """A checked Kubernetes quantity as a number."""
+    digits = quantity.rstrip("kMGTim")
+    return float(digits) * _UNITS.get(quantity.removeprefix(digits), 1)
 
 
 def _scaling_rules(name: str, component: Component, mode: Mode) -> list[str]:

@@ -12,6 +12,7 @@ from tests.infra.program import Recorder, run
 
 ISVC = "InferenceService"
 GPU = "nvidia.com/gpu"
+GRACE = "terminationGracePeriodSeconds"
 
 
 def container(component: dict[str, Any], name: str) -> dict[str, Any]:
@@ -96,6 +97,13 @@ def test_collocated_puts_the_transformer_beside_a_triton_that_moves_over() -> No
     assert engine.exports["models"]["digits"]["url"] == (
         "http://digits-predictor.models.svc.cluster.local/v1/models/digits:predict"
     )
+
+
+def test_a_transformers_pod_has_the_time_to_answer_what_is_under_way() -> None:
+    changes = {"transformer": {"timeoutSeconds": 90}}
+    assert run("local", changes).one(ISVC)["spec"]["transformer"][GRACE] == 95
+    beside = run("local", changes | {"placement": "collocated"})
+    assert beside.one(ISVC)["spec"]["predictor"][GRACE] == 95
 
 
 def test_the_mode_is_an_annotation_that_replaces() -> None:

@@ -55,6 +55,8 @@ def test_the_stacks_as_they_are_committed_are_right(stack: str) -> None:
         ({"triton": {"parameters": {"INFERENCE_MOD": True}}}, "triton.parameters.INFERENCE_MOD"),
         ({"triton": {"parameters": {"INTRA_OP_THREAD_COUNT": 0}}}, "INTRA_OP_THREAD_COUNT: found"),
         ({"triton": {"gpus": [0]}}, "triton.gpus: found"),
+        ({"transformer": {"workers": 3}}, "transformer.memory: found 1Gi for 3 workers"),
+        ({"transformer": {"memory": "500M"}}, "transformer.memory: found 500M"),
         ({"predictor": {"minReplicas": 0}}, "predictor.minReplicas: found 0"),
         ({"predictor": {"minReplicas": 3}}, "predictor.maxReplicas: found"),
         (
