@@ -5,13 +5,16 @@ import pulumi
 from infra import stack
 from infra.identity import Identity, IdentityArgs
 from infra.knative import KnativeConfig, KnativeConfigArgs
+from infra.manifests import knative_features
 from infra.model_repository import ModelRepository, ModelRepositoryArgs
 from infra.namespace import Namespace, NamespaceArgs
 from infra.preflight import preflight
 
 settings, artefacts = preflight()
 repository = ModelRepository("models", ModelRepositoryArgs(settings.stack.storage, artefacts))
-knative = KnativeConfig("knative", KnativeConfigArgs(settings.stack.knative))
+knative = KnativeConfig(
+    "knative", KnativeConfigArgs(settings.stack.knative, knative_features(settings.models.values()))
+)
 namespace = Namespace(
     "namespace", NamespaceArgs(settings.stack.namespace, settings.stack.create_namespace)
 )

@@ -1,4 +1,4 @@
-"""Knative's `config-deployment`: tags of nvcr.io not resolved, time enough to start."""
+"""Knative's ConfigMaps: tags of nvcr.io not resolved, time enough to start, GPU nodes allowed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NAMESPACE = "knative-serving"
 CONFIG = "config-deployment"
+FEATURES = "config-features"
 FIELD_MANAGER = "kserve-triton"
 REGISTRIES = "registries-skipping-tag-resolving"
 DEADLINE = "progress-deadline"
@@ -36,9 +37,10 @@ ABSENT = (
 
 @dataclass(frozen=True)
 class KnativeConfigArgs:
-    """The stack's settings for Knative."""
+    """The stack's settings for Knative, and keys of `config-features` that its models need."""
 
     knative: Knative
+    features: Mapping[str, str]
 
 
 class KnativeConfig(pulumi.ComponentResource):
@@ -53,6 +55,8 @@ class KnativeConfig(pulumi.ComponentResource):
         self._name = name
         managed = args.knative.managed_by == "configmap"
         self.registries = self._patch(args.knative) if managed else pulumi.Output.from_input(None)
+        if managed and args.features:
+            self._apply(FEATURES, dict(args.features), {})
         self.register_outputs({"registries": self.registries})
 
     def _patch(self, settings: Knative) -> pulumi.Output[str | None]:
@@ -61,23 +65,29 @@ class KnativeConfig(pulumi.ComponentResource):
         registries = pulumi.Output.all(existing.output("data"), existing.output("metadata")).apply(
             lambda found: union(found[0] or {}, _annotations(found[1]), settings.registries)
         )
-        annotations = {
+        data = {REGISTRIES: registries, DEADLINE: settings.progress_deadline}
+        self._apply(CONFIG, data, {ADDED: json.dumps(sorted(settings.registries))})
+        return registries
+
+    def _apply(self, config: str, data: dict[str, Any], annotations: dict[str, str]) -> None:
+        """Own these keys of one of Knative's ConfigMaps, and no others."""
+        manager = {
             "pulumi.com/patchFieldManager": FIELD_MANAGER,
             "pulumi.com/patchForce": "true",
-            ADDED: json.dumps(sorted(settings.registries)),
+        }
+        metadata = {
+            "name": config,
+            "namespace": NAMESPACE,
+            "annotations": manager | annotations,
         }
         KubernetesObject(
-            f"{self._name}-{CONFIG}",
+            f"{self._name}-{config}",
             "v1",
             "ConfigMap",
-            {
-                "metadata": {"name": CONFIG, "namespace": NAMESPACE, "annotations": annotations},
-                "data": {REGISTRIES: registries, DEADLINE: settings.progress_deadline},
-            },
+            {"metadata": metadata, "data": data},
             pulumi.ResourceOptions(parent=self),
             patch=True,
         )
-        return registries
 
 
 def union(data: Mapping[str, str], annotations: Mapping[str, str], wanted: Sequence[str]) -> str:

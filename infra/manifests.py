@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from infra.types import Device, Mode, Placement, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from infra.releases import Artefact
     from infra.sections import Component, Jobs, ModelSettings, Predictor
 
@@ -22,6 +24,11 @@ GRPC_PORT = 9000
 TRANSFORMER_MARGIN_SECONDS = 1
 # What is under way is answered before a pod ends, with time to drain.
 DRAIN_SECONDS = 5
+# Fields of a pod that Knative refuses unless `config-features` allows them.
+KNATIVE_FEATURES = {
+    "nodeSelector": "kubernetes.podspec-nodeselector",
+    "tolerations": "kubernetes.podspec-tolerations",
+}
 SCRATCH = {"name": "scratch", "mountPath": "/tmp"}
 SECURITY = {
     "allowPrivilegeEscalation": False,
@@ -211,6 +218,17 @@ def scheduling(component: Predictor, device: Device) -> Manifest:
     if taints:
         made["tolerations"] = [taint.model_dump(exclude_none=True) for taint in taints]
     return made
+
+
+def knative_features(models: Iterable[ModelSettings]) -> dict[str, str]:
+    """What Knative must be told to allow for these models, as keys of its `config-features`."""
+    used = {
+        field
+        for model in models
+        if model.mode is Mode.KNATIVE
+        for field in scheduling(model.predictor, model.device)
+    }
+    return {key: "enabled" for field, key in KNATIVE_FEATURES.items() if field in used}
 
 
 def environment(values: dict[str, str]) -> list[Manifest]:

@@ -39,6 +39,21 @@ def test_it_can_be_switched_off() -> None:
     assert not engine.of(":ConfigMapPatch")
 
 
+def features(stack: str, changes: dict[str, Any]) -> dict[str, str]:
+    found = run(stack, changes).of(":ConfigMapPatch").values()
+    maps = [each["data"] for each in found if each["metadata"]["name"] == "config-features"]
+    return dict(maps[0]) if maps else {}
+
+
+def test_what_gpu_pods_need_of_knative_is_allowed_and_no_more() -> None:
+    selector, tolerations = "kubernetes.podspec-nodeselector", "kubernetes.podspec-tolerations"
+    assert features("prod", {}) == {selector: "enabled", tolerations: "enabled"}
+    assert features("dev", {"device": "gpu"}) == {tolerations: "enabled"}
+    assert features("dev", {}) == {}
+    assert features("local", {"device": "gpu"}) == {}
+    assert features("prod", {"knative": {"managedBy": "none"}}) == {}
+
+
 def test_an_absent_knative_is_said_in_words(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(Exception, match="does not exist"):
         run("local", recorder=Recorder(knative=False))

@@ -121,7 +121,7 @@ def stack(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def knative_config(cluster: Cluster) -> dict[str, str]:
-    path = "/api/v1/namespaces/knative-serving/configmaps/config-deployment"
+def knative_config(cluster: Cluster, name: str = "config-deployment") -> dict[str, str]:
+    path = f"/api/v1/namespaces/knative-serving/configmaps/{name}"
     found: dict[str, str] = eventually(lambda: cluster.api.get(path).get("data"))
     return found

@@ -54,3 +54,24 @@ def test_the_seeds_problem_its_cure_and_nothing_left(stack: Stack) -> None:
     assert now == stack.knative_before
     for name in ("before", "after"):
         cluster.api.delete(f"/apis/serving.knative.dev/v1/namespaces/default/services/{name}")
+
+
+def test_a_gpu_stack_in_knative_mode_gets_its_revision(stack: Stack) -> None:
+    cluster = stack.cluster
+    before = knative_config(cluster, "config-features")
+    # Nothing gets ready here in Knative mode, so the proof fails; what matters is how far it came.
+    done = stack.up(
+        device="gpu",
+        mode="Knative",
+        verification={"deadlineSeconds": 10},
+        perf={"enabled": False},
+    )
+    assert done.returncode != 0
+    path = "/apis/apps/v1/namespaces/models/deployments/digits-predictor-00001-deployment"
+    deployment = eventually(lambda: cluster.api.find(path))
+    pod = deployment["spec"]["template"]["spec"]
+    assert pod["tolerations"] == [
+        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    ]
+    assert stack.run("destroy", "--yes", "--skip-preview").returncode == 0
+    assert knative_config(cluster, "config-features") == before
