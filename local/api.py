@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from local.layout import Layout
 
-__all__ = ["Api", "ApiError", "Manifest"]
+__all__ = ["Api", "ApiError", "Client", "Manifest", "message"]
 
 Manifest = dict[str, Any]
 _MANAGER = "kserve-triton-local"
@@ -27,39 +27,33 @@ class ApiError(Exception):
         self.status = status
 
 
-class Api:
-    """As the cluster's administrator."""
+class Client:
+    """Requests over connections that stay open."""
 
-    def __init__(self, layout: Layout, timeout: float = 30.0) -> None:
-        folder = layout.certificates
-        self._server = layout.server()
+    def __init__(
+        self, server: str, pool: urllib3.PoolManager, headers: dict[str, str], timeout: float
+    ) -> None:
+        self.server, self.pool = server, pool
+        self.headers = {"Accept": "application/json"} | headers
         self._timeout = timeout
-        self._resources: dict[tuple[str, str], tuple[str, bool]] = {}
-        self._pool = urllib3.PoolManager(
-            maxsize=8,
-            retries=False,
-            cert_file=str(folder / "admin.crt"),
-            key_file=str(folder / "admin.key"),
-            ca_certs=str(folder / "ca.crt"),
-        )
 
     def request(
         self, method: str, path: str, body: object = None, kind: str = "application/json"
     ) -> Manifest:
         """One request. Raises ApiError."""
         try:
-            answer = self._pool.request(
+            answer = self.pool.request(
                 method,
-                self._server + path,
+                self.server + path,
                 body=None if body is None else json.dumps(body),
-                headers={"Accept": "application/json", "Content-Type": kind},
+                headers=self.headers | {"Content-Type": kind},
                 timeout=self._timeout,
             )
         except urllib3.exceptions.HTTPError as error:
             raise ApiError(0, f"the API server doesn't answer: {error}") from error
         text = answer.data.decode(errors="replace")
         if answer.status >= 400:
-            raise ApiError(answer.status, _message(text))
+            raise ApiError(answer.status, message(text))
         try:
             parsed = json.loads(text)
         except ValueError:  # The health pages are plain text.
@@ -77,6 +71,22 @@ class Api:
             if error.status == 404:
                 return None
             raise
+
+
+class Api(Client):
+    """As the cluster's administrator."""
+
+    def __init__(self, layout: Layout, timeout: float = 30.0) -> None:
+        folder = layout.certificates
+        pool = urllib3.PoolManager(
+            maxsize=8,
+            retries=False,
+            cert_file=str(folder / "admin.crt"),
+            key_file=str(folder / "admin.key"),
+            ca_certs=str(folder / "ca.crt"),
+        )
+        super().__init__(layout.server(), pool, {}, timeout)
+        self._resources: dict[tuple[str, str], tuple[str, bool]] = {}
 
     def delete(self, path: str) -> None:
         """Absent afterwards, whether it was there or not."""
@@ -126,7 +136,8 @@ class Api:
             time.sleep(0.1 if missing else 0)
 
 
-def _message(text: str) -> str:
+def message(text: str) -> str:
+    """The server's own words in an answer that is not a success."""
     try:
         return str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 import yaml
 
+from local.api import ApiError, Client, message
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -22,33 +24,23 @@ _STRATEGIC = "application/strategic-merge-patch+json"
 _WATCH_SECONDS = 300
 
 
-class ApiError(Exception):
-    """The server's answer when it's not a success, or its silence (status 0)."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class Api:
+class Api(Client):
     """One API server, as the user of a kubeconfig."""
 
     def __init__(self, kubeconfig: Path) -> None:
         config = yaml.safe_load(kubeconfig.read_text())
         context = _named(config, "context", config["current-context"])
         cluster, user = (_named(config, kind, context[kind]) for kind in ("cluster", "user"))
-        self.server: str = cluster["server"].rstrip("/")
         self._scratch = tempfile.TemporaryDirectory(prefix="node-")
-        self._headers = {"Accept": "application/json"}
-        if "token" in user:
-            self._headers["Authorization"] = f"Bearer {user['token']}"
-        self._pool = urllib3.PoolManager(
+        token = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
+        pool = urllib3.PoolManager(
             maxsize=16,
             retries=False,
             ca_certs=self._file(cluster, "certificate-authority", kubeconfig.parent),
             cert_file=self._file(user, "client-certificate", kubeconfig.parent),
             key_file=self._file(user, "client-key", kubeconfig.parent),
         )
+        super().__init__(cluster["server"].rstrip("/"), pool, token, timeout=20.0)
 
     def _file(self, section: Object, key: str, folder: Path) -> str | None:
         if f"{key}-data" in section:
@@ -57,37 +49,6 @@ class Api:
             path.write_bytes(base64.b64decode(section[f"{key}-data"]))
             return str(path)
         return str(folder / section[key]) if key in section else None
-
-    def request(
-        self, method: str, path: str, body: object = None, kind: str = "application/json"
-    ) -> Object:
-        """One request. Raises ApiError."""
-        try:
-            answer = self._pool.request(
-                method,
-                self.server + path,
-                body=None if body is None else json.dumps(body),
-                headers=self._headers | {"Content-Type": kind},
-                timeout=urllib3.Timeout(connect=5, read=20),
-            )
-        except urllib3.exceptions.HTTPError as error:
-            raise ApiError(0, f"the API server doesn't answer: {error}") from error
-        if answer.status >= 400:
-            raise ApiError(answer.status, _message(answer.data))
-        parsed: Object = json.loads(answer.data)
-        return parsed
-
-    def get(self, path: str) -> Object:
-        return self.request("GET", path)
-
-    def find(self, path: str) -> Object | None:
-        """As get; None where there is nothing."""
-        try:
-            return self.get(path)
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
 
     def patch(self, path: str, body: Object) -> Object:
         """Merge into an object; lists by their keys, as the API's types say."""
@@ -98,15 +59,15 @@ class Api:
         joint = "&" if "?" in path else "?"
         options = f"watch=true&allowWatchBookmarks=true&timeoutSeconds={_WATCH_SECONDS}"
         try:
-            answer = self._pool.request(
+            answer = self.pool.request(
                 "GET",
                 f"{self.server}{path}{joint}{options}&resourceVersion={version}",
-                headers=self._headers,
+                headers=self.headers,
                 preload_content=False,
                 timeout=urllib3.Timeout(connect=5, read=_WATCH_SECONDS + 30),
             )
             if answer.status >= 400:
-                raise ApiError(answer.status, _message(answer.read()))
+                raise ApiError(answer.status, message(answer.read().decode(errors="replace")))
             for line in _lines(answer):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
@@ -124,14 +85,6 @@ def _named(config: Object, kind: str, name: str) -> Object:
             found: Object = each[kind]
             return found
     raise ApiError(0, f"the kubeconfig has no {kind} {name!r}")
-
-
-def _message(data: bytes) -> str:
-    text = data.decode(errors="replace")
-    try:
-        return str(json.loads(text)["message"])
-    except (ValueError, KeyError, TypeError):
-        return text.strip()[:1000]
 
 
 def _lines(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:

@@ -9,11 +9,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from local.node.api import ApiError
-from local.node.container import BACK_OFF_LIMIT, Container, ImageError
+from local.node.container import Container
+from local.node.pod_network import PodNetwork
 from local.node.probing import Probing
 from local.node.reporting import say
 from local.node.sandbox.client import SandboxError
-from local.node.status import conditions, now, phase
+from local.node.starting import start
+from local.node.status import OVER, phase, pod_status
 from local.node.variables import ConfigError
 from local.node.volumes import Volumes
 
@@ -28,7 +30,6 @@ __all__ = ["Pod"]
 
 _AGAIN = 2.0
 _IDLE = 30.0
-_OVER = ("Succeeded", "Failed")
 _DEFAULT_GRACE = 30
 # Clients that keep a connection open would hold a server that is asked to end.
 _DRAIN_EVERY = 0.25
@@ -43,12 +44,10 @@ class Pod:
         self.uid: str = about["uid"]
         self.title = f"{about['namespace']}/{about['name']}"
         self.folder = host.root / "pods" / f"{about['namespace']}_{about['name']}_{self.uid}"
-        self.address = ""
         self.initialized = False
-        self._hosts = self.folder / "hosts"
+        self._network = PodNetwork(host, self.uid, self.folder / "hosts")
         self._volumes = Volumes(host, pod, self.folder / "volumes")
         self._inbox: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
-        self._forwards: list[int] = []
         self._set_up_at = 0.0
         self._shown: Object = {}
         self._contradicted = False
@@ -92,7 +91,7 @@ class Pod:
     def _over(self) -> str:
         """The phase of a pod that has run its course, or nothing."""
         found = self._phase()
-        return found if found in _OVER else ""
+        return found if found in OVER else ""
 
     def _phase(self) -> str:
         steps = [each.status for each in self.init if not each.sidecar]
@@ -154,7 +153,7 @@ class Pod:
         if kind == "update":
             self._contradicted |= self._is_contradicted(rest[0])
             self.object = rest[0]
-            self._note_address()  # The API may not have heard of it yet.
+            self._network.note(self.object)  # The API may not have heard of it yet.
         elif kind == "exit":
             self._on_exit(*rest)
         elif kind == "probe":
@@ -213,7 +212,7 @@ class Pod:
         if self._over:
             self._end_sidecars()
             return
-        if not self.address and not self._set_up():
+        if not self._network.address and not self._set_up():
             return
         for container in self.init:
             if container.status.policy == "Always":  # A sidecar: the rest wait for its start only.
@@ -250,32 +249,11 @@ class Pod:
             say(f"{self.title}: token not renewed yet: {error}")
 
     def _start_if_due(self, container: Container) -> None:
-        if container.key or time.monotonic() < container.start_at:
-            return
-        try:
-            container.start(
-                self.uid,
-                self._volumes,
-                self._hosts,
-                lambda key, r: self._inbox.put(("exit", key, r)),
-            )
-        except ImageError as error:
-            self._image_fails(container, str(error))
-        except (ConfigError, ApiError, OSError) as error:
-            container.wait("CreateContainerConfigError", str(error), _AGAIN)
-            self._event("Failed", f"Error: {error}", container, bad=True)
-        except SandboxError as error:
-            container.wait("RunContainerError", str(error), _AGAIN)
-            self._event("Failed", f"Error: {error}", container, bad=True)
-        else:
-            self._event("Started", "Started container", container)
+        if not container.key and time.monotonic() >= container.start_at:
+            start(self.host, self.object, container, self._volumes, self._network.hosts, self._exit)
 
-    def _image_fails(self, container: Container, message: str) -> None:
-        before = container.status.state.get("waiting", {}).get("reason")
-        again = before in ("ErrImagePull", "ImagePullBackOff")
-        wait = BACK_OFF_LIMIT if again else 10.0
-        container.wait("ImagePullBackOff" if again else "ErrImagePull", message, wait)
-        self._event("Failed", f"Failed to pull image: {message}", container, bad=True)
+    def _exit(self, key: str, result: Exit) -> None:
+        self._inbox.put(("exit", key, result))
 
     def _set_up(self) -> bool:
         """Network and volumes; tried again later where it fails."""
@@ -283,7 +261,7 @@ class Pod:
             return False
         try:
             self._volumes.prepare()
-            self._join_network()
+            self._network.join(self.object, self._volumes.in_memory)
         except (ApiError, ConfigError, SandboxError, OSError, RuntimeError) as error:
             say(f"{self.title}: {error}")
             self.host.events.add(self.object, "FailedMount", str(error), bad=True)
@@ -293,37 +271,12 @@ class Pod:
             return False
         return True
 
-    def _join_network(self) -> None:
-        about, spec = self.object["metadata"], self.object["spec"]
-        name = spec.get("hostname") or about["name"]
-        address = self.host.addresses.take()
-        try:
-            listeners = self.host.sandbox.add(
-                self.uid, name, address, self.host.emulator_place(), self._volumes.in_memory
-            )
-        except SandboxError:
-            self.host.addresses.give_back(address)
-            raise
-        self.address = address
-        self._forwards = [self.host.lead_to_storage(each) for each in listeners]
-        self._note_address()
-        own = f"127.0.0.1 localhost\n{address} {name}"
-        self.host.services.add_pod(self.uid, self._hosts, about["namespace"], own)
-
-    def _note_address(self) -> None:
-        if self.address:
-            status = self.object.setdefault("status", {})
-            own = {"podIP": self.address, "podIPs": [{"ip": self.address}]}
-            status |= {**own, "hostIP": "127.0.0.1"}
-
     def _begin_stop(self) -> None:
         """No new connections, then the word to end, then, after the grace, the end."""
         grace = 2.0 if self._deleted else self._grace()
         self._stop_at = time.monotonic() + grace
         self.probing.stop()
-        if self.address:
-            self.host.services.drain(self.address)
-            self.host.sandbox.drain(self.uid)
+        self._network.drain()
         for container in self.containers:
             if container.key:
                 self._event("Killing", "Stopping container", container)
@@ -345,12 +298,14 @@ class Pod:
     def _patience(self) -> float:
         if self._stop_at is not None:
             return _DRAIN_EVERY
-        if not self.address:
+        if not self._network.address:
             return max(self._set_up_at - time.monotonic(), 0.05)
         moments = [
             c.start_at for c in self.containers if not c.key and not c.status.ended and c.start_at
         ]
-        moments += [self.probing.next_moment(c, self.address) for c in self.containers if c.key]
+        moments += [
+            self.probing.next_moment(c, self._network.address) for c in self.containers if c.key
+        ]
         soonest = min(moments, default=time.monotonic() + _IDLE) - time.monotonic()
         return min(max(soonest, 0.02), _IDLE)
 
@@ -358,23 +313,18 @@ class Pod:
         if self.host.stopping.is_set():
             return
         init, main = ([c.status for c in group] for group in (self.init, self.main))
-        before = self._shown or self.object.get("status", {})
         over = self._over
         if over:
             for each in main:
                 each.ready = False
-        status = {
-            "phase": over or self._phase(),
-            "hostIP": "127.0.0.1",
-            "hostIPs": [{"ip": "127.0.0.1"}],
-            "startTime": before.get("startTime") or now(),
-            "conditions": conditions(
-                before.get("conditions", []), bool(self.address), self.initialized, main, over
-            ),
-            "containerStatuses": [each.object() for each in main],
-            **({"initContainerStatuses": [each.object() for each in init]} if init else {}),
-            **({"podIP": self.address, "podIPs": [{"ip": self.address}]} if self.address else {}),
-        }
+        status = pod_status(
+            self._shown or self.object.get("status", {}),
+            over or self._phase(),
+            self._network.address,
+            self.initialized,
+            init,
+            main,
+        )
         if status != self._shown or self._contradicted:
             self._shown, self._contradicted = status, False
             self.host.statuses.put(self.object["metadata"], status)
@@ -384,12 +334,7 @@ class Pod:
             return
         if self._shown:
             self._report()
-        if self.address:
-            self.host.sandbox.remove(self.uid)
-            self.host.services.remove_pod(self.uid, self.address)
-            self.host.addresses.give_back(self.address)
-        for number in self._forwards:
-            self.host.forwarder.stop(number)
+        self._network.leave()
         self.host.statuses.flush(self.uid)
         self.host.remove_folder(self.folder)
         if not self._deleted:

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
     from local.node.api import Object
 
-__all__ = ["ContainerStatus", "conditions", "now", "phase", "restarts"]
+__all__ = ["OVER", "ContainerStatus", "conditions", "now", "phase", "pod_status", "restarts"]
+
+OVER = ("Succeeded", "Failed")
+"""Phases of a pod that has run its course."""
 
 _OURS = ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
 
@@ -106,3 +109,27 @@ def _condition(kind: str, holds: bool, why: Object, before: Object) -> Object:
     status = "True" if holds else "False"
     since = before.get("lastTransitionTime") if before.get("status") == status else None
     return {"type": kind, "status": status, "lastTransitionTime": since or now(), **why}
+
+
+def pod_status(
+    before: Object,
+    phase_now: str,
+    address: str,
+    initialized: bool,
+    init: Sequence[ContainerStatus],
+    main: Sequence[ContainerStatus],
+) -> Object:
+    """The whole status; `before` is the last one, for what began then."""
+    over = phase_now if phase_now in OVER else ""
+    return {
+        "phase": phase_now,
+        "hostIP": "127.0.0.1",
+        "hostIPs": [{"ip": "127.0.0.1"}],
+        "startTime": before.get("startTime") or now(),
+        "conditions": conditions(
+            before.get("conditions", []), bool(address), initialized, main, over
+        ),
+        "containerStatuses": [each.object() for each in main],
+        **({"initContainerStatuses": [each.object() for each in init]} if init else {}),
+        **({"podIP": address, "podIPs": [{"ip": address}]} if address else {}),
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ def test_the_node_has_what_the_machine_has(pods: Pods) -> None:
 
 
 def test_a_killed_agent_leaves_no_orphan_and_its_pods_come_back(pods: Pods) -> None:
-    mark = "a-mark-of-this-test"
+    mark = f"mark-{uuid.uuid4().hex}"
     name = pods.run(python(f"import time; time.sleep(999) # {mark}"), restartPolicy="Always")
     once = pods.run(python(f"import time; time.sleep(999) # {mark}"))
     eventually(lambda: pods.is_ready(name) and pods.is_ready(once))

@@ -1,0 +1,62 @@
+"""A pod's place in the node's network: its address, its names, its way to storage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local.node.sandbox.client import SandboxError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local.node.api import Object
+    from local.node.host import Host
+
+__all__ = ["PodNetwork"]
+
+
+class PodNetwork:
+    """Of one pod; `hosts` is the file that its containers resolve names by."""
+
+    def __init__(self, host: Host, uid: str, hosts: Path) -> None:
+        self._host, self._uid, self.hosts = host, uid, hosts
+        self.address = ""
+        self._forwards: list[int] = []
+
+    def join(self, pod: Object, in_memory: list[str]) -> None:
+        """Raises SandboxError, and RuntimeError where no address is left."""
+        about, spec = pod["metadata"], pod["spec"]
+        name = spec.get("hostname") or about["name"]
+        address = self._host.addresses.take()
+        try:
+            listeners = self._host.sandbox.add(
+                self._uid, name, address, self._host.emulator_place(), in_memory
+            )
+        except SandboxError:
+            self._host.addresses.give_back(address)
+            raise
+        self.address = address
+        self._forwards = [self._host.lead_to_storage(each) for each in listeners]
+        self.note(pod)
+        own = f"127.0.0.1 localhost\n{address} {name}"
+        self._host.services.add_pod(self._uid, self.hosts, about["namespace"], own)
+
+    def note(self, pod: Object) -> None:
+        """Put the address into the pod's status, where `fieldRef` looks."""
+        if self.address:
+            own = {"podIP": self.address, "podIPs": [{"ip": self.address}]}
+            pod.setdefault("status", {}).update({**own, "hostIP": "127.0.0.1"})
+
+    def drain(self) -> None:
+        """No new connections, and the idle ones closed."""
+        if self.address:
+            self._host.services.drain(self.address)
+            self._host.sandbox.drain(self._uid)
+
+    def leave(self) -> None:
+        if self.address:
+            self._host.sandbox.remove(self._uid)
+            self._host.services.remove_pod(self._uid, self.address)
+            self._host.addresses.give_back(self.address)
+        for number in self._forwards:
+            self._host.forwarder.stop(number)
