@@ -36,7 +36,21 @@ model_groups := model triton transformer perf dev
 	@$(uv) pip sync -q --python .venv-local/bin/python --require-hashes requirements/local.txt requirements/dev.txt
 	@touch $@
 
-environments := .venv/stamp .venv-model/stamp .venv-local/stamp
+.venv-policy/stamp: .bootstrap/stamp requirements/policy.txt requirements/dev.txt
+	@echo "environment: the policy pack (.venv-policy)"
+	@$(uv) venv -q --clear --python $(PYTHON) .venv-policy
+	@$(uv) pip sync -q --python .venv-policy/bin/python --require-hashes requirements/policy.txt requirements/dev.txt
+	@touch $@
+
+# What the benchmark measures ours against.
+bench_groups := bench dev
+.venv-bench/stamp: .bootstrap/stamp $(bench_groups:%=requirements/%.txt)
+	@echo "environment: KServe's SDK, for the benchmark (.venv-bench)"
+	@$(uv) venv -q --clear --python $(PYTHON) .venv-bench
+	@$(uv) pip sync -q --python .venv-bench/bin/python --require-hashes $(bench_groups:%=requirements/%.txt)
+	@touch $@
+
+environments := .venv/stamp .venv-model/stamp .venv-local/stamp .venv-policy/stamp
 install: $(environments) ## make the environments
 
 # The release that the lock pins: the same source gives the same bytes.
@@ -83,4 +97,4 @@ lock: .bootstrap/stamp ## lock the dependencies with hashes, newer versions only
 	@UV=$(abspath $(uv)) requirements/lock $(LOCK)
 
 clean: ## remove what make made here
-	rm -rf .venv .venv-model .venv-local .bootstrap build .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-model .venv-local .venv-policy .venv-bench .bootstrap build .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
