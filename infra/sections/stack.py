@@ -1,0 +1,65 @@
+"""What a stack has once, and what it has for each model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from infra import types as t
+from infra.rules import broken_rules
+from infra.sections.base import Section
+from infra.sections.cloud import Identity, Storage
+from infra.sections.proof import Jobs, Perf, Verification
+from infra.sections.serving import Predictor, Transformer, Triton
+
+
+class Knative(Section):
+    """The two keys of `config-deployment` that this project owns."""
+
+    managed_by: Annotated[str, Field(pattern="^(configmap|none)$")] = Field(
+        "configmap", description="configmap: patch config-deployment; none: leave it alone"
+    )
+    registries: tuple[t.Registry, ...] = Field(
+        ("nvcr.io",), description="registries whose tags are not resolved, beside those already"
+    )
+    progress_deadline: t.Seconds = Field(
+        "600s", description="how long a revision may take to become ready"
+    )
+
+
+class ModelSettings(Section):
+    """One model as the stack serves it: the stack's defaults with the model's own on top."""
+
+    device: t.Device = Field(t.Device.CPU, description="cpu or gpu")
+    protocol: t.Protocol = Field(t.Protocol.HTTP, description="http or grpc, towards Triton")
+    placement: t.Placement = Field(
+        t.Placement.SEPARATE, description="transformer in its own pods, or beside Triton"
+    )
+    mode: t.Mode = Field(t.Mode.STANDARD, description="Knative or Standard")
+    triton: Triton = Field(Triton(), description="Triton's container and model configuration")
+    predictor: Predictor = Field(Predictor(), description="Triton's pods")
+    transformer: Transformer = Field(Transformer(), description="the image transformer")
+    verification: Verification = Field(Verification(), description="the proof that it answers")
+    perf: Perf = Field(Perf(), description="the load test")
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        broken = broken_rules(self)
+        if broken:
+            raise ValueError("\n".join(broken))
+        return self
+
+
+class StackSettings(Section):
+    """What a stack has once."""
+
+    namespace: t.DnsLabel = Field("models", description="Kubernetes namespace of everything")
+    create_namespace: bool = Field(True, description="false: the namespace is there already")
+    domain: str | None = Field(
+        None, description="KServe's ingress domain; without it URLs are those inside the cluster"
+    )
+    storage: Storage = Field(description="the bucket")
+    identity: Identity = Field(Identity(), description="who pods are to Google Cloud")
+    knative: Knative = Field(Knative(), description="Knative's config-deployment")
+    jobs: Jobs = Field(Jobs(), description="the container of verification and load test")
