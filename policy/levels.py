@@ -1,0 +1,29 @@
+"""Which levels hold for a stack, by its name: `python policy/levels.py STACK` prints the file.
+
+The pack can't choose for itself. The CLI starts it before it says for which stack, keeps each
+rule's level from then on, and takes levels from `--policy-pack-config` alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def is_production(stack: str) -> bool:
+    """Whether a stack's name, plain or as ORGANISATION/PROJECT/STACK, begins or ends with prod."""
+    name = stack.rpartition("/")[2].lower()
+    return name.startswith("prod") or name.endswith("prod")
+
+
+def config_file(stack: str) -> Path:
+    """What to give the CLI as --policy-pack-config."""
+    return HERE / f"config.{'prod' if is_production(stack) else 'dev'}.json"
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python policy/levels.py STACK")
+    print(config_file(sys.argv[1]))
