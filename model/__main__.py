@@ -1,4 +1,4 @@
-"""`python -m model build|show|verify NAME`: a release, from source to the lock."""
+"""`python -m model COMMAND`: a release, from source to the lock, and from one stack to the next."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from model import files, lock, promotion
 from model.signature import Release, ReleaseError, digest
 
 ROOT = Path(__file__).parents[1]
@@ -17,7 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         arguments.run(arguments)
     except ReleaseError as error:
-        print(f"{arguments.name}: {error}", file=sys.stderr)
+        print(f"{arguments.name or arguments.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped; nothing was written", file=sys.stderr)
@@ -28,7 +29,8 @@ def main(argv: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(prog="python -m model", description=__doc__)
-    commands = made.add_subparsers(required=True, metavar="build|show|verify")
+    made.set_defaults(name=None)
+    commands = made.add_subparsers(required=True, metavar="COMMAND", dest="command")
     for run, text in (
         (build, "train, trace and describe; --pin: make it the one that stacks deploy"),
         (show, "what the release says"),
@@ -36,13 +38,19 @@ def parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(run.__name__, help=text, description=text)
         command.add_argument("name", metavar="NAME", help="digits or cifar10")
-        command.add_argument("--out", type=Path, default=ROOT / "build", help="default: build/")
-        command.add_argument("--lock", type=Path, default=ROOT / "models.lock.json")
+        _folders(command)
         command.set_defaults(run=run)
         if run is build:
             command.add_argument("--pin", action="store_true", help="write models.lock.json")
             command.add_argument("--data", type=Path, help="folder with the data, or its archive")
+    for add in (promotion.add_push, promotion.add_pull, promotion.add_prove, promotion.add_prune):
+        _folders(add(commands))
     return made
+
+
+def _folders(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", type=Path, default=ROOT / "build", help="default: build/")
+    command.add_argument("--lock", type=Path, default=ROOT / "models.lock.json")
 
 
 def build(arguments: argparse.Namespace) -> None:
@@ -53,11 +61,12 @@ def build(arguments: argparse.Namespace) -> None:
     built = building.build(building.definition(arguments.name), arguments.data)
     folder = building.write(built, arguments.out)
     if arguments.pin:
-        building.pin(built.release, arguments.lock)
+        lock.pin(arguments.lock, built.release)
+        files.keep(folder, arguments.out)
     print(summary(built.release))
     print(f"written: {folder}" + (f", pinned in {arguments.lock.name}" if arguments.pin else ""))
-    pinned = building.read_lock(arguments.lock).get(built.release.name)
-    if not isinstance(pinned, dict):
+    pinned = lock.read(arguments.lock).get(built.release.name)
+    if pinned is None:
         print(f"not pinned yet; to deploy it: python -m model build {arguments.name} --pin")
     elif pinned["digest"] != digest(built.release.to_json()):
         print(f"{arguments.lock.name} pins another, {pinned['digest'][:16]}; --pin pins this one")
@@ -65,7 +74,7 @@ def build(arguments: argparse.Namespace) -> None:
 
 def show(arguments: argparse.Namespace) -> None:
     """Print what the release says."""
-    path = arguments.out / arguments.name / "release.json"
+    path = arguments.out / arguments.name / files.RELEASE_JSON
     if not path.exists():
         raise ReleaseError(f"not built; run: python -m model build {arguments.name}")
     print(summary(Release.from_json(path.read_bytes())))

@@ -1,4 +1,4 @@
-"""From a definition to a release on disk: train, trace, prove, describe, pin."""
+"""From a definition to a release on disk: train, trace, prove, describe."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import base64
 import hashlib
 import importlib
 import io
-import json
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 from PIL import Image
 
-from model.signature import File, Release, ReleaseError, Sample, digest, lock_entry
+from model import files, lock
+from model.signature import File, Release, ReleaseError, Sample, digest
 from model.trace import outputs, signature, trace
 from model.training import reproducible, tensor, train
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from model.definition import Definition, Images, Pixels
     from model.signature import Preprocessing
 
@@ -112,72 +112,34 @@ def write(built: Built, out: Path) -> Path:
     """Files first, release.json last, each whole or not at all; the folder out/NAME."""
     folder = out / built.release.name
     for name, content in built.files.items():
-        replace(folder / name, content)
-    replace(folder / "release.json", built.release.to_json())
+        files.replace(folder / name, content)
+    files.replace(folder / files.RELEASE_JSON, built.release.to_json())
     return folder
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Write beside, then rename: a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        try:
-            file.write(content)
-            file.flush()
-            Path(file.name).chmod(0o644)
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-
-
-def read_lock(path: Path) -> dict[str, object]:
-    """The lock's models, by name; raises ReleaseError where the file isn't one."""
-    if not path.exists():
-        return {}
-    try:
-        models = json.loads(path.read_text())["models"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ReleaseError(f"{path} can't be read ({error}); git checkout {path.name}") from error
-    return dict(models)
-
-
-def pin(release: Release, path: Path) -> None:
-    """Make this the release that stacks deploy."""
-    models = read_lock(path) | {release.name: lock_entry(release)}
-    text = json.dumps({"schema": 1, "models": models}, indent=1, sort_keys=True) + "\n"
-    replace(path, text.encode())
 
 
 def load(name: str, out: Path) -> Release:
     """A built release; raises ReleaseError if there's none."""
-    path = out / name / "release.json"
+    path = out / name / files.RELEASE_JSON
     if not path.exists():
         raise ReleaseError(f"{path}: not built; run: python -m model build {name}")
     return Release.from_json(path.read_bytes())
 
 
-def verify(name: str, out: Path, lock: Path) -> Release:
+def verify(name: str, out: Path, path: Path) -> Release:
     """Hash every file anew and run the samples; raises ReleaseError on any difference."""
-    release, folder = load(name, out), out / name
-    text = (folder / "release.json").read_bytes()
-    pinned = read_lock(lock).get(name)
-    if isinstance(pinned, dict) and pinned.get("digest") != digest(text):
+    load(name, out)
+    folder = out / name
+    found = digest((folder / files.RELEASE_JSON).read_bytes())
+    pinned = lock.read(path).get(name)
+    if pinned and pinned["digest"] != found:
         raise ReleaseError(
-            f"release {digest(text)[:16]} is not the one that {lock.name} pins, "
-            f"{str(pinned.get('digest'))[:16]}; pin it: python -m model build {name} --pin"
+            f"release {found[:16]} is not the one that {path.name} pins, "
+            f"{pinned['digest'][:16]}; pin it: python -m model build {name} --pin"
         )
-    expected = {"model.pt": release.model.sha256} | {
-        f"warmup/{key}": value for key, value in release.warmup.items()
-    }
-    for file, wanted in expected.items():
-        path = folder / file
-        found = sha256(path.read_bytes()) if path.exists() else "no file"
-        if found != wanted:
-            raise ReleaseError(
-                f"{path}: SHA-256 {found[:16]}, its release says {wanted[:16]}; "
-                f"run: python -m model build {name}"
-            )
+    try:
+        release = files.check(folder, found)
+    except ReleaseError as error:
+        raise ReleaseError(f"{error}; run: python -m model build {name}") from error
     _answer_samples(release, folder / "model.pt")
     return release
 

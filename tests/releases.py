@@ -14,6 +14,7 @@ import numpy as np
 
 from model import build as building
 from model import cifar10
+from model import lock as pins
 from model.__main__ import main as model
 
 ROOT = Path(__file__).parents[1]
@@ -45,7 +46,7 @@ def main() -> None:
     lock, out = TEST_ROOT / "models.lock.json", TEST_ROOT / "build"
     shutil.rmtree(TEST_ROOT, ignore_errors=True)
     shutil.copytree(ROOT / "build" / "digits", out / "digits")
-    building.pin(building.load("digits", out), lock)
+    pins.pin(lock, building.load("digits", out))
     with tempfile.TemporaryDirectory() as data:
         write_cifar(Path(data))
         paths = ["--data", data, "--out", str(out), "--lock", str(lock)]

@@ -1,0 +1,121 @@
+"""Releases by way of a bucket: pushed, pulled, removed by the rule, on a real storage server."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from google.cloud import storage
+
+from local.layout import ROOT
+from model import files, lock, store
+from model.__main__ import main
+from model.signature import ReleaseError
+from tests.local.plugins.names import fresh
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEST_ROOT = ROOT / "build" / "test"
+
+
+@pytest.fixture
+def bucket(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator)
+    return storage.Client(project="local").create_bucket(fresh("artefacts"))
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    shutil.copytree(TEST_ROOT / "build", tmp_path / "build")
+    shutil.copy(TEST_ROOT / "models.lock.json", tmp_path)
+    return tmp_path
+
+
+def digest(root: Path) -> str:
+    return str(lock.read(root / "models.lock.json")["digits"]["digest"])
+
+
+def run(root: Path, *arguments: str) -> int:
+    places = ["--out", str(root / "build"), "--lock", str(root / "models.lock.json")]
+    return main([*arguments, *places])
+
+
+def test_what_was_pushed_here_is_pulled_there_to_the_last_byte(built: Path, bucket: Any) -> None:
+    url = f"gs://{bucket.name}/some/where"
+    assert run(built, "push", "digits", "--to", url) == 0
+    shutil.rmtree(built / "build")
+    assert run(built, "pull", "digits", "--from", url) == 0
+    folder = files.located(built / "build", "digits", digest(built))
+    assert folder == built / "build" / "releases" / "digits" / digest(built)
+    assert files.check(folder, digest(built)).name == "digits"
+
+
+def test_pushing_again_changes_nothing(built: Path, bucket: Any) -> None:
+    for _ in range(2):
+        assert run(built, "push", "digits", "--to", f"gs://{bucket.name}") == 0
+    assert len(list(bucket.list_blobs())) == 3
+
+
+def test_what_another_wrote_is_never_overwritten(
+    built: Path, bucket: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blob = bucket.blob(f"releases/digits/{digest(built)}/model.pt")
+    blob.upload_from_string(b"other")
+    assert run(built, "push", "digits", "--to", f"gs://{bucket.name}") == 1
+    assert "has another content" in capsys.readouterr().err
+    assert blob.download_as_bytes() == b"other"
+    assert not bucket.blob(f"releases/digits/{digest(built)}/release.json").exists()
+
+
+@pytest.mark.parametrize("file", ["model.pt", "release.json"])
+def test_what_was_changed_in_the_bucket_is_refused(built: Path, bucket: Any, file: str) -> None:
+    run(built, "push", "digits", "--to", f"gs://{bucket.name}")
+    bucket.blob(f"releases/digits/{digest(built)}/{file}").upload_from_string(b"{}")
+    shutil.rmtree(built / "build")
+    with pytest.raises(ReleaseError):
+        store.pull("digits", digest(built), f"gs://{bucket.name}", built / "build", print)
+    assert files.located(built / "build", "digits", digest(built)) is None
+
+
+def test_what_was_changed_here_is_not_pushed(built: Path, bucket: Any) -> None:
+    (built / "build" / "digits" / "model.pt").write_bytes(b"changed")
+    assert run(built, "push", "digits", "--to", f"gs://{bucket.name}") == 1
+    assert not list(bucket.list_blobs())
+
+
+def test_what_is_not_there_is_said_in_one_line(
+    built: Path, bucket: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(built / "build")
+    assert run(built, "pull", "--all", "--from", f"gs://{bucket.name}") == 1
+    assert "python -m model push" in capsys.readouterr().err
+    assert run(built, "pull", "--all", "--from", "gs://no-such-bucket-here") == 1
+    assert "gs://no-such-bucket-here: not there" in capsys.readouterr().err
+
+
+def test_old_releases_go_by_the_rule_and_pinned_ones_stay(
+    built: Path, bucket: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = built / "models.lock.json"
+    raw = json.loads(path.read_text())
+    raw["models"]["digits"]["earlier"] = [{"digest": "a" * 64}]
+    path.write_text(json.dumps(raw))
+    (built / "Pulumi.prod.yaml").write_text(
+        f"config: {{kserve-triton:models: {{digits: {{release: {'a' * 12}}}}}}}"
+    )
+    for at, release in enumerate(("a" * 64, "b" * 64, "c" * 64, digest(built))):
+        prefix = f"models/digits/v{at}/digits"
+        bucket.blob(f"{prefix}/1/model.pt").upload_from_string(b"model")
+        config = bucket.blob(f"{prefix}/config.pbtxt")
+        config.metadata = {"release": release}
+        config.upload_from_string(b"config")
+    prune = ["prune", "--bucket", f"gs://{bucket.name}", "--keep", "2", "--stacks", str(built)]
+    assert run(built, *prune) == 0
+    assert "would go: digits v1" in capsys.readouterr().out
+    assert len(list(bucket.list_blobs())) == 8
+    assert run(built, *prune, "--yes") == 0
+    left = {blob.name.split("/")[2] for blob in bucket.list_blobs()}
+    assert left == {"v0", "v2", "v3"}
