@@ -1,0 +1,52 @@
+"""`python -m review`: the comment on standard output; one line and status 1 where it can't be."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from review.comment import comment
+from review.cost import Prices
+from review.escape import STACK, line
+from review.lock import Lock
+from review.preview import Preview
+from review.reading import ReviewError, read
+
+PRICES = Path(__file__).parent / "prices.json"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit status."""
+    parser = argparse.ArgumentParser(prog="python -m review", description=__doc__)
+    parser.add_argument("--preview", type=Path, required=True, help="of pulumi preview --json")
+    parser.add_argument("--stack", required=True, help="the stack's name, without organisation")
+    parser.add_argument("--lock", type=Path, required=True, help="models.lock.json")
+    parser.add_argument("--base-lock", type=Path, required=True, help="the same, of the base")
+    parser.add_argument("--prices", type=Path, default=PRICES, help="the price table")
+    options = parser.parse_args(arguments)
+    try:
+        sys.stdout.buffer.write(_comment(options).encode())
+    except ReviewError as error:
+        print(f"review: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _comment(options: argparse.Namespace) -> str:
+    if not STACK.fullmatch(options.stack):
+        raise ReviewError(
+            f"--stack {line(repr(options.stack), 100)}: allowed: 1 to 100 of A-Z, a-z, 0-9, '_', "
+            "'.' and '-'; the name without organisation and project"
+        )
+    return comment(
+        options.stack,
+        read(options.preview, Preview, "preview"),
+        read(options.lock, Lock, "lock"),
+        read(options.base_lock, Lock, "lock"),
+        read(options.prices, Prices, "price table"),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
