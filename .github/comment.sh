@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Puts a file into the pull request's one comment of this stack: comment.sh STACK FILE.
+# Needs GH_TOKEN, GITHUB_REPOSITORY and PULL_REQUEST, the number.
+set -euo pipefail
+marker="<!-- kserve-triton:review:$1 -->"
+comments="repos/$GITHUB_REPOSITORY/issues/$PULL_REQUEST/comments"
+
+# Somebody else's comment that quotes the marker is not ours to edit.
+mine='.[] | select(.user.login == "github-actions[bot]" and (.body | startswith(env.marker))) | .id'
+id=$(marker=$marker gh api --paginate "$comments" --jq "$mine" | head -n 1)
+
+# GitHub takes 65,536 characters.
+{
+  echo "$marker"
+  grep -vxF -- "$marker" "$2" || true
+} | head -c 65000 | jq -Rs '{body: .}' |
+  if [[ -n $id ]]; then
+    gh api --silent --method PATCH "repos/$GITHUB_REPOSITORY/issues/comments/$id" --input -
+  else
+    gh api --silent --method POST "$comments" --input -
+  fi

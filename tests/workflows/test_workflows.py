@@ -1,0 +1,140 @@
+"""What the linters don't ask of the workflows."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.workflows.files import ACTIONS, ROOT, WORKFLOWS, jobs, load, steps
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STEPS, JOBS = list(steps()), list(jobs())
+SCRIPTS = "\n".join(step["run"] for _, step in STEPS if "run" in step)
+STACKS = ("dev", "prod")
+CREDENTIALS = ("google-github-actions/auth@", "./.github/actions/pulumi")
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_may_do_nothing_but_what_its_jobs_say(path: Path) -> None:
+    assert load(path)["permissions"] == {}
+
+
+@pytest.mark.parametrize(("name", "job"), JOBS, ids=[name for name, _ in JOBS])
+def test_a_job_says_what_it_may_do_and_for_how_long(name: str, job: dict[str, Any]) -> None:
+    assert job["permissions"], name
+    assert job["timeout-minutes"] <= 90, name
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=lambda path: path.stem)
+def test_actions_are_pinned_by_commit_with_their_version_beside(path: Path) -> None:
+    for action in re.findall(r"uses: (.+)", path.read_text()):
+        ours = action == "./.github/actions/pulumi"
+        assert ours or re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
+
+
+def test_an_action_is_used_at_one_version() -> None:
+    texts = [path.read_text() for path in (ROOT / ".github").rglob("*.yml")]
+    pins = set(re.findall(r"uses: (\S+@\S+)", "\n".join(texts)))
+    names = [pin.split("@")[0] for pin in pins]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_a_checkout_leaves_no_token_behind() -> None:
+    checkouts = [step for _, step in STEPS if step.get("uses", "").startswith("actions/checkout@")]
+    assert checkouts
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+def test_scripts_get_values_by_environment_only() -> None:
+    assert "${{" not in SCRIPTS
+
+
+@pytest.mark.parametrize(("name", "job"), JOBS, ids=[name for name, _ in JOBS])
+def test_credentials_are_for_jobs_of_an_environment(name: str, job: dict[str, Any]) -> None:
+    signs_in = any(step.get("uses", "").startswith(CREDENTIALS) for step in job["steps"])
+    assert ("environment" in job) == signs_in == (job["permissions"].get("id-token") == "write")
+
+
+def test_a_pull_request_and_a_drift_check_sign_in_as_the_one_who_only_reads() -> None:
+    for workflow in ("preview.yml", "drift.yml"):
+        for name, job in JOBS:
+            if name.startswith(workflow) and "environment" in job:
+                assert job["environment"].endswith("-preview"), name
+
+
+def test_a_fork_gets_no_preview() -> None:
+    preview = load(ROOT / ".github/workflows/preview.yml")
+    assert "head.repo.full_name == github.repository" in preview["jobs"]["stacks"]["if"]
+    assert preview["jobs"]["preview"]["needs"] == "stacks"
+
+
+def test_prod_follows_dev_and_neither_is_stopped_half_way() -> None:
+    deploy = load(ROOT / ".github/workflows/deploy.yml")
+    assert deploy["jobs"]["prod"]["needs"] == "dev"
+    assert deploy["concurrency"]["cancel-in-progress"] is False
+
+
+def test_the_targets_of_make_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = {name for line in re.findall(r"\bmake (.+)", SCRIPTS) for name in line.split()}
+    targets = {name for name in targets if not re.search(r"[=$\"]", name)} | {"check", "test"}
+    assert ".venv/stamp" in targets
+    missing = {name for name in targets if not re.search(rf"^{re.escape(name)}:", makefile, re.M)}
+    assert not missing
+
+
+def test_the_modules_and_files_that_scripts_run_exist() -> None:
+    modules = set(re.findall(r"python -m ([\w.]+)", SCRIPTS))
+    assert modules == {"review", "model"}
+    assert all((ROOT / module / "__main__.py").exists() for module in modules)
+    scripts = set(re.findall(r"\.github/[\w./]+", SCRIPTS))
+    assert scripts and all((ROOT / script).exists() for script in scripts)
+
+
+def test_the_commands_of_model_exist() -> None:
+    commands = set(re.findall(r"python -m model (\w+)", SCRIPTS))
+    assert commands == {"prove"}
+    text = (ROOT / "model/__main__.py").read_text()
+    assert all(f'"{command}"' in text for command in commands)
+
+
+def test_every_cloud_stack_has_a_configuration_of_the_policy_pack() -> None:
+    assert all((ROOT / f"policy/config.{stack}.json").exists() for stack in STACKS)
+
+
+def test_drift_is_looked_for_in_every_cloud_stack() -> None:
+    drift = load(ROOT / ".github/workflows/drift.yml")
+    assert tuple(drift["jobs"]["drift"]["strategy"]["matrix"]["stack"]) == STACKS
+
+
+def test_the_pulumi_of_the_workflows_is_the_pulumi_of_the_program() -> None:
+    (step,) = [step for _, step in STEPS if step.get("uses", "").startswith("pulumi/actions@")]
+    locked = re.search(r"^pulumi==(\S+)", (ROOT / "requirements/program.txt").read_text(), re.M)
+    assert locked is not None
+    assert step["with"]["pulumi-version"] == locked[1]
+
+
+def test_every_base_of_an_image_is_pinned_by_digest() -> None:
+    images = json.loads((ROOT / ".github/images.json").read_text())["target"]
+    pins = images.pop("bases")["contexts"]
+    bases = set()
+    for image in images.values():
+        text = (ROOT / image["dockerfile"]).read_text()
+        bases |= set(re.findall(r"^FROM (\S+)", text, re.M))
+    assert bases == set(pins)
+    for base, pin in pins.items():
+        assert re.fullmatch(rf"docker-image://{re.escape(base)}@sha256:[0-9a-f]{{64}}", pin)
+
+
+def test_the_images_that_are_built_are_those_that_stacks_name() -> None:
+    images = set(json.loads((ROOT / ".github/images.json").read_text())["target"]) - {"bases"}
+    named = set(re.findall(r"/images/(\w+):", (ROOT / "Pulumi.prod.yaml").read_text()))
+    named |= set(re.findall(r"/images/(\w+)@", (ROOT / "Pulumi.prod.yaml").read_text()))
+    assert named == images
+    for _, job in (entry for entry in JOBS if entry[0].startswith("images.yml")):
+        assert set(job["strategy"]["matrix"]["image"]) == images
