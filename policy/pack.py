@@ -11,14 +11,13 @@ from pulumi_policy import (
     ResourceValidationPolicy,
 )
 
-from policy import access, buckets, workloads
 from policy.rule import Resource, Rule
+from policy.rules import RULES
 
 if TYPE_CHECKING:
     from pulumi_policy import Policy
 
 NAME = "kserve-triton"
-RULES: tuple[Rule, ...] = (*buckets.RULES, *workloads.RULES, *access.RULES)
 
 
 def policies() -> list[Policy]:
