@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from infra.manifests.common import COMPONENT_LABEL
 from infra.monitoring.promql import number, quote, rate
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def gpu_memory(service: Service) -> str:
 
 def replicas(service: Service, component: str) -> str:
     """Pods that answer their scraper."""
-    up = service.series("up", f"component={quote(component)}")
+    up = service.series("up", f"{COMPONENT_LABEL}={quote(component)}")
     return _pods(f"{up} == 1")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from infra.manifests import TRANSFORMER_PORT, Manifest, labels
-from infra.monitoring.service import COMPONENT_LABEL, SERVICE_LABEL, SERVICE_SERIES
+from infra.manifests.common import COMPONENT_LABEL, SERVICE_LABEL, Manifest, labels, pods
+from infra.monitoring.service import SERVICE_SERIES
 from infra.types import Placement
 
 if TYPE_CHECKING:
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from infra.monitoring.service import Service
     from infra.sections import ModelSettings
 
-# Triton's default, and what KServe's runtime says of it in `prometheus.kserve.io/port`.
-TRITON_PORT = 8002
+# Triton's default, which KServe's runtime leaves, and the port that the transformer has for all.
+TRITON_PORT, TRANSFORMER_PORT = 8002, 8080
 PATH = "/metrics"
 # Ten samples in the shortest window that alerts look at.
 INTERVAL = "30s"
@@ -49,7 +49,6 @@ def pod_monitorings(service: Service) -> dict[str, Manifest]:
 
 
 def _pod_monitoring(service: Service, component: str) -> Manifest:
-    found = {SERVICE_LABEL: service.name, COMPONENT_LABEL: component}
     return {
         "metadata": {
             "name": f"{service.name}-{component}",
@@ -57,7 +56,7 @@ def _pod_monitoring(service: Service, component: str) -> Manifest:
             "labels": labels(service.name),
         },
         "spec": {
-            "selector": {"matchLabels": found},
+            "selector": {"matchLabels": pods(service.name, component)},
             "endpoints": [_endpoint(port) for port in _ports(service, component)],
             "targetLabels": {
                 # Named, since the cluster would fill it in, and drift from what is here.

@@ -11,13 +11,9 @@ from infra.types import Device, Placement
 if TYPE_CHECKING:
     from infra.sections import Component, ModelSettings
 
-# Labels of pods that KServe sets, and what they become in series: the name that Prometheus' own
-# example of annotation scraping gives them (`labelmap`), so that one query does for all scrapers.
-SERVICE_LABEL, SERVICE_SERIES = (
-    "serving.kserve.io/inferenceservice",
-    "serving_kserve_io_inferenceservice",
-)
-COMPONENT_LABEL = "component"
+# KServe's label of a pod, by the name that Prometheus' own example of annotation scraping gives it
+# in series (`labelmap`), so that one query does for all scrapers.
+SERVICE_SERIES = "serving_kserve_io_inferenceservice"
 
 
 @dataclass(frozen=True)
