@@ -5,6 +5,7 @@ Shape: PreviewDigest in Pulumi's pkg/display, states as in its deployments (apit
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -150,7 +151,7 @@ def changes(preview: Preview) -> list[Change]:
 
 def _change(urn: str, steps: Iterable[Step]) -> Change | None:
     # Steps of a replacement tell of the same two states; the one that tells most goes first.
-    ordered = sorted(steps, key=lambda step: (-_told(step), step.op, step.model_dump_json()))
+    ordered = sorted(steps, key=lambda step: (-_told(step), step.op, _text(step)))
     kind = _kind({step.op for step in ordered})
     if kind is None:
         return None
@@ -166,6 +167,10 @@ def _change(urn: str, steps: Iterable[Step]) -> Change | None:
     }
     reasons = {reason for step in ordered for reason in step.replace_reasons or ()}
     return Change(urn, kind, old, new, tuple(sorted(paths)), tuple(sorted(reasons)))
+
+
+def _text(step: Step) -> str:
+    return json.dumps(step.model_dump(), sort_keys=True)
 
 
 def _told(step: Step) -> int:

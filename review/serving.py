@@ -141,7 +141,7 @@ def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
 
 def _replicas(value: Any) -> int | None:
     found = quantity(value)
-    return None if found is None else int(min(found, _MOST_REPLICAS))
+    return None if found is None else min(int(found), _MOST_REPLICAS)
 
 
 def _release(name: str, spec: Any) -> str | None:

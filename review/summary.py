@@ -86,6 +86,8 @@ def _switched(model: Model) -> list[str]:
     pairs = [(getattr(old, key), getattr(new, key), words) for key, words in _SWITCHES]
     moved = [words.format(was, now) for was, now, words in pairs if was != now]
     made = [f"moves {', '.join(moved)}"] if moved else []
+    if old.mode != new.mode:
+        made.append(f"changes from {code(old.mode or '')} to {code(new.mode or '')} mode")
     if model.kind is Kind.REPLACE:
         made.append("is taken down and made anew")
     return made

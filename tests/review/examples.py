@@ -1,0 +1,100 @@
+"""A comment for each kind of change, as files that people can read: docs/review/.
+
+Written anew by `.venv/bin/python -m tests.review.examples`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from review.__main__ import PRICES
+from review.comment import comment
+from review.cost import Prices
+from review.lock import Lock
+from review.preview import Preview
+from review.reading import read
+from tests.review.locks import entry, lock
+from tests.review.stacks import Pods, Setting, preview, short, stack
+
+DOCS = Path(__file__).parents[2] / "docs" / "review"
+FIRST, SECOND = short("first"), short("second")
+DIGITS = Setting(digest=FIRST, predictor=Pods(high=3), transformer=Pods(memory="1Gi", high=3))
+ON_GPU = replace(DIGITS, gpu="nvidia-l4", predictor=Pods(cpu="4", memory="8Gi", low=2, high=8))
+LOCK = lock(digits=entry(FIRST))
+BETTER = lock(digits=entry(SECOND, accuracy=0.9722, earlier=[entry(FIRST)]))
+WIDER = lock(
+    digits=entry(
+        SECOND,
+        accuracy=0.9519,
+        inputs=[{"name": "INPUT__0", "dtype": "FP32", "dims": [3, 64, 64]}],
+        preprocessing={"width": 64, "height": 64, "mean": [0.5], "std": [0.5]},
+        proven={},
+        earlier=[entry(FIRST)],
+    )
+)
+BACK = lock(digits=entry(FIRST, earlier=[entry(SECOND, accuracy=0.9722)]))
+
+
+@dataclass(frozen=True)
+class Example:
+    """What a comment is made of; the lock's default is one that does not change."""
+
+    preview: dict[str, Any]
+    lock: dict[str, Any] = field(default_factory=lambda: LOCK)
+    base: dict[str, Any] = field(default_factory=lambda: LOCK)
+
+
+def _moved(new: Setting, *, old: Setting = DIGITS, retain: bool = True) -> dict[str, Any]:
+    return preview(stack(old, retain=retain), stack(new, retain=retain))
+
+
+RELEASED = replace(DIGITS, digest=SECOND)
+DIAGNOSTICS = (
+    {
+        "severity": "error",
+        "message": "releases that can't be deployed:\n  digits: it is built but not pinned in "
+        "models.lock.json; run: python -m model build digits --pin",
+    },
+    {"severity": "warning", "message": "this uses a plugin of the project's own"},
+)
+EXAMPLES = {
+    "first-deployment": Example(preview({}, stack(DIGITS)), base=lock()),
+    "no-change": Example(preview(stack(DIGITS), stack(DIGITS))),
+    "new-release": Example(_moved(RELEASED), BETTER),
+    "incompatible-release": Example(_moved(replace(RELEASED, tensors="3, 64, 64")), WIDER),
+    "rollback": Example(_moved(DIGITS, old=RELEASED), BACK, BETTER),
+    "cpu-to-gpu": Example(_moved(ON_GPU)),
+    "replicas-and-cost": Example(
+        _moved(replace(ON_GPU, predictor=Pods(cpu="4", memory="8Gi", low=4, high=16)), old=ON_GPU)
+    ),
+    "http-to-grpc": Example(_moved(replace(DIGITS, grpc=True))),
+    "mode-change": Example(_moved(replace(DIGITS, mode="Standard"))),
+    "bucket-and-model-removed": Example(
+        preview(stack(DIGITS, retain=False), stack(bucket=False)), lock()
+    ),
+    "failed-preview": Example({"diagnostics": list(DIAGNOSTICS)}),
+}
+
+
+def render(example: Example) -> str:
+    """Its comment, on stack prod, at the project's prices."""
+    return comment(
+        "prod",
+        Preview.model_validate(example.preview),
+        Lock.model_validate(example.lock),
+        Lock.model_validate(example.base),
+        read(PRICES, Prices, "price table"),
+    )
+
+
+def main() -> None:
+    """Write all."""
+    DOCS.mkdir(parents=True, exist_ok=True)
+    for name, example in EXAMPLES.items():
+        (DOCS / f"{name}.md").write_text(render(example))
+
+
+if __name__ == "__main__":
+    main()
