@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import subprocess
 import sys
@@ -70,9 +71,12 @@ class Pack:
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Pack]:
     """Start the pack from a folder that is not its own; stop it in the end."""
-    # No -u: the CLI's language host doesn't ask Python for it either.
     command = [sys.executable, str(PACK), ENGINE]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+    # The CLI's language host doesn't ask Python for unbuffered output.
+    environment = {key: each for key, each in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             said, _, _ = select.select([process.stdout], [], [], PATIENCE_SECONDS)

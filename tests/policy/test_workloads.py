@@ -27,6 +27,7 @@ UNPINNED = [
     "registry.example/triton",
     "registry.example/triton@sha256:0123",
     "registry.example/triton" + DIGEST.upper(),
+    "registry.example/triton" + DIGEST + "0",
     DIGEST,
     "",
 ]
@@ -54,6 +55,11 @@ def test_no_tag_passes_for_a_digest(image: str) -> None:
 )
 def test_any_name_with_a_digest_is_pinned(name: str) -> None:
     assert broken(JOB, job(containers=[container(image=name + DIGEST)])) == {}
+
+
+def test_a_container_of_a_pod_needs_an_image_of_its_own() -> None:
+    (message,) = broken(JOB, job(containers=[container(image=None)]))["images-by-digest"]
+    assert message.startswith("spec.template.spec.containers[main]: image unset is not pinned")
 
 
 def test_a_runtime_version_alone_is_a_tag() -> None:
