@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -97,10 +99,12 @@ def test_the_modules_and_files_that_scripts_run_exist() -> None:
 
 
 def test_the_commands_of_model_exist() -> None:
-    commands = set(re.findall(r"python -m model (\w+)", SCRIPTS))
-    assert commands == {"prove"}
-    text = (ROOT / "model/__main__.py").read_text()
-    assert all(f'"{command}"' in text for command in commands)
+    commands = set(re.findall(r"python -m model (\w+ --\w+)", SCRIPTS))
+    assert commands == {"prove --stack"}
+    for command, option in (each.split() for each in commands):
+        run = [sys.executable, "-m", "model", command, "--help"]
+        said = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        assert option in said
 
 
 def test_every_cloud_stack_has_a_configuration_of_the_policy_pack() -> None:

@@ -1,0 +1,33 @@
+"""An environment's ground, once for each: where stacks keep what they know, and who may act."""
+
+import sys
+from pathlib import Path
+
+# The kinds of value and their messages are those of the program in the folder above.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import pulumi
+
+from bootstrap import permissions
+from bootstrap.account import Account, AccountArgs
+from bootstrap.artefacts import Artefacts, ArtefactsArgs
+from bootstrap.federation import Federation, FederationArgs
+from bootstrap.services import Services, ServicesArgs
+from bootstrap.settings import load
+from bootstrap.state import State, StateArgs
+
+settings, environment = load(), pulumi.get_stack()
+services = Services("services", ServicesArgs(settings.project))
+ready = pulumi.ResourceOptions(depends_on=services.enabled)
+state = State("state", StateArgs(settings.project, settings.location), ready)
+artefacts = Artefacts("artefacts", ArtefactsArgs(settings), ready)
+federation = Federation("github", FederationArgs(settings, environment), ready)
+accounts = {
+    name: Account(name, AccountArgs(settings, wanted, federation, state, artefacts), ready)
+    for name, wanted in permissions.of(environment).items()
+}
+
+for name, account in accounts.items():
+    pulumi.export(name, account.settings)
+pulumi.export("state", state.url)
+pulumi.export("secretsProvider", state.secrets_provider)

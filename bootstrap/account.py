@@ -1,0 +1,136 @@
+"""A Google service account that jobs of one GitHub environment act as, and what it may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi_gcp import kms, projects, serviceaccount, storage
+
+from bootstrap.artefacts import READ
+
+if TYPE_CHECKING:
+    from bootstrap.artefacts import Artefacts
+    from bootstrap.federation import Federation
+    from bootstrap.permissions import Permissions
+    from bootstrap.settings import Settings
+    from bootstrap.state import State
+
+
+@dataclass(frozen=True)
+class AccountArgs:
+    """What it may do, and on what."""
+
+    settings: Settings
+    permissions: Permissions
+    federation: Federation
+    state: State
+    artefacts: Artefacts
+
+
+class Account(pulumi.ComponentResource):
+    """Without a key: a job proves to be one of its environment's, for an hour."""
+
+    settings: pulumi.Output[dict[str, Any]]
+
+    def __init__(
+        self, name: str, args: AccountArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("kserve-triton:bootstrap:Account", name, None, opts)
+        self._name, self._args = name, args
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._account = serviceaccount.Account(
+            f"{name}-account",
+            account_id=f"kserve-triton-{name}",
+            project=args.settings.project,
+            display_name=f"Jobs of GitHub environment {args.permissions.environment}",
+            opts=self._child,
+        )
+        serviceaccount.IAMMember(
+            f"{name}-jobs",
+            service_account_id=self._account.name,
+            role="roles/iam.workloadIdentityUser",
+            member=args.federation.jobs_of(args.permissions.environment),
+            opts=self._child,
+        )
+        self._on_project()
+        self._on_stores()
+        self.settings = self._settings()
+        self.register_outputs({"settings": self.settings})
+
+    def _on_project(self) -> None:
+        wanted, settings = self._args.permissions, self._args.settings
+        own = projects.IAMCustomRole(
+            f"{self._name}-role",
+            role_id=f"kserveTriton{self._name.capitalize()}",
+            title=f"kserve-triton: {self._name}",
+            project=settings.project,
+            permissions=list(wanted.own),
+            opts=self._child,
+        )
+        for role in wanted.project:
+            self._project_role(role.rpartition("/")[2], role)
+        self._project_role("own", own.name)
+        # The bucket is the stack's and may not be there yet; but it has its name.
+        bucket = f"projects/_/buckets/{settings.models_bucket}"
+        self._project_role(
+            "models",
+            wanted.models,
+            {
+                "title": "only models",
+                "expression": f'resource.name == "{bucket}" || '
+                f'resource.name.startsWith("{bucket}/")',
+            },
+        )
+
+    def _project_role(
+        self,
+        name: str,
+        role: pulumi.Input[str],
+        condition: projects.IAMMemberConditionArgsDict | None = None,
+    ) -> None:
+        projects.IAMMember(
+            f"{self._name}-{name}",
+            project=self._args.settings.project,
+            role=role,
+            member=self._account.member,
+            condition=condition,
+            opts=self._child,
+        )
+
+    def _on_stores(self) -> None:
+        wanted, state, artefacts = self._args.permissions, self._args.state, self._args.artefacts
+        storage.BucketIAMMember(
+            f"{self._name}-state",
+            bucket=state.bucket,
+            role=wanted.state,
+            member=self._account.member,
+            opts=self._child,
+        )
+        # Who makes a stack encrypts its data key, once; jobs only read it.
+        kms.CryptoKeyIAMMember(
+            f"{self._name}-key",
+            crypto_key_id=state.key,
+            role="roles/cloudkms.cryptoKeyDecrypter",
+            member=self._account.member,
+            opts=self._child,
+        )
+        artefacts.grant_releases(self._name, self._account.member, READ)
+        artefacts.grant_images(self._name, self._account.member, wanted.images)
+
+    def _settings(self) -> pulumi.Output[dict[str, Any]]:
+        """What a workflow needs to know, as the variable STACK_SETTINGS of the environment."""
+        settings = self._args.settings
+        return pulumi.Output.from_input(
+            {
+                "provider": self._args.federation.provider,
+                "account": self._account.email,
+                "project": settings.project,
+                "cluster": settings.cluster,
+                "clusterLocation": settings.cluster_location,
+                "state": self._args.state.url,
+                "artefacts": self._args.artefacts.url,
+                "registry": settings.registry,
+            }
+        )

@@ -1,0 +1,93 @@
+"""An environment's configuration, read once into a frozen typed value."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pulumi
+from pydantic import AfterValidator, ValidationError
+
+from infra import google
+from infra import types as t
+from infra.sections import Section
+from infra.settings import ConfigError, Problem, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "kserve-triton-bootstrap:"
+
+
+def _matching(pattern: str, allowed: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"allowed: {allowed}")
+        return value
+
+    return AfterValidator(check)
+
+
+# Keys and images, unlike buckets, have other names for several regions at once.
+Region = Annotated[str, _matching("|".join(google.REGIONS), "one region, such as europe-west4")]
+# What GitHub and Google take, and so nothing that ends the text of a condition.
+Repository = Annotated[str, _matching(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", "owner/name")]
+Branch = Annotated[str, _matching(r"[A-Za-z0-9._/-]+", "letters, digits, '.', '_', '/' and '-'")]
+Cluster = Annotated[
+    str, _matching(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", "1 to 40 of a-z, 0-9 and '-'")
+]
+Place = Annotated[str, _matching(r"[a-z]+-[a-z]+[0-9]+(-[a-z])?", "a region, or a zone in one")]
+
+
+class Settings(Section):
+    """One environment: its project, who deploys to it, and the cluster that serves."""
+
+    project: t.Project
+    location: Region
+    repository: Repository
+    repository_id: t.Count
+    branch: Branch = "main"
+    cluster: Cluster
+    cluster_location: Place
+    models_bucket: t.Bucket
+    release_authors: tuple[t.Member, ...] = ()
+    image_readers: tuple[t.Member, ...] = ()
+
+    @property
+    def registry(self) -> str:
+        """Where images are pushed to and pulled from."""
+        return f"{self.location}-docker.pkg.dev/{self.project}/images"
+
+
+def load() -> Settings:
+    """The running stack's settings; raises pulumi.RunError, which is shown as it is."""
+    config = pulumi.runtime.config.CONFIG.get()
+    found = {
+        key.removeprefix(PREFIX): decode(value)
+        for key, value in config.items()
+        if key.startswith(PREFIX)
+    }
+    try:
+        return parse(found)
+    except ConfigError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def parse(found: Mapping[str, Any]) -> Settings:
+    """Typed settings of a stack file's values; raises ConfigError with every problem."""
+    try:
+        return Settings.model_validate(found)
+    except ValidationError as error:
+        lines = [f"  {PREFIX}{_problem(item)}" for item in error.errors()]
+        head = f"{len(lines)} wrong in this environment's configuration; nothing was touched:"
+        raise ConfigError("\n".join([head, *lines])) from None
+
+
+def _problem(error: Any) -> str:
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "missing":
+        return f"{key}: missing; set it: pulumi config set {key} VALUE"
+    if error["type"] == "extra_forbidden":
+        return f"{key}: unknown; Pulumi.yaml names those that there are"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return str(Problem(key, error["input"], message))

@@ -1,0 +1,56 @@
+"""Where stacks of the environment keep their state, and the key of their secrets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_gcp import kms
+
+from bootstrap.buckets import DAY_SECONDS, private_bucket
+
+
+@dataclass(frozen=True)
+class StateArgs:
+    """The environment's project and region."""
+
+    project: str
+    location: str
+
+
+class State(pulumi.ComponentResource):
+    """Protected: without them nobody knows what the stacks made, nor can read their secrets."""
+
+    bucket: pulumi.Output[str]
+    url: pulumi.Output[str]
+    key: pulumi.Output[str]
+    secrets_provider: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: StateArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("kserve-triton:bootstrap:State", name, None, opts)
+        options = pulumi.ResourceOptions(parent=self, protect=True)
+        bucket = private_bucket(
+            f"{name}-bucket", f"{args.project}-state", args.project, args.location, options
+        )
+        ring = kms.KeyRing(
+            f"{name}-keys",
+            name="kserve-triton",
+            project=args.project,
+            location=args.location,
+            opts=options,
+        )
+        key = kms.CryptoKey(
+            f"{name}-key",
+            name="state",
+            key_ring=ring.id,
+            # New secrets get a new version; old versions stay, since old state is read with them.
+            rotation_period=f"{90 * DAY_SECONDS}s",
+            opts=options,
+        )
+        self.bucket = bucket.name
+        self.url = pulumi.Output.concat("gs://", self.bucket)
+        self.key = key.id
+        self.secrets_provider = pulumi.Output.concat("gcpkms://", key.id)
+        self.register_outputs({"url": self.url, "secretsProvider": self.secrets_provider})

@@ -1,0 +1,182 @@
+"""What an environment is given, as the engine recorded it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from bootstrap import permissions
+from tests.bootstrap.program import POOL, ROOT, run
+from tests.workflows.files import WORKFLOWS
+
+ONLY_MODELS = (
+    'resource.name == "projects/_/buckets/kserve-triton-dev-models" || '
+    'resource.name.startsWith("projects/_/buckets/kserve-triton-dev-models/")'
+)
+
+
+def test_buckets_are_private_versioned_and_never_emptied() -> None:
+    buckets = run().of("Bucket")
+    assert {each["name"] for each in buckets.values()} == {
+        "kserve-triton-dev-state",
+        "kserve-triton-dev-releases",
+    }
+    for bucket in buckets.values():
+        assert bucket["uniformBucketLevelAccess"] is True
+        assert bucket["publicAccessPrevention"] == "enforced"
+        assert bucket["versioning"] == {"enabled": True}
+        assert bucket["softDeletePolicy"]["retentionDurationSeconds"] == 30 * 86400
+        assert bucket["forceDestroy"] is False
+
+
+def test_what_states_and_secrets_hang_on_is_protected() -> None:
+    assert run().protected == {"state-bucket", "state-keys", "state-key"}
+
+
+def test_nothing_is_anybodys() -> None:
+    members = {str(resource.inputs.get("member")) for resource in run().resources}
+    assert not {"allUsers", "allAuthenticatedUsers"} & members
+
+
+def test_no_keys_of_accounts_are_made() -> None:
+    types = {resource.typ for resource in run().resources}
+    assert not [each for each in types if "serviceaccount/key" in each.lower()]
+
+
+def test_no_role_is_as_wide_as_a_project() -> None:
+    roles = {str(resource.inputs.get("role")) for resource in run().resources}
+    assert not {"roles/owner", "roles/editor", "roles/viewer"} & roles
+    assert "roles/container.admin" not in roles
+
+
+def test_secrets_have_a_key_that_rotates() -> None:
+    key = run().one("CryptoKey")
+    assert key["rotationPeriod"] == f"{90 * 86400}s"
+
+
+def test_images_keep_their_tags() -> None:
+    images = run().one("Repository")
+    assert images["dockerConfig"] == {"immutableTags": True}
+    assert images["format"] == "DOCKER"
+
+
+def test_only_this_repository_gets_in_and_deploys_from_its_branch() -> None:
+    provider = run("prod").one("WorkloadIdentityPoolProvider")
+    assert provider["attributeCondition"] == (
+        'assertion.repository == "someone/kserve-triton"'
+        ' && assertion.repository_id == "4711"'
+        ' && (assertion.environment == "prod-preview"'
+        ' || assertion.environment == "prod" && assertion.ref == "refs/heads/main")'
+    )
+    assert provider["attributeMapping"]["attribute.environment"] == "assertion.environment"
+    assert provider["oidc"] == {"issuerUri": "https://token.actions.githubusercontent.com"}
+
+
+@pytest.mark.parametrize(
+    ("account", "environment"), [("deploy", "dev"), ("preview", "dev-preview")]
+)
+def test_an_account_is_acted_as_by_jobs_of_one_environment(account: str, environment: str) -> None:
+    bound = run("dev").of("IAMMember")[f"{account}-jobs"]
+    assert bound["role"] == "roles/iam.workloadIdentityUser"
+    assert (
+        bound["member"]
+        == f"principalSet://iam.googleapis.com/{POOL}/attribute.environment/{environment}"
+    )
+    assert f"kserve-triton-{account}@" in bound["serviceAccountId"]
+
+
+def test_deploying_is_allowed_what_the_program_makes_and_no_more() -> None:
+    engine = run()
+    assert engine.grants("deploy") == {
+        ("roles/container.developer", ""),
+        ("roles/iam.serviceAccountAdmin", ""),
+        ("projects/kserve-triton-dev/roles/kserveTritonDeploy", ""),
+        ("roles/storage.admin", ONLY_MODELS),
+        ("roles/storage.objectUser", ""),
+        ("roles/storage.objectViewer", ""),
+        ("roles/cloudkms.cryptoKeyDecrypter", ""),
+        ("roles/artifactregistry.writer", ""),
+    }
+    assert engine.of("BucketIAMMember")["deploy-state"]["bucket"] == "kserve-triton-dev-state"
+
+
+def test_previewing_reads_and_nothing_else() -> None:
+    engine = run()
+    assert engine.grants("preview") == {
+        ("roles/container.viewer", ""),
+        ("projects/kserve-triton-dev/roles/kserveTritonPreview", ""),
+        ("roles/storage.objectViewer", ONLY_MODELS),
+        ("roles/storage.objectViewer", ""),
+        ("roles/cloudkms.cryptoKeyDecrypter", ""),
+        ("roles/artifactregistry.reader", ""),
+    }
+    own = engine.of("IAMCustomRole")["preview-role"]["permissions"]
+    assert all(re.search(r"\.get(IamPolicy)?$", permission) for permission in own)
+
+
+def test_what_workflows_need_to_know_is_exported() -> None:
+    exports = run().exports
+    text = "\n".join(path.read_text() for path in [*WORKFLOWS, *ROOT.glob(".github/actions/*/*")])
+    used = set(re.findall(r"fromJSON\((?:inputs\.settings|vars\.STACK_SETTINGS)\)\.(\w+)", text))
+    assert used == set(exports["deploy"]) == set(exports["preview"])
+    assert exports["deploy"]["provider"] == f"{POOL}/providers/actions"
+    assert exports["deploy"]["state"] == "gs://kserve-triton-dev-state"
+    assert exports["secrets"].startswith("gcpkms://")
+
+
+def test_images_are_where_the_stacks_files_look_for_them() -> None:
+    for stack in ("dev", "prod"):
+        project = f"kserve-triton-{stack}"
+        registry = run(stack, {"project": project}).exports["deploy"]["registry"]
+        config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+        assert config["kserve-triton:transformer"]["image"].startswith(f"{registry}/transformer")
+        assert config["kserve-triton:jobs"]["image"].startswith(f"{registry}/jobs")
+
+
+def test_authors_add_releases_and_can_replace_none() -> None:
+    engine = run(changes={"releaseAuthors": ["group:authors@example.com"]})
+    grants = [
+        each["role"]
+        for each in engine.of("BucketIAMMember").values()
+        if each["member"] == "group:authors@example.com"
+    ]
+    assert sorted(grants) == ["roles/storage.objectCreator", "roles/storage.objectViewer"]
+
+
+def test_the_names_of_all_resources_are_those_that_states_know() -> None:
+    # Another name is another resource: a bucket replaced, an identity gone.
+    found = {
+        f"{resource.typ.rpartition(':')[2]} {resource.name}"
+        for resource in run().resources
+        if "bootstrap" not in resource.typ
+    }
+    apis = "artifactregistry cloudkms cloudresourcemanager container iam iamcredentials storage sts"
+    expected = {f"Service services-{api}" for api in apis.split()} | {
+        "Bucket state-bucket",
+        "KeyRing state-keys",
+        "CryptoKey state-key",
+        "Bucket artefacts-releases",
+        "Repository artefacts-images",
+        "WorkloadIdentityPool github-pool",
+        "WorkloadIdentityPoolProvider github-provider",
+    }
+    for account in permissions.of("dev"):
+        expected |= {
+            f"Account {account}-account",
+            f"IAMMember {account}-jobs",
+            f"IAMCustomRole {account}-role",
+            f"IAMMember {account}-own",
+            f"IAMMember {account}-models",
+            f"BucketIAMMember {account}-state",
+            f"CryptoKeyIAMMember {account}-key",
+            f"BucketIAMMember artefacts-releases-objectViewer-{account}",
+            f"RepositoryIamMember artefacts-images-{account}",
+        }
+    expected |= {
+        "IAMMember deploy-container.developer",
+        "IAMMember deploy-iam.serviceAccountAdmin",
+        "IAMMember preview-container.viewer",
+    }
+    assert found == expected

@@ -1,0 +1,69 @@
+"""Wrong values of an environment are refused, each with its key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bootstrap.federation import condition
+from bootstrap.settings import Settings, parse
+from infra.settings import ConfigError
+from tests.bootstrap.program import CONFIG, ROOT, run
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("project", "Shop", 'project: found "Shop"; allowed: 6 to 30'),
+        ("location", "EU", 'location: found "EU"; allowed: one region'),
+        ("repository", "name", 'repository: found "name"; allowed: owner/name'),
+        ("repository", 'a/b" || true', "repository: found"),
+        ("branch", 'main" || true', "branch: found"),
+        ("repositoryId", 0, "repositoryId: found 0;"),
+        ("cluster", "Serving", 'cluster: found "Serving"; allowed: 1 to 40'),
+        ("clusterLocation", "EU", 'clusterLocation: found "EU"; allowed: a region, or a zone'),
+        ("modelsBucket", "google", "modelsBucket: found"),
+        ("releaseAuthors", ["allUsers"], 'releaseAuthors.0: found "allUsers"; nothing here'),
+        ("projekt", "x", "projekt: unknown"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(key: str, value: Any, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(CONFIG | {key: value})
+    assert f"kserve-triton-bootstrap:{said}" in str(caught.value)
+
+
+def test_all_that_is_missing_is_named_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse({})
+    assert "7 wrong" in str(caught.value)
+    assert "cluster: missing; set it: pulumi config set cluster VALUE" in str(caught.value)
+
+
+def test_a_wrong_environment_makes_nothing() -> None:
+    with pytest.raises(pulumi.RunError, match="nothing was touched"):
+        run(changes={"repository": "name"})
+
+
+def test_every_key_is_declared_where_pulumi_looks() -> None:
+    declared = yaml.safe_load((ROOT / "bootstrap/Pulumi.yaml").read_text())["config"]
+    assert list(declared) == [field.alias for field in Settings.model_fields.values()]
+    optional = {name for name, schema in declared.items() if "default" in schema}
+    required = {field.alias for field in Settings.model_fields.values() if field.is_required()}
+    assert optional == set(declared) - required
+
+
+@given(st.text(), st.text())
+def test_no_name_changes_the_meaning_of_the_condition(repository: str, branch: str) -> None:
+    try:
+        settings = parse(CONFIG | {"repository": repository, "branch": branch})
+    except ConfigError:
+        return
+    written = condition(settings, "dev")
+    assert written.count('"') == 10
+    assert "\\" not in written
