@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MODE = "serving.kserve.io/deploymentMode"
 ACCELERATOR, SPOT = "cloud.google.com/gke-accelerator", "cloud.google.com/gke-spot"
 GIB = Decimal(2**30)
-_QUANTITY = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
+_QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 # Kubernetes' suffixes of quantities.
 _FACTORS = {
     "m": Decimal("0.001"),
