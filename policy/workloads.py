@@ -82,7 +82,7 @@ RULES = (
     Rule(
         "images-by-digest",
         "What runs is what was reviewed: images are named by their content.",
-        "pin it as NAME@sha256:DIGEST, for Triton with predictor.model.image",
+        "pin it as NAME@sha256:DIGEST: triton.image, transformer.image or jobs.image",
         _by_digest,
     ),
     Rule(

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -60,3 +61,22 @@ def test_a_configuration_sets_only_what_a_rule_knows(path: Path) -> None:
     known = {rule.name: {"enforcementLevel", *rule.schema} for rule in RULES}
     for name, value in json.loads(path.read_text()).items():
         assert isinstance(value, str) or set(value) <= known[name]
+
+
+def test_the_page_has_each_rule_and_its_levels() -> None:
+    page = (levels.HERE.parent / "docs" / "policy.md").read_text()
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in page.splitlines()
+        if "|" in line
+    ]
+    said = {row[0].strip("`"): (row[2], row[3]) for row in rows if len(row) == 4}
+    prod, dev = (json.loads(levels.config_file(stack).read_text()) for stack in ("prod", "dev"))
+    for name in NAMES:
+        assert said[name] == (_level(prod, name), _level(dev, name))
+
+
+def _level(config: dict[str, Any], name: str) -> str:
+    """What the CLI makes of a configuration: `all`, unless a rule has a level of its own."""
+    own = config.get(name, {})
+    return str(own if isinstance(own, str) else own.get("enforcementLevel", config["all"]))
