@@ -118,8 +118,7 @@ def test_whole_bounds_are_found_however_they_are_written() -> None:
 def test_only_the_services_own_failures_are_errors() -> None:
     first = matched(selectors(q.error_ratio(service()))[0])
     assert first["status"] == "5.."
-    first = matched(selectors(q.error_ratio(service(**without_transformer())))[0])
-    assert first["reason"] == "CANCELED"
+    assert q.error_ratio(service(**without_transformer())).count('reason!="CANCELED"') == 2
 
 
 def test_replicas_are_counted_once_whatever_ports_they_have() -> None:
