@@ -61,28 +61,32 @@ class Account(pulumi.ComponentResource):
 
     def _on_project(self) -> None:
         wanted, settings = self._args.permissions, self._args.settings
-        own = projects.IAMCustomRole(
-            f"{self._name}-role",
-            role_id=f"kserveTriton{self._name.capitalize()}",
-            title=f"kserve-triton: {self._name}",
-            project=settings.project,
-            permissions=list(wanted.own),
-            opts=self._child,
-        )
         for role in wanted.project:
             self._project_role(role.rpartition("/")[2], role)
-        self._project_role("own", own.name)
+        self._project_role("own", self._role("own", wanted.own))
         # The bucket is the stack's and may not be there yet; but it has its name.
         bucket = f"projects/_/buckets/{settings.models_bucket}"
         self._project_role(
             "models",
-            wanted.models,
+            self._role("models", wanted.models),
             {
                 "title": "only models",
                 "expression": f'resource.name == "{bucket}" || '
                 f'resource.name.startsWith("{bucket}/")',
             },
         )
+
+    def _role(self, name: str, permissions: tuple[str, ...]) -> pulumi.Output[str]:
+        """A role of just these permissions."""
+        made: pulumi.Output[str] = projects.IAMCustomRole(
+            f"{self._name}-role-{name}",
+            role_id=f"kserveTriton.{self._name}.{name}",
+            title=f"kserve-triton: {self._name}, {name}",
+            project=self._args.settings.project,
+            permissions=list(permissions),
+            opts=self._child,
+        ).name
+        return made
 
     def _project_role(
         self,

@@ -23,14 +23,34 @@ _RBAC = tuple(
 )
 
 
+_READ_MODELS = tuple(
+    f"storage.{what}"
+    for what in ("buckets.get", "buckets.getIamPolicy", "objects.get", "objects.list")
+)
+_MANAGE_MODELS = tuple(
+    f"storage.{what}"
+    for what in (
+        "buckets.delete",
+        "buckets.setIamPolicy",
+        "buckets.update",
+        "objects.create",
+        "objects.delete",
+        "objects.update",
+    )
+)
+
+
 @dataclass(frozen=True)
 class Permissions:
-    """Roles by what they are granted on; `own` are the permissions of a role made here."""
+    """Roles, by what they are granted on; `own` and `models` are of roles made here.
+
+    `own` holds in the project, `models` for the stack's bucket and what is in it.
+    """
 
     environment: str
     project: tuple[str, ...]
     own: tuple[str, ...]
-    models: str
+    models: tuple[str, ...]
     state: str
     images: str
 
@@ -42,22 +62,17 @@ def of(environment: str) -> dict[str, Permissions]:
             environment=environment,
             # Kubernetes objects; pods' Google accounts and who may act as them.
             project=("roles/container.developer", "roles/iam.serviceAccountAdmin"),
-            # A bucket that isn't there yet has no name that a condition could be about.
+            # To make a bucket is asked of the project, where no condition can be about its name.
             own=("storage.buckets.create", *_RBAC),
-            models="roles/storage.admin",
+            models=_READ_MODELS + _MANAGE_MODELS,
             state="roles/storage.objectUser",
             images="roles/artifactregistry.writer",
         ),
         "preview": Permissions(
             environment=f"{environment}-preview",
             project=("roles/container.viewer",),
-            own=(
-                "iam.serviceAccounts.get",
-                "iam.serviceAccounts.getIamPolicy",
-                "storage.buckets.get",
-                "storage.buckets.getIamPolicy",
-            ),
-            models="roles/storage.objectViewer",
+            own=("iam.serviceAccounts.get", "iam.serviceAccounts.getIamPolicy"),
+            models=_READ_MODELS,
             state="roles/storage.objectViewer",
             images="roles/artifactregistry.reader",
         ),

@@ -85,7 +85,7 @@ class Monitor(pulumi.runtime.mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
         if request.protect:
             self.mocks.protected.add(request.name)
-        return super().RegisterResource(request)
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
 def run(environment: str = "dev", changes: dict[str, Any] | None = None) -> Recorder:

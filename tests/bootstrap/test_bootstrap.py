@@ -48,7 +48,7 @@ def test_no_keys_of_accounts_are_made() -> None:
 def test_no_role_is_as_wide_as_a_project() -> None:
     roles = {str(resource.inputs.get("role")) for resource in run().resources}
     assert not {"roles/owner", "roles/editor", "roles/viewer"} & roles
-    assert "roles/container.admin" not in roles
+    assert not {"roles/container.admin", "roles/storage.admin"} & roles
 
 
 def test_secrets_have_a_key_that_rotates() -> None:
@@ -92,8 +92,8 @@ def test_deploying_is_allowed_what_the_program_makes_and_no_more() -> None:
     assert engine.grants("deploy") == {
         ("roles/container.developer", ""),
         ("roles/iam.serviceAccountAdmin", ""),
-        ("projects/kserve-triton-dev/roles/kserveTritonDeploy", ""),
-        ("roles/storage.admin", ONLY_MODELS),
+        ("projects/kserve-triton-dev/roles/kserveTriton.deploy.own", ""),
+        ("projects/kserve-triton-dev/roles/kserveTriton.deploy.models", ONLY_MODELS),
         ("roles/storage.objectUser", ""),
         ("roles/storage.objectViewer", ""),
         ("roles/cloudkms.cryptoKeyDecrypter", ""),
@@ -102,18 +102,26 @@ def test_deploying_is_allowed_what_the_program_makes_and_no_more() -> None:
     assert engine.of("BucketIAMMember")["deploy-state"]["bucket"] == "kserve-triton-dev-state"
 
 
+def test_the_bucket_that_deploying_manages_is_the_stacks_own() -> None:
+    made = run().of("IAMCustomRole")
+    anywhere = made["deploy-role-own"]["permissions"]
+    assert [each for each in anywhere if each.startswith("storage.")] == ["storage.buckets.create"]
+    assert "storage.buckets.setIamPolicy" in made["deploy-role-models"]["permissions"]
+
+
 def test_previewing_reads_and_nothing_else() -> None:
     engine = run()
     assert engine.grants("preview") == {
         ("roles/container.viewer", ""),
-        ("projects/kserve-triton-dev/roles/kserveTritonPreview", ""),
-        ("roles/storage.objectViewer", ONLY_MODELS),
+        ("projects/kserve-triton-dev/roles/kserveTriton.preview.own", ""),
+        ("projects/kserve-triton-dev/roles/kserveTriton.preview.models", ONLY_MODELS),
         ("roles/storage.objectViewer", ""),
         ("roles/cloudkms.cryptoKeyDecrypter", ""),
         ("roles/artifactregistry.reader", ""),
     }
-    own = engine.of("IAMCustomRole")["preview-role"]["permissions"]
-    assert all(re.search(r"\.get(IamPolicy)?$", permission) for permission in own)
+    for role in ("own", "models"):
+        made = engine.of("IAMCustomRole")[f"preview-role-{role}"]["permissions"]
+        assert all(re.search(r"\.(get|getIamPolicy|list)$", permission) for permission in made)
 
 
 def test_what_workflows_need_to_know_is_exported() -> None:
@@ -166,7 +174,8 @@ def test_the_names_of_all_resources_are_those_that_states_know() -> None:
         expected |= {
             f"Account {account}-account",
             f"IAMMember {account}-jobs",
-            f"IAMCustomRole {account}-role",
+            f"IAMCustomRole {account}-role-own",
+            f"IAMCustomRole {account}-role-models",
             f"IAMMember {account}-own",
             f"IAMMember {account}-models",
             f"BucketIAMMember {account}-state",

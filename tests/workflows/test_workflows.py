@@ -94,7 +94,7 @@ def test_the_modules_and_files_that_scripts_run_exist() -> None:
     modules = set(re.findall(r"python -m ([\w.]+)", SCRIPTS))
     assert modules == {"review", "model"}
     assert all((ROOT / module / "__main__.py").exists() for module in modules)
-    scripts = set(re.findall(r"\.github/[\w./]+", SCRIPTS))
+    scripts = set(re.findall(r"(?:\.github|policy)/[\w/]+\.\w+", SCRIPTS))
     assert scripts and all((ROOT / script).exists() for script in scripts)
 
 
@@ -107,8 +107,12 @@ def test_the_commands_of_model_exist() -> None:
         assert option in said
 
 
-def test_every_cloud_stack_has_a_configuration_of_the_policy_pack() -> None:
-    assert all((ROOT / f"policy/config.{stack}.json").exists() for stack in STACKS)
+def test_nothing_is_previewed_or_deployed_without_the_policies() -> None:
+    commands = re.findall(r"pulumi (?:preview|up)(?:\\\n|[^\n])*", SCRIPTS)
+    assert len(commands) == 3
+    for command in commands:
+        assert "--policy-pack policy" in command
+        assert '--policy-pack-config "$(python3 policy/levels.py' in command
 
 
 def test_drift_is_looked_for_in_every_cloud_stack() -> None:
