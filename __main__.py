@@ -5,13 +5,15 @@ import pulumi
 from infra import stack
 from infra.identity import Identity, IdentityArgs
 from infra.knative import KnativeConfig, KnativeConfigArgs
-from infra.manifests import knative_features
+from infra.manifests.scaling import knative_features
 from infra.model_repository import ModelRepository, ModelRepositoryArgs
 from infra.namespace import Namespace, NamespaceArgs
 from infra.preflight import preflight
 
-settings, artefacts = preflight()
-repository = ModelRepository("models", ModelRepositoryArgs(settings.stack.storage, artefacts))
+settings, releases = preflight()
+repository = ModelRepository(
+    "models", ModelRepositoryArgs(settings.stack.storage, releases.stored(settings.models))
+)
 knative = KnativeConfig(
     "knative", KnativeConfigArgs(settings.stack.knative, knative_features(settings.models.values()))
 )
@@ -29,7 +31,7 @@ identity = Identity(
         after=[repository, namespace],
     ),
 )
-served = stack.serve(settings, artefacts, repository, after=[knative, namespace, identity])
+served = stack.serve(settings, releases, repository, after=[knative, namespace, identity])
 
 pulumi.export("bucket", repository.bucket)
 pulumi.export("models", served.models)

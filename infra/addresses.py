@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from infra.manifests.inference_service import CANARY
 from infra.types import Mode, Placement, Protocol
 
 if TYPE_CHECKING:
@@ -34,6 +35,13 @@ def predictor_url(name: str, namespace: str, settings: ModelSettings) -> str | N
         return None
     host = service_host(name, namespace, "predictor")
     return f"{host}:80" if settings.protocol is Protocol.GRPC else f"http://{host}"
+
+
+def canary_host(name: str, namespace: str, mode: Mode) -> str:
+    """The canary's own Service: by Knative's tag of the newest revision, or KServe's own."""
+    if mode is Mode.KNATIVE:
+        return f"latest-{service_host(name, namespace, 'predictor')}"
+    return service_host(name, namespace, f"{CANARY}-predictor")
 
 
 def predict_url(name: str, namespace: str, settings: ModelSettings, domain: str | None) -> str:

@@ -1,35 +1,39 @@
-"""One model served: its release, its InferenceService."""
+"""One model served: its releases, its InferenceService, and what protects its pods."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 
 from infra.addresses import predict_url
 from infra.kubernetes import KubernetesObject
-from infra.manifests import inference_service, labels, release_map_name
+from infra.manifests.cache import local_model_cache
+from infra.manifests.common import labels, release_map_name
+from infra.manifests.inference_service import inference_service
+from infra.manifests.protection import disruption_budgets, network_policies, split_service
+from infra.types import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.releases import Artefact
-    from infra.sections import ModelSettings
+    from infra.manifests.inference_service import Serving
+    from infra.sections import Network
 
 MODE = 'metadata.annotations["serving.kserve.io/deploymentMode"]'
 
 
 @dataclass(frozen=True)
 class InferenceArgs:
-    """What is served, how, where; `objects` are what must be in the bucket before."""
+    """What is served and to whom; `objects` are what must be in the bucket before."""
 
-    artefact: Artefact
-    settings: ModelSettings
-    namespace: str
+    stable: Serving
+    canary: Serving | None
     domain: str | None
-    storage_uri: str
+    network: Network
+    annotations: dict[str, str]
     objects: Sequence[pulumi.Resource] = field(default=())
 
 
@@ -43,9 +47,17 @@ class Inference(pulumi.ComponentResource):
         self, name: str, args: InferenceArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("kserve-triton:index:Inference", name, None, opts)
-        self.url = predict_url(name, args.namespace, args.settings, args.domain)
-        release = self._release(args.artefact, args.namespace)
-        manifest = inference_service(args.artefact, args.settings, args.namespace, args.storage_uri)
+        stable, canary = args.stable, args.canary
+        settings, namespace = stable.settings, stable.namespace
+        self.url = predict_url(name, namespace, settings, args.domain)
+        servings = [stable, canary] if canary else [stable]
+        before = [self._release(each) for each in servings]
+        before += [self._cache(each) for each in servings if settings.predictor.cache_node_group]
+        if canary and settings.mode is Mode.STANDARD:
+            split = split_service(name, namespace, settings)
+            before.append(self._object(f"{name}-split", "v1", "Service", split))
+        manifest = inference_service(stable, canary)
+        manifest["metadata"]["annotations"] |= args.annotations
         self.service = CustomResource(
             name,
             api_version="serving.kserve.io/v1beta1",
@@ -54,29 +66,45 @@ class Inference(pulumi.ComponentResource):
             spec=manifest["spec"],
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[release, *args.objects],
+                depends_on=[*before, *args.objects],
                 # KServe refuses to change the mode; the name allows only one of it at a time.
                 replace_on_changes=[MODE],
                 delete_before_replace=True,
             ),
         )
+        self._guard(args)
         self.register_outputs({"url": self.url})
 
-    def _release(self, artefact: Artefact, namespace: str) -> KubernetesObject:
+    def _release(self, serving: Serving) -> KubernetesObject:
         """Named by content and immutable, so that running pods keep the one they began with."""
-        name = release_map_name(artefact)
-        return KubernetesObject(
-            name,
-            "v1",
-            "ConfigMap",
-            {
-                "metadata": {
-                    "name": name,
-                    "namespace": namespace,
-                    "labels": labels(artefact.name),
-                },
-                "data": {"release.json": artefact.text},
-                "immutable": True,
+        name = release_map_name(serving.artefact)
+        manifest = {
+            "metadata": {
+                "name": name,
+                "namespace": serving.namespace,
+                "labels": labels(serving.name),
             },
-            pulumi.ResourceOptions(parent=self),
-        )
+            "data": {"release.json": serving.artefact.text},
+            "immutable": True,
+        }
+        return self._object(name, "v1", "ConfigMap", manifest)
+
+    def _cache(self, serving: Serving) -> KubernetesObject:
+        manifest = local_model_cache(serving)
+        name = manifest["metadata"]["name"]
+        return self._object(name, "serving.kserve.io/v1alpha1", "LocalModelCache", manifest)
+
+    def _guard(self, args: InferenceArgs) -> None:
+        stable = args.stable
+        name, namespace, settings = stable.name, stable.namespace, stable.settings
+        for each, manifest in disruption_budgets(name, namespace, settings).items():
+            self._object(each, "policy/v1", "PodDisruptionBudget", manifest)
+        if args.network.enabled:
+            policies = network_policies(name, namespace, settings, args.network)
+            for each, manifest in policies.items():
+                self._object(each, "networking.k8s.io/v1", "NetworkPolicy", manifest)
+
+    def _object(
+        self, name: str, version: str, kind: str, manifest: dict[str, Any]
+    ) -> KubernetesObject:
+        return KubernetesObject(name, version, kind, manifest, pulumi.ResourceOptions(parent=self))

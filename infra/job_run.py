@@ -8,29 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from infra.job_manifests import JOB_MARGIN_SECONDS, job
 from infra.kubernetes import KubernetesObject
-from infra.manifests import labels
+from infra.manifests.common import labels
+from infra.manifests.jobs import JOB_MARGIN_SECONDS, job
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.releases import Artefact
+    from infra.manifests.inference_service import Serving
+    from infra.manifests.jobs import Task
     from infra.sections import Jobs
 
 
 @dataclass(frozen=True)
 class JobRunArgs:
-    """`config` is its job.json, `seconds` how long it means to take, `after` what must be there."""
+    """`config` is its job.json, `after` what must be there."""
 
-    name: str
-    command: str
+    task: Task
     config: dict[str, Any]
-    seconds: int
-    artefact: Artefact
+    serving: Serving
     jobs: Jobs
-    namespace: str
-    service_account: str | None = None
     after: Sequence[pulumi.Resource] = field(default=())
 
 
@@ -41,36 +38,28 @@ class JobRun:
     succeeded: pulumi.Output[bool]
 
     def __init__(self, args: JobRunArgs, parent: pulumi.Resource) -> None:
+        task, serving = args.task, args.serving
         settings = KubernetesObject(
-            args.name,
+            task.name,
             "v1",
             "ConfigMap",
             {
                 "metadata": {
-                    "name": args.name,
-                    "namespace": args.namespace,
-                    "labels": labels(args.artefact.name),
+                    "name": task.name,
+                    "namespace": serving.namespace,
+                    "labels": labels(serving.name),
                 },
                 "data": {"job.json": json.dumps(args.config, indent=1)},
                 "immutable": True,
             },
             pulumi.ResourceOptions(parent=parent),
         )
-        manifest = job(
-            args.name,
-            args.command,
-            args.artefact,
-            args.jobs,
-            args.namespace,
-            args.seconds,
-            args.service_account,
-        )
-        seconds = args.seconds + JOB_MARGIN_SECONDS
+        seconds = task.seconds + JOB_MARGIN_SECONDS
         self.resource = KubernetesObject(
-            args.name,
+            task.name,
             "batch/v1",
             "Job",
-            manifest,
+            job(task, serving, args.jobs),
             pulumi.ResourceOptions(
                 parent=parent,
                 depends_on=[settings, *args.after],

@@ -38,12 +38,14 @@ class KubernetesObject(pulumi.CustomResource):
         return found
 
 
-def existing_config_map(name: str, identity: str, parent: pulumi.Resource) -> KubernetesObject:
+def existing_object(
+    name: str,
+    api_version: str,
+    kind: str,
+    identity: str,
+    outputs: dict[str, Any],
+    parent: pulumi.Resource,
+) -> KubernetesObject:
     """One that is there already, as `namespace/name`; only read."""
-    return KubernetesObject(
-        name,
-        "v1",
-        "ConfigMap",
-        {"data": None, "metadata": None},
-        pulumi.ResourceOptions(parent=parent, id=identity),
-    )
+    options = pulumi.ResourceOptions(parent=parent, id=identity)
+    return KubernetesObject(name, api_version, kind, outputs | {"metadata": None}, options)

@@ -13,7 +13,7 @@ from infra import access
 from infra.releases import MODELS, RESULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     from infra.releases import Artefact
@@ -27,18 +27,16 @@ UPLOAD_FLOOR_SECONDS = 240
 
 @dataclass(frozen=True)
 class ModelRepositoryArgs:
-    """The bucket's settings, and what it holds by model."""
+    """The bucket's settings, and what it must hold."""
 
     storage: Storage
-    artefacts: Mapping[str, Artefact]
+    artefacts: Iterable[Artefact]
 
 
 class ModelRepository(pulumi.ComponentResource):
     """A private bucket with `models/NAME/VERSION/NAME/{config.pbtxt,1/model.pt}`."""
 
     bucket: pulumi.Output[str]
-    uris: dict[str, str]
-    objects: dict[str, list[pulumi.Resource]]
 
     def __init__(
         self, name: str, args: ModelRepositoryArgs, opts: pulumi.ResourceOptions | None = None
@@ -48,13 +46,16 @@ class ModelRepository(pulumi.ComponentResource):
         self._bucket = self._make_bucket()
         self.bucket = self._bucket.name
         self._grant()
-        # Plain text, not the bucket's output: a preview can then dry-run what names it.
-        self.uris = {
-            model: f"gs://{args.storage.bucket}/{artefact.prefix}"
-            for model, artefact in args.artefacts.items()
-        }
-        self.objects = {model: self._upload(artefact) for model, artefact in args.artefacts.items()}
-        self.register_outputs({"bucket": self.bucket, "uris": self.uris})
+        self._objects = {each.prefix: self._upload(each) for each in args.artefacts}
+        self.register_outputs({"bucket": self.bucket})
+
+    def uri(self, artefact: Artefact) -> str:
+        """Plain text, not the bucket's output: a preview can then dry-run what names it."""
+        return f"gs://{self._storage.bucket}/{artefact.prefix}"
+
+    def objects(self, artefact: Artefact) -> list[pulumi.Resource]:
+        """What must be there before an artefact is served; nothing for what isn't kept here."""
+        return self._objects.get(artefact.prefix, [])
 
     def _make_bucket(self) -> storage.Bucket:
         wanted = self._storage
@@ -117,6 +118,8 @@ class ModelRepository(pulumi.ComponentResource):
             name=f"{artefact.prefix}/{path}",
             source=asset,
             content_type="application/octet-stream",
+            # By which old releases are told apart when they are removed.
+            metadata={"release": artefact.digest},
             opts=pulumi.ResourceOptions(
                 parent=self,
                 custom_timeouts=pulumi.CustomTimeouts(create=f"{seconds}s"),

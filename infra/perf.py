@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from infra.job_manifests import key, load_config, result_path
 from infra.job_run import JobRun, JobRunArgs
+from infra.manifests.jobs import Task, key, load_config, result_path
 
 if TYPE_CHECKING:
-    from infra.releases import Artefact
-    from infra.sections import Jobs, ModelSettings
+    from collections.abc import Sequence
+
+    from infra.manifests.inference_service import Serving
+    from infra.sections import Jobs
     from infra.verification import Verification
 
 
 @dataclass(frozen=True)
 class PerfTestArgs:
-    """What is loaded, and against what it is judged; `bucket` takes the result if it is kept."""
+    """What is loaded, after which proofs; `bucket` takes the result if it is kept."""
 
-    artefact: Artefact
-    settings: ModelSettings
+    serving: Serving
     jobs: Jobs
-    namespace: str
     bucket: str
-    verification: Verification
+    verifications: Sequence[Verification]
 
 
 class PerfTest(pulumi.ComponentResource):
@@ -37,21 +37,19 @@ class PerfTest(pulumi.ComponentResource):
         self, name: str, args: PerfTestArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("kserve-triton:index:PerfTest", name, None, opts)
-        perf = args.settings.perf
-        proven = args.verification.key
-        identity = key(proven, perf.model_dump(mode="json"))
-        result = result_path(args.bucket, args.artefact, identity) if perf.upload else None
+        serving = args.serving
+        perf = serving.settings.perf
+        proven = [verification.key for verification in args.verifications]
+        identity = key(*proven, perf.model_dump(mode="json"))
+        result = result_path(args.bucket, serving.artefact, identity) if perf.upload else None
+        account = args.jobs.service_account
         test = JobRun(
             JobRunArgs(
-                name=f"{name}-{identity}",
-                command="load",
-                config=load_config(args.artefact, args.settings, args.namespace, result),
-                seconds=perf.duration_seconds,
-                artefact=args.artefact,
+                task=Task(f"{name}-{identity}", "load", perf.duration_seconds, account),
+                config=load_config(serving, result),
+                serving=serving,
                 jobs=args.jobs,
-                namespace=args.namespace,
-                service_account=args.jobs.service_account,
-                after=[args.verification.job.resource],
+                after=[verification.job.resource for verification in args.verifications],
             ),
             self,
         )

@@ -12,16 +12,19 @@ from infra.render import RenderError
 from infra.settings import ConfigError, Settings
 
 if TYPE_CHECKING:
-    from infra.releases import Artefact
+    from infra.releases import Releases
 
 
-def preflight() -> tuple[Settings, dict[str, Artefact]]:
+def preflight() -> tuple[Settings, Releases]:
     """The stack's settings, and its releases from the project's folder, where Pulumi runs this.
 
     Raises pulumi.RunError, which is shown as it is.
     """
     try:
         settings = Settings.load()
-        return settings, releases.load(settings.models, Path.cwd())
+        found = releases.load(settings.models, Path.cwd(), settings.stack.promotion)
     except (ConfigError, releases.ReleasesError, RenderError) as error:
         raise pulumi.RunError(str(error)) from None
+    if settings.stack.promotion.override:
+        pulumi.log.warn(f"promotion.override: {settings.stack.promotion.override}")
+    return settings, found

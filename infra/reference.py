@@ -9,7 +9,7 @@ import json
 from enum import Enum
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
@@ -46,8 +46,13 @@ def _rows(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str
 
 
 def _section(field: FieldInfo) -> type[BaseModel] | None:
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    """The section that a field is, or may be."""
+    if get_origin(field.annotation) is tuple:
+        return None
+    for kind in (field.annotation, *get_args(field.annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
 
 
 def _default(field: FieldInfo) -> str:
@@ -81,14 +86,19 @@ def declarations() -> dict[str, dict[str, Any]]:
             # A declared key needs a value, and this one may have none.
             continue
         section = _section(field)
-        entry: dict[str, Any] = {
-            "type": "object" if section else _TYPES.get(str(field.annotation), "string"),
-            "description": field.description,
-        }
+        entry: dict[str, Any] = {"type": _type(field), "description": field.description}
+        if entry["type"] == "array":
+            entry["items"] = {"type": "string"}
         if field.default is not PydanticUndefined:
             entry["default"] = {} if section else _plain(field.default)
         made[field.alias or name] = entry
     return made | {"models": {"type": "object", "description": MODELS}}
+
+
+def _type(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is tuple:
+        return "array"
+    return "object" if _section(field) else _TYPES.get(str(field.annotation), "string")
 
 
 def project(text: str) -> str:

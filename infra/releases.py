@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from infra.containers import misfit
 from infra.render import LABELS, config_pbtxt, labels_txt
+from infra.types import Placement
+from model.files import BUILD, RELEASE_JSON, check, located
 from model.signature import Release, ReleaseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from infra.sections import ModelSettings
+    from infra.sections import ModelSettings, Promotion
 
 # Folders of the bucket: releases, and results of load tests.
 MODELS, RESULTS = "models/", "perf/"
@@ -69,22 +71,44 @@ class Artefact:
         return {f"{self.name}/config.pbtxt": self.config} | labels
 
 
-def load(models: Mapping[str, ModelSettings], root: Path) -> dict[str, Artefact]:
-    """Every model's artefact, checked to the last byte; `root` has models.lock.json and build/.
+@dataclass(frozen=True)
+class Releases:
+    """What each model serves, and what some try out beside it; by model."""
+
+    stable: Mapping[str, Artefact]
+    canary: Mapping[str, Artefact]
+
+    def stored(self, models: Mapping[str, ModelSettings]) -> list[Artefact]:
+        """What the bucket must hold: all but models that come as an image."""
+        found = [*self.stable.values(), *self.canary.values()]
+        return [each for each in found if models[each.name].storage_uri is None]
+
+
+def load(models: Mapping[str, ModelSettings], root: Path, promotion: Promotion) -> Releases:
+    """Every model's artefacts, checked to the last byte; `root` has models.lock.json and build/.
 
     Raises ReleasesError with all problems.
     """
     lock = _lock(root / "models.lock.json")
-    artefacts: dict[str, Artefact] = {}
+    stable: dict[str, Artefact] = {}
+    canary: dict[str, Artefact] = {}
     problems = []
     for name, settings in models.items():
+        wanted = [(stable, settings.release)]
+        if settings.canary:
+            wanted.append((canary, settings.canary.release))
         try:
-            artefacts[name] = _artefact(name, settings, lock, root)
+            for where, digest in wanted:
+                entry = _entry(name, digest, lock, root)
+                _proven(name, entry, promotion)
+                where[name] = _artefact(name, entry["digest"], settings, root)
+            if name in canary:
+                _check_canary(stable[name], canary[name], settings)
         except (ReleasesError, ReleaseError) as error:
             problems.append(f"  {name}: {error}")
     if problems:
         raise ReleasesError("\n".join(["releases that can't be deployed:", *problems]))
-    return artefacts
+    return Releases(stable, canary)
 
 
 def _lock(path: Path) -> dict[str, Any]:
@@ -103,40 +127,84 @@ def _lock(path: Path) -> dict[str, Any]:
     return models
 
 
-def _artefact(name: str, settings: ModelSettings, lock: Mapping[str, Any], root: Path) -> Artefact:
-    build, pin = f"python -m model build {name}", f"python -m model build {name} --pin"
-    folder = root / "build" / name
-    path = folder / "release.json"
-    pinned = lock.get(name, {}).get("digest")
-    if pinned is None:
-        where = "is built but not pinned" if path.exists() else "is neither built nor pinned"
-        raise ReleasesError(f"it {where} in models.lock.json; run: {pin}")
-    if not path.exists() or not (folder / "model.pt").exists():
-        raise ReleasesError(f"models.lock.json pins {pinned[:SHORT]}, not built here; run: {build}")
-    text = path.read_text()
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    if digest != pinned:
+def _entry(name: str, wanted: str | None, lock: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """What the lock says of the current release, or of the one whose digest begins so."""
+    if name not in lock:
+        built = (root / BUILD / name / RELEASE_JSON).exists()
+        where = "is built but not pinned" if built else "is neither built nor pinned"
         raise ReleasesError(
-            f"built is {digest[:SHORT]}, models.lock.json pins {pinned[:SHORT]}; "
-            f"pin what is built: {pin}, or build what is pinned: git checkout, then {build}"
+            f"it {where} in models.lock.json; run: python -m model build {name} --pin"
         )
-    release = Release.from_json(text.encode())
-    _check_files(release, folder, build)
+    entries = [lock[name], *lock[name].get("earlier", ())]
+    found = [each for each in entries if wanted is None or each["digest"].startswith(wanted)]
+    if not found:
+        known = ", ".join(each["digest"][:SHORT] for each in entries)
+        raise ReleasesError(f"release: found {wanted}; allowed: one in models.lock.json, {known}")
+    return dict(found[0])
+
+
+def _proven(name: str, entry: Mapping[str, Any], promotion: Promotion) -> None:
+    """A release passed the load test of the stack before, unless somebody says why not."""
+    stack = promotion.requires
+    if stack is None or promotion.override:
+        return
+    verdict = entry.get("proven", {}).get(stack, {}).get("verdict", "none")
+    if verdict != "pass":
+        raise ReleasesError(
+            f"release {entry['digest'][:SHORT]} has no pass from {stack}'s load test in "
+            f"models.lock.json (found {verdict}); deploy it there, then record it: "
+            f"pulumi stack output --json --stack {stack} | python -m model prove --stack {stack}; "
+            "or say why it goes without: pulumi config set --path promotion.override REASON"
+        )
+
+
+def _artefact(name: str, pinned: str, settings: ModelSettings, root: Path) -> Artefact:
+    build = f"python -m model build {name}"
+    folder = located(root / BUILD, name, pinned)
+    if folder is None:
+        raise ReleasesError(_absent(name, pinned, root))
+    text = (folder / RELEASE_JSON).read_text()
+    try:
+        release = check(folder, pinned)
+    except ReleaseError as error:
+        raise ReleasesError(f"{error} after the build; run: {build}") from error
     reason = misfit(release.torch, settings.triton.container)
     if reason:
         raise ReleasesError(reason)
-    return Artefact(release, digest, text, folder, config_pbtxt(release, settings))
+    return Artefact(release, pinned, text, folder, config_pbtxt(release, settings))
 
 
-def _check_files(release: Release, folder: Path, build: str) -> None:
-    expected = {"model.pt": release.model.sha256} | {
-        f"warmup/{name}": sha256 for name, sha256 in release.warmup.items()
-    }
-    for name, sha256 in expected.items():
-        with (folder / name).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != sha256:
-            raise ReleasesError(
-                f"{folder.name}/{name} has SHA-256 {found[:SHORT]}, its release says "
-                f"{sha256[:SHORT]}: it was changed after the build; run: {build}"
-            )
+def _absent(name: str, pinned: str, root: Path) -> str:
+    """What is here instead of the pinned release, and how to get that."""
+    build = f"python -m model build {name}"
+    pull = f"python -m model pull {name} --release {pinned[:SHORT]} --from URL"
+    path = root / BUILD / name / RELEASE_JSON
+    if not path.exists():
+        return f"models.lock.json pins {pinned[:SHORT]}, not built here; run: {build}, or {pull}"
+    built = hashlib.sha256(path.read_bytes()).hexdigest()[:SHORT]
+    return (
+        f"built is {built}, models.lock.json pins {pinned[:SHORT]}; "
+        f"pin what is built: {build} --pin, or get what is pinned: {pull}"
+    )
+
+
+def _check_canary(stable: Artefact, canary: Artefact, settings: ModelSettings) -> None:
+    """One transformer in front of both must suit both; raises ReleasesError."""
+    if stable.digest == canary.digest:
+        raise ReleasesError(
+            f"canary.release: found {canary.digest[:SHORT]}, the one that is served already; "
+            "allowed: another, or no canary"
+        )
+    separate = settings.transformer.enabled and settings.placement is Placement.SEPARATE
+    one, other = stable.release, canary.release
+    differ = [
+        field
+        for field in ("inputs", "outputs", "preprocessing", "labels")
+        if getattr(one, field) != getattr(other, field)
+    ]
+    if separate and differ:
+        raise ReleasesError(
+            f"canary.release: {canary.digest[:SHORT]} differs from {stable.digest[:SHORT]} in "
+            f"{', '.join(differ)}, and one transformer serves both; allowed: a release that agrees "
+            "in these, or placement collocated"
+        )

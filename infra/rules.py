@@ -36,12 +36,19 @@ BACKEND_PARAMETERS: dict[str, type] = {
 def broken_rules(model: ModelSettings) -> list[str]:
     """Every rule that these settings break, as `key: found x; allowed: y`."""
     broken = [*_device_rules(model), *_transformer_rules(model), *_parameter_rules(model)]
+    broken += _canary_rules(model)
     for name, component in (("predictor", model.predictor), ("transformer", model.transformer)):
         broken += _scaling_rules(name, component, model.mode)
     return broken
 
 
 def _device_rules(model: ModelSettings) -> list[str]:
+    if model.predictor.gpu_sharing and model.predictor.gpus > 1:
+        # GKE schedules no pod with more than one shared GPU.
+        return [
+            f"predictor.gpus: found {model.predictor.gpus} with gpuSharing; allowed: 1 there, or "
+            "no gpuSharing"
+        ]
     if model.triton.gpus and model.device is Device.CPU:
         return [f"triton.gpus: found {list(model.triton.gpus)} on device cpu; allowed: none there"]
     over = [gpu for gpu in model.triton.gpus if gpu >= model.predictor.gpus]
@@ -85,6 +92,25 @@ def _transformer_rules(model: ModelSettings) -> list[str]:
     return broken
 
 
+def _canary_rules(model: ModelSettings) -> list[str]:
+    if model.canary is None:
+        return []
+    broken = []
+    if model.storage_uri:
+        broken.append(
+            "canary: found one with storageUri, an image of one release; allowed: none, or the "
+            "bucket"
+        )
+    alone = not model.transformer.enabled or model.placement is Placement.COLLOCATED
+    if model.mode is Mode.STANDARD and alone and model.canary.traffic_percent:
+        broken.append(
+            f"canary.trafficPercent: found {model.canary.traffic_percent} in mode Standard without "
+            "a transformer in pods of its own, which would split the traffic; allowed: 0, "
+            "placement separate, or mode Knative"
+        )
+    return broken
+
+
 def _amount(quantity: str) -> float:
     """A checked Kubernetes quantity as a number."""
     digits = quantity.rstrip("kMGTim")
@@ -101,6 +127,11 @@ def _scaling_rules(name: str, component: Component, mode: Mode) -> list[str]:
     if mode is Mode.STANDARD and component.min_replicas == 0:
         broken.append(
             f"{name}.minReplicas: found 0 in mode Standard; allowed: 1 or more, or mode Knative"
+        )
+    if component.idle_seconds and (mode is Mode.STANDARD or component.min_replicas):
+        broken.append(
+            f"{name}.idleSeconds: found {component.idle_seconds} where nothing scales to zero; "
+            "allowed: 0, or mode Knative with minReplicas 0"
         )
     if mode is Mode.STANDARD and component.container_concurrency:
         broken.append(

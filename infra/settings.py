@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PROJECT = "kserve-triton"
 # Sections that a model may override, the rest of the stack's keys being the stack's alone.
 PER_MODEL = frozenset(field.alias or name for name, field in ModelSettings.model_fields.items())
+# What only makes sense for one model.
+MODEL_ONLY = frozenset({"release", "canary", "storageUri"})
 _STACK = frozenset(field.alias or name for name, field in StackSettings.model_fields.items())
 
 
@@ -66,6 +68,10 @@ class Settings:
             Problem(key, raw[key], f"unknown; allowed: {', '.join(sorted(_known()))}")
             for key in raw
             if key not in _known()
+        ]
+        problems += [
+            Problem(key, raw[key], f"allowed: for one model only, as models.NAME.{key}")
+            for key in sorted(MODEL_ONLY & set(raw))
         ]
         stack, wrong = _stack(raw)
         models, wrong_models = _models(raw)
@@ -115,7 +121,7 @@ def _stack(raw: Mapping[str, Any]) -> tuple[StackSettings | None, list[Problem]]
 
 
 def _models(raw: Mapping[str, Any]) -> tuple[dict[str, ModelSettings], list[Problem]]:
-    shared = {key: value for key, value in raw.items() if key in PER_MODEL}
+    shared = {key: value for key, value in raw.items() if key in PER_MODEL - MODEL_ONLY}
     overrides = raw.get("models")
     if not isinstance(overrides, dict) or not overrides:
         found = _MISSING if overrides is None else overrides

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from infra.inference import Inference, InferenceArgs
+from infra.manifests.inference_service import Serving
+from infra.manifests.jobs import canary_config, verify_config
 from infra.perf import PerfTest, PerfTestArgs
+from infra.types import Mode
 from infra.verification import Verification, VerificationArgs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from infra.model_repository import ModelRepository
-    from infra.releases import Artefact
-    from infra.sections import ModelSettings
+    from infra.releases import Artefact, Releases
     from infra.settings import Settings
 
 
@@ -30,62 +30,85 @@ class Served:
 
 def serve(
     settings: Settings,
-    artefacts: Mapping[str, Artefact],
+    releases: Releases,
     repository: ModelRepository,
     after: list[pulumi.Resource],
 ) -> Served:
     """Each model by itself, side by side, once namespace and Knative are as they must be."""
-    models, perf = {}, {}
-    for name, artefact in artefacts.items():
-        one = settings.models[name]
-        uri = repository.uris[name]
-        options = pulumi.ResourceOptions(depends_on=after)
-        inference = Inference(
-            name,
-            InferenceArgs(
-                artefact,
-                one,
-                settings.stack.namespace,
-                settings.stack.domain,
-                uri,
-                repository.objects[name],
-            ),
-            options,
-        )
-        verification = _verify(settings, artefact, one, uri, inference, options)
-        models[name] = {
-            "digest": artefact.digest,
-            "storageUri": uri,
+    served = Served({}, {})
+    for name in releases.stable:
+        _Model(name, settings, releases, repository, after).add_to(served)
+    return served
+
+
+class _Model:
+    """One model of a stack, and its canary where it has one."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        releases: Releases,
+        repository: ModelRepository,
+        after: list[pulumi.Resource],
+    ) -> None:
+        self._name, self._stack, self._repository = name, settings.stack, repository
+        self._settings = settings.models[name]
+        self._options = pulumi.ResourceOptions(depends_on=after)
+        self._stable = self._serving(releases.stable[name])
+        canary = releases.canary.get(name)
+        self._canary = self._serving(canary) if canary else None
+
+    def _serving(self, artefact: Artefact) -> Serving:
+        uri = self._settings.storage_uri or self._repository.uri(artefact)
+        stack = self._stack
+        return Serving(artefact, self._settings, stack.namespace, uri, stack.pull_secrets)
+
+    def add_to(self, served: Served) -> None:
+        """Make the resources; say what they are."""
+        inference = self._inference()
+        canary = self._verify_canary(inference)
+        # Under Knative a canary is the newest revision, and nothing changes the one before.
+        knative = self._settings.mode is Mode.KNATIVE
+        stable = None if canary and knative else self._verify(inference)
+        proofs = [proof for proof in (stable, canary) if proof]
+        ready = pulumi.Output.all(*(proof.ready for proof in proofs)).apply(all)
+        served.models[self._name] = {
+            "digest": self._stable.artefact.digest,
+            "storageUri": self._stable.storage_uri,
             "url": inference.url,
-            "ready": verification.ready,
+            "ready": ready,
         }
-        if one.perf.enabled:
-            perf[name] = _load(settings, artefact, one, verification, options).report
-    return Served(models, perf)
+        if self._canary and self._settings.canary:
+            served.models[self._name]["canary"] = {
+                "digest": self._canary.artefact.digest,
+                "storageUri": self._canary.storage_uri,
+                "trafficPercent": self._settings.canary.traffic_percent,
+            }
+        if self._settings.perf.enabled:
+            served.perf[self._name] = self._load(proofs)
 
+    def _inference(self) -> Inference:
+        servings = [self._stable, self._canary] if self._canary else [self._stable]
+        objects = [each for one in servings for each in self._repository.objects(one.artefact)]
+        args = InferenceArgs(
+            self._stable, self._canary, self._stack.domain, self._stack.network, {}, objects
+        )
+        return Inference(self._name, args, self._options)
 
-def _verify(
-    settings: Settings,
-    artefact: Artefact,
-    one: ModelSettings,
-    uri: str,
-    inference: Inference,
-    options: pulumi.ResourceOptions,
-) -> Verification:
-    stack = settings.stack
-    args = VerificationArgs(artefact, one, stack.jobs, stack.namespace, uri, inference)
-    return Verification(f"verify-{artefact.name}", args, options)
+    def _verify(self, inference: Inference) -> Verification:
+        config = verify_config(self._stable)
+        args = VerificationArgs(self._stable, config, self._stack.jobs, inference)
+        return Verification(f"verify-{self._name}", args, self._options)
 
+    def _verify_canary(self, inference: Inference) -> Verification | None:
+        if self._canary is None:
+            return None
+        config = canary_config(self._canary)
+        args = VerificationArgs(self._canary, config, self._stack.jobs, inference)
+        return Verification(f"verify-{self._name}-canary", args, self._options)
 
-def _load(
-    settings: Settings,
-    artefact: Artefact,
-    one: ModelSettings,
-    verification: Verification,
-    options: pulumi.ResourceOptions,
-) -> PerfTest:
-    stack = settings.stack
-    args = PerfTestArgs(
-        artefact, one, stack.jobs, stack.namespace, stack.storage.bucket, verification
-    )
-    return PerfTest(f"perf-{artefact.name}", args, options)
+    def _load(self, proofs: list[Verification]) -> dict[str, Any]:
+        stack = self._stack
+        args = PerfTestArgs(self._stable, stack.jobs, stack.storage.bucket, proofs)
+        return PerfTest(f"perf-{self._name}", args, self._options).report

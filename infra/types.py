@@ -39,6 +39,20 @@ class Mode(StrEnum):
     STANDARD = "Standard"
 
 
+class Topology(StrEnum):
+    """Over what pods are spread evenly."""
+
+    ZONE = "zone"
+    NODE = "node"
+
+
+class GpuSharing(StrEnum):
+    """How pods share a GPU on GKE."""
+
+    TIME_SHARING = "time-sharing"
+    MPS = "mps"
+
+
 class ScaleMetric(StrEnum):
     """What replicas follow: the first two under Knative, the others in Standard mode."""
 
@@ -100,6 +114,24 @@ Image = Annotated[
         "an image with a tag other than latest, or a digest, or both",
     ),
     AfterValidator(lambda image: _not_latest(image)),
+]
+PinnedImage = Annotated[
+    str,
+    _matching(
+        rf"[a-z0-9][a-z0-9./:_-]*(:[A-Za-z0-9._-]+)?{ImageDigest}",
+        "an image with its digest, such as nvcr.io/nvidia/tritonserver@sha256:…",
+    ),
+]
+ReleaseDigest = Annotated[
+    str, _matching(r"[0-9a-f]{12,64}", "a release's digest in the lock, 12 digits of it or more")
+]
+# An image at rest: a tag can be moved, and then running pods and new ones differ.
+OciUri = Annotated[
+    str,
+    _matching(
+        rf"oci://[a-z0-9][a-z0-9.:-]*/[a-z0-9._/-]+(:[A-Za-z0-9._-]+)?{ImageDigest}",
+        "an image with its digest, such as oci://REGISTRY/models/digits@sha256:…",
+    ),
 ]
 Bucket = Annotated[str, AfterValidator(google.check_bucket)]
 Project = Annotated[str, AfterValidator(google.check_project)]

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from infra.job_manifests import key, rules, verify_config
 from infra.job_run import JobRun, JobRunArgs
 from infra.kubernetes import KubernetesObject
-from infra.manifests import inference_service, labels
+from infra.manifests.common import labels
+from infra.manifests.inference_service import inference_service
+from infra.manifests.jobs import Task, key, rules
 
 if TYPE_CHECKING:
     from infra.inference import Inference
-    from infra.releases import Artefact
-    from infra.sections import Jobs, ModelSettings
+    from infra.manifests.inference_service import Serving
+    from infra.sections import Jobs
 
 
 @dataclass(frozen=True)
 class VerificationArgs:
-    """What is proven, and the container that proves it."""
+    """What is proven, by which job.json, and the container that proves it."""
 
-    artefact: Artefact
-    settings: ModelSettings
+    serving: Serving
+    config: dict[str, Any]
     jobs: Jobs
-    namespace: str
-    storage_uri: str
     inference: Inference
 
 
@@ -41,21 +40,19 @@ class Verification(pulumi.ComponentResource):
         self, name: str, args: VerificationArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("kserve-triton:index:Verification", name, None, opts)
-        artefact, settings, namespace = args.artefact, args.settings, args.namespace
-        config = verify_config(artefact, settings, namespace, args.storage_uri)
-        service = inference_service(artefact, settings, namespace, args.storage_uri)
-        self.key = key(service, config, artefact.digest, args.jobs.model_dump(mode="json"))
-        account = self._account(name, artefact.name, namespace)
+        serving = args.serving
+        # Of the service as it is without a canary: what was proven stays so when one begins.
+        service = inference_service(serving)
+        jobs = args.jobs.model_dump(mode="json")
+        self.key = key(service, args.config, serving.artefact.digest, jobs)
+        account = self._account(name, serving)
+        seconds = serving.settings.verification.deadline_seconds
         self.job = JobRun(
             JobRunArgs(
-                name=f"{name}-{self.key}",
-                command="verify",
-                config=config,
-                seconds=settings.verification.deadline_seconds,
-                artefact=artefact,
+                task=Task(f"{name}-{self.key}", "verify", seconds, service_account=name),
+                config=args.config,
+                serving=serving,
                 jobs=args.jobs,
-                namespace=namespace,
-                service_account=name,
                 after=[args.inference.service, *account],
             ),
             self,
@@ -63,8 +60,9 @@ class Verification(pulumi.ComponentResource):
         self.ready = self.job.succeeded
         self.register_outputs({"ready": self.ready})
 
-    def _account(self, name: str, model: str, namespace: str) -> list[pulumi.Resource]:
+    def _account(self, name: str, serving: Serving) -> list[pulumi.Resource]:
         """A service account of its own that may read what tells why a service can't come up."""
+        model, namespace = serving.name, serving.namespace
         metadata = {"name": name, "namespace": namespace, "labels": labels(model)}
         options = pulumi.ResourceOptions(parent=self)
         made = {"metadata": metadata}

@@ -23,8 +23,9 @@ class JobError(Exception):
 class Verify:
     """Which endpoint must come up as which release, until when.
 
-    A URL of `None` is not asked. `tolerance` is the largest difference from the release's answers,
-    relative to a sample's largest answer where that is more than 1.
+    A URL of `None` is not asked. `canary` names one of the service's, whose pods are meant; `None`
+    means those that are no canary's. `tolerance` is the largest difference from the release's
+    answers, relative to a sample's largest answer where that is more than 1.
     """
 
     model: str
@@ -38,6 +39,7 @@ class Verify:
     deadline_seconds: float
     release_digest: str
     storage_uri: str
+    canary: str | None
     tolerance: float
     termination_log: str | None
 
@@ -58,6 +60,7 @@ class Verify:
             deadline_seconds=fields.positive("deadline_seconds"),
             release_digest=fields.text("release_digest"),
             storage_uri=fields.text("storage_uri"),
+            canary=fields.maybe_text("canary"),
             tolerance=fields.positive("tolerance", default=1e-3),
             termination_log=fields.maybe_text("termination_log"),
         )

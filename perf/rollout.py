@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
     from perf.kubernetes import Object
 
-__all__ = ["changed_at", "condition", "moment", "split", "storage_uri", "unsettled"]
+__all__ = [
+    "changed_at",
+    "condition",
+    "moment",
+    "pods_of",
+    "split",
+    "storage_uri",
+    "unsettled",
+]
 
 REVISION_LABELS = ("serving.knative.dev/revision", "pod-template-hash")
 INITIALIZER = "storage-initializer"
@@ -22,11 +30,22 @@ SOURCE_ANNOTATION = "internal.serving.kserve.io/storage-initializer-sourceuri"
 YOUNG_SECONDS = 3.0
 
 
-def storage_uri(service: Object) -> str | None:
-    """What an InferenceService's predictor serves."""
-    model = service.get("spec", {}).get("predictor", {}).get("model", {})
-    uri: str | None = model.get("storageUri")
+def storage_uri(service: Object, canary: str | None = None) -> str | None:
+    """What an InferenceService's predictor serves, or a canary's of that name."""
+    spec = service.get("spec", {})
+    predictors = [entry.get("predictor", {}) for entry in spec.get("canary") or []]
+    named = [each for each in predictors if each.get("name") == canary]
+    predictor = spec.get("predictor", {}) if canary is None else (named or [{}])[0]
+    uri: str | None = predictor.get("model", {}).get("storageUri")
     return uri
+
+
+def pods_of(service: Object, pods: Iterable[Object], canary: str | None) -> list[Object]:
+    """Those of a canary, or those that are no canary's; by the name that KServe gives them."""
+    name = service.get("metadata", {}).get("name")
+    predictors = [entry.get("predictor", {}) for entry in service["spec"].get("canary") or []]
+    apps = {f"isvc.{name}-{each.get('name')}-predictor": each.get("name") for each in predictors}
+    return [pod for pod in pods if apps.get(_labels(pod).get("app", "")) == canary]
 
 
 def changed_at(service: Object) -> datetime | None:
@@ -59,9 +78,17 @@ def split(pods: Iterable[Object], uri: str) -> tuple[list[Object], list[Object]]
 
 
 def unsettled(
-    service: Object, pods: list[Object] | None, uri: str, mode: str, now: datetime
+    service: Object,
+    pods: list[Object] | None,
+    uri: str,
+    mode: str,
+    now: datetime,
+    canary: str | None = None,
 ) -> str | None:
-    """What is still to happen until every request reaches the version to verify; None: nothing."""
+    """What is still to happen until every request reaches the version to verify; None: nothing.
+
+    Of a canary that stands beside, only its own pods are looked at.
+    """
     changed = changed_at(service)
     if changed and (now - changed).total_seconds() < YOUNG_SECONDS:
         return "KServe has not had the time to look at the new spec"
@@ -69,8 +96,10 @@ def unsettled(
         return _revisions(service)
     if pods is None:
         return None
-    current, older = split(pods, uri)
-    components = ["predictor", *(["transformer"] if service["spec"].get("transformer") else [])]
+    current, older = split(pods_of(service, pods, canary), uri)
+    components = ["predictor"]
+    if canary is None and service["spec"].get("transformer"):
+        components.append("transformer")
     for component in components:
         if not any(_component(pod) == component and _ready(pod) for pod in current):
             return f"no {component} pod of this version is ready{_doing(current, component)}"

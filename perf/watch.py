@@ -55,12 +55,14 @@ class Watch:
         if service is None:
             name = f"{self.job.namespace}/{self.job.service}"
             return None if "InferenceService" in self._refused else f"no InferenceService {name}"
-        found = storage_uri(service)
+        found = storage_uri(service, self.job.canary)
         if found != self.job.storage_uri:
             return f"the InferenceService still names {found}, not {self.job.storage_uri}"
         now = datetime.now(UTC)
         self._judge(diagnose(self._seen, self.job.storage_uri, now))
-        text = unsettled(service, self._seen.pods, self.job.storage_uri, self.job.mode, now)
+        text = unsettled(
+            service, self._seen.pods, self.job.storage_uri, self.job.mode, now, self.job.canary
+        )
         self.settled = text is None
         return text
 

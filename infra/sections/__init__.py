@@ -3,18 +3,21 @@
 from infra.sections.base import Section
 from infra.sections.cloud import Identity, Storage
 from infra.sections.proof import Jobs, Objectives, Perf, Verification
-from infra.sections.serving import Component, Predictor, Toleration, Transformer, Triton
-from infra.sections.stack import Knative, ModelSettings, StackSettings
+from infra.sections.serving import Canary, Component, Predictor, Toleration, Transformer, Triton
+from infra.sections.stack import Knative, ModelSettings, Network, Promotion, StackSettings
 
 __all__ = [
+    "Canary",
     "Component",
     "Identity",
     "Jobs",
     "Knative",
     "ModelSettings",
+    "Network",
     "Objectives",
     "Perf",
     "Predictor",
+    "Promotion",
     "Section",
     "StackSettings",
     "Storage",

@@ -14,6 +14,9 @@ class Triton(Section):
     """Triton's container and the rendered config.pbtxt."""
 
     container: t.Container = Field("26.05-py3", description="tag of nvcr.io/nvidia/tritonserver")
+    image: t.PinnedImage | None = Field(
+        None, description="Triton's image by its digest, of the same container; none: by tag"
+    )
     runtime: t.DnsLabel = Field("kserve-tritonserver", description="KServe serving runtime")
     max_batch_size: Annotated[int, Field(ge=0, le=4096)] = Field(
         32, description="largest batch; 0: the model has no batch dimension in its config"
@@ -96,6 +99,15 @@ class Component(Section):
     timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
         60, description="longest a request may take"
     )
+    idle_seconds: Annotated[int, Field(ge=0, le=3600)] = Field(
+        0, description="how long the last pod stays without requests, where minReplicas is 0"
+    )
+    spread: tuple[t.Topology, ...] = Field(
+        (), description="zone, node: pods evenly over them, as far as there is room"
+    )
+    max_unavailable: t.Count = Field(
+        1, description="pods that a drained node may take at once, where minReplicas is 2 or more"
+    )
     env: dict[t.EnvName, str] = Field({}, description="more environment variables")
 
     @model_validator(mode="after")
@@ -114,6 +126,19 @@ class Predictor(Component):
     """Triton's pods."""
 
     gpus: Annotated[int, Field(ge=1, le=16)] = Field(1, description="GPUs a pod, on device gpu")
+    accelerator: t.DnsLabel | None = Field(
+        None, description="GKE's name of the GPU, such as nvidia-l4, on device gpu only"
+    )
+    gpu_sharing: t.GpuSharing | None = Field(
+        None, description="time-sharing or mps: GPU nodes whose GPUs are shared so"
+    )
+    gpu_clients: Annotated[int, Field(ge=2, le=48)] = Field(
+        2, description="pods that share a GPU, with gpuSharing"
+    )
+    spot: bool = Field(False, description="true: GKE's spot nodes, cheaper and taken away")
+    cache_node_group: t.DnsLabel | None = Field(
+        None, description="KServe's LocalModelNodeGroup on whose nodes the model is kept"
+    )
     service_account: t.DnsLabel | None = Field(
         None, description="Kubernetes service account that may read the bucket"
     )
@@ -132,3 +157,12 @@ class Transformer(Component):
     image: t.Image = Field("kserve-triton/transformer:0.1.0", description="transformer/Dockerfile")
     memory: t.Quantity = Field("1Gi", description="memory, requested and limit")
     workers: Annotated[int, Field(ge=1, le=32)] = Field(1, description="processes a pod")
+
+
+class Canary(Section):
+    """Another release that gets some of the traffic."""
+
+    release: t.ReleaseDigest = Field(description="digest of a release in the lock")
+    traffic_percent: Annotated[int, Field(ge=0, le=99)] = Field(
+        10, description="its share of requests; Standard mode: of pods, one at least"
+    )

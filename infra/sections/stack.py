@@ -11,14 +11,16 @@ from infra.rules import broken_rules
 from infra.sections.base import Section
 from infra.sections.cloud import Identity, Storage
 from infra.sections.proof import Jobs, Perf, Verification
-from infra.sections.serving import Predictor, Transformer, Triton
+from infra.sections.serving import Canary, Predictor, Transformer, Triton
 
 
 class Knative(Section):
     """The two keys of `config-deployment` that this project owns."""
 
-    managed_by: Annotated[str, Field(pattern="^(configmap|none)$")] = Field(
-        "configmap", description="configmap: patch config-deployment; none: leave it alone"
+    managed_by: Annotated[str, Field(pattern="^(configmap|operator|none)$")] = Field(
+        "configmap",
+        description="configmap: patch config-deployment; operator: patch the KnativeServing "
+        "resource that Knative's operator follows; none: leave it alone",
     )
     registries: tuple[t.Registry, ...] = Field(
         ("nvcr.io",), description="registries whose tags are not resolved, beside those already"
@@ -28,9 +30,43 @@ class Knative(Section):
     )
 
 
+class Network(Section):
+    """Who may reach the pods; a cluster without network policies ignores it."""
+
+    enabled: bool = Field(True, description="false: no NetworkPolicies")
+    ingress_namespaces: tuple[t.DnsLabel, ...] = Field(
+        ("knative-serving", "istio-system", "kourier-system"),
+        description="namespaces of gateways and Knative, which may reach the models",
+    )
+    client_namespaces: tuple[t.DnsLabel, ...] = Field(
+        (), description="namespaces whose pods may reach the models without a gateway"
+    )
+    metrics_namespaces: tuple[t.DnsLabel, ...] = Field(
+        ("gmp-system", "monitoring"), description="namespaces that may read metrics"
+    )
+
+
+class Promotion(Section):
+    """What must have been proven before this stack deploys a release."""
+
+    requires: t.DnsLabel | None = Field(
+        None, description="stack whose load test a release must have passed, by models.lock.json"
+    )
+    override: str | None = Field(
+        None, description="reason for which it is deployed all the same, this once"
+    )
+
+
 class ModelSettings(Section):
     """One model as the stack serves it: the stack's defaults with the model's own on top."""
 
+    release: t.ReleaseDigest | None = Field(
+        None, description="digest of an earlier release in the lock; none: the lock's own"
+    )
+    canary: Canary | None = Field(None, description="another release beside it")
+    storage_uri: t.OciUri | None = Field(
+        None, description="oci:// image that holds the model, instead of the bucket"
+    )
     device: t.Device = Field(t.Device.CPU, description="cpu or gpu")
     protocol: t.Protocol = Field(t.Protocol.HTTP, description="http or grpc, towards Triton")
     placement: t.Placement = Field(
@@ -61,5 +97,10 @@ class StackSettings(Section):
     )
     storage: Storage = Field(description="the bucket")
     identity: Identity = Field(Identity(), description="who pods are to Google Cloud")
+    pull_secrets: tuple[t.DnsLabel, ...] = Field(
+        (), description="Kubernetes Secrets that images are pulled with"
+    )
+    network: Network = Field(Network(), description="who may reach the pods")
+    promotion: Promotion = Field(Promotion(), description="what must have been proven before")
     knative: Knative = Field(Knative(), description="Knative's config-deployment")
     jobs: Jobs = Field(Jobs(), description="the container of verification and load test")

@@ -27,6 +27,7 @@ COMBINATIONS = [
 _KINDS = {
     "kubernetes:serving.kserve.io/v1beta1:InferenceService": "serving.kserve.io/v1beta1",
     "kubernetes:batch/v1:Job": "batch/v1",
+    "kubernetes:networking.k8s.io/v1:NetworkPolicy": "networking.k8s.io/v1",
 }
 
 
@@ -36,7 +37,7 @@ def path(switches: dict[str, str]) -> Path:
 
 
 def manifests(switches: dict[str, str]) -> str:
-    """The InferenceService and the Jobs of a stack, as YAML documents."""
+    """The InferenceService, its Jobs and its network policies, as YAML documents."""
     documents: list[dict[str, Any]] = [
         {
             "apiVersion": _KINDS[each.typ],

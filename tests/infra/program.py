@@ -24,6 +24,7 @@ class Recorder(pulumi.runtime.Mocks):
 
     existing: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
+    owners: list[dict[str, str]] = field(default_factory=list)
     knative: bool = True
     resources: list[pulumi.runtime.MockResourceArgs] = field(default_factory=list)
     exports: dict[str, Any] = field(default_factory=dict)
@@ -36,7 +37,10 @@ class Recorder(pulumi.runtime.Mocks):
         if args.resource_id:
             if not self.knative:
                 raise LookupError(f"resource {args.resource_id!r} does not exist")
-            outputs |= {"data": self.existing, "metadata": {"annotations": self.annotations}}
+            metadata = {"annotations": self.annotations, "ownerReferences": self.owners}
+            outputs |= {"data": self.existing, "metadata": metadata}
+            if args.typ.endswith(":KnativeServing"):
+                outputs["spec"] = {"config": {"deployment": self.existing}}
         if args.typ == "kubernetes:batch/v1:Job":
             outputs["status"] = {"succeeded": 1}
         return args.resource_id or f"{args.name}-id", outputs

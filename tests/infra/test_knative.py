@@ -54,6 +54,34 @@ def test_what_gpu_pods_need_of_knative_is_allowed_and_no_more() -> None:
     assert features("prod", {"knative": {"managedBy": "none"}}) == {}
 
 
+OPERATED = {"knative": {"managedBy": "operator"}}
+
+
+def test_where_the_operator_rules_its_resource_is_patched() -> None:
+    recorder = Recorder(existing={REGISTRIES: "ghcr.io"})
+    engine = run("prod", OPERATED, recorder)
+    assert not engine.of(":ConfigMapPatch")
+    found = engine.one(":KnativeServingPatch")
+    assert found["metadata"]["name"] == "knative-serving"
+    deployment = found["spec"]["config"]["deployment"]
+    assert deployment[REGISTRIES] == "kind.local,ko.local,dev.local,ghcr.io,nvcr.io"
+    assert deployment[DEADLINE] == "600s"
+    assert found["spec"]["config"]["features"]["kubernetes.podspec-nodeselector"] == "enabled"
+    assert found["metadata"]["annotations"]["pulumi.com/patchFieldManager"] == "kserve-triton"
+
+
+def test_a_config_map_of_the_operators_is_not_fought_over() -> None:
+    recorder = Recorder(owners=[{"kind": "KnativeServing", "name": "knative-serving"}])
+    with pytest.raises(Exception, match=r"allowed: operator, or none"):
+        run("local", recorder=recorder)
+    assert not recorder.of(":ConfigMapPatch")
+
+
+def test_an_absent_operator_is_said_in_words() -> None:
+    with pytest.raises(Exception, match="does not exist"):
+        run("local", OPERATED, Recorder(knative=False))
+
+
 def test_an_absent_knative_is_said_in_words(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(Exception, match="does not exist"):
         run("local", recorder=Recorder(knative=False))

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.containers import misfit
-from infra.releases import ReleasesError, load
-from infra.sections import ModelSettings, Triton
+from infra.releases import Artefact, ReleasesError, load
+from infra.sections import ModelSettings, Promotion, Triton
 from tests.infra.program import ROOT, TEST_ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-DIGITS = {"digits": ModelSettings()}
+EARLIER = json.loads((TEST_ROOT / "models.lock.json").read_text())["models"]["digits"]["earlier"]
 
 
 @pytest.fixture
@@ -26,14 +26,19 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def loaded(root: Path, settings: ModelSettings | None = None) -> Artefact:
+    models = {"digits": settings or ModelSettings()}
+    return load(models, root, Promotion()).stable["digits"]
+
+
 def refused(root: Path, settings: ModelSettings | None = None) -> str:
     with pytest.raises(ReleasesError) as caught:
-        load({"digits": settings or ModelSettings()}, root)
+        load({"digits": settings or ModelSettings()}, root, Promotion())
     return str(caught.value)
 
 
 def test_lock_without_build(root: Path) -> None:
-    shutil.rmtree(root / "build" / "digits")
+    shutil.rmtree(root / "build")
     assert "python -m model build digits" in refused(root)
 
 
@@ -54,7 +59,7 @@ def test_digests_that_differ(root: Path) -> None:
 def test_a_tampered_file_never_reaches_a_bucket(root: Path, name: str) -> None:
     path = root / "build" / "digits" / name
     path.write_bytes(path.read_bytes()[:-1] + b"!")
-    assert f"digits/{name} has SHA-256" in refused(root)
+    assert f"digits/{name}: SHA-256" in refused(root)
 
 
 def test_a_lock_that_cannot_be_read(root: Path) -> None:
@@ -76,13 +81,60 @@ def test_containers_carry_what_they_carry() -> None:
 
 
 def test_version_follows_content_and_config_alone(root: Path) -> None:
-    first = load(DIGITS, root)["digits"].version
-    assert load(DIGITS, root)["digits"].version == first
-    other = {"digits": ModelSettings(triton=Triton(instances=2))}
-    assert load(other, root)["digits"].version != first
+    first = loaded(root).version
+    assert loaded(root).version == first
+    assert loaded(root, ModelSettings(triton=Triton(instances=2))).version != first
+
+
+def test_going_back_is_naming_an_earlier_release(root: Path) -> None:
+    digest = EARLIER[0]["digest"]
+    assert loaded(root, ModelSettings(release=digest[:12])).digest == digest
+    assert loaded(root).digest != digest
+
+
+def test_a_release_that_the_lock_does_not_know_is_refused_with_those_that_it_knows(
+    root: Path,
+) -> None:
+    text = refused(root, ModelSettings(release="0" * 12))
+    assert f"allowed: one in models.lock.json, {loaded(root).digest[:16]}" in text
+    assert EARLIER[0]["digest"][:16] in text
+
+
+def test_an_earlier_release_that_is_not_here_is_to_be_pulled(root: Path) -> None:
+    shutil.rmtree(root / "build" / "releases")
+    digest = EARLIER[0]["digest"]
+    assert f"python -m model pull digits --release {digest[:16]} --from URL" in refused(
+        root, ModelSettings(release=digest)
+    )
+
+
+def promoted(root: Path, promotion: Promotion) -> Artefact:
+    return load({"digits": ModelSettings()}, root, promotion).stable["digits"]
+
+
+def test_production_refuses_what_dev_has_not_passed(root: Path) -> None:
+    wanted = Promotion(requires="dev")
+    with pytest.raises(ReleasesError, match=r"has no pass from dev's load test .*found none"):
+        promoted(root, wanted)
+    prove(root, "fail")
+    with pytest.raises(ReleasesError, match="found fail"):
+        promoted(root, wanted)
+    prove(root, "pass")
+    assert promoted(root, wanted).name == "digits"
+
+
+def test_unless_somebody_says_why(root: Path) -> None:
+    assert promoted(root, Promotion(requires="dev", override="dev's cluster is down")).name
+
+
+def prove(root: Path, verdict: str) -> None:
+    path = root / "models.lock.json"
+    raw = json.loads(path.read_text())
+    raw["models"]["digits"]["proven"] = {"dev": {"verdict": verdict}}
+    path.write_text(json.dumps(raw))
 
 
 def test_the_committed_lock_pins_what_the_source_builds() -> None:
     lock = json.loads((ROOT / "models.lock.json").read_text())
     made = json.loads((TEST_ROOT / "models.lock.json").read_text())
-    assert lock["models"]["digits"] == made["models"]["digits"]
+    assert lock["models"]["digits"]["digest"] == made["models"]["digits"]["digest"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.manifests import transformer_container
+from infra.manifests.inference_service import Serving, transformer_container
 from infra.releases import Artefact
 from infra.sections import ModelSettings
 from infra.types import Placement, Protocol
@@ -74,7 +74,7 @@ def test_what_the_program_passes(protocol: Protocol, placement: Placement) -> No
     settings = ModelSettings(protocol=protocol, placement=placement)
     made = Release.from_json(RELEASE.read_bytes())
     artefact = Artefact(made, "0" * 64, "", RELEASE.parent, config="")
-    arguments = transformer_container(artefact, settings, "x")["args"]
+    arguments = transformer_container(Serving(artefact, settings, "models", "gs://b"), "x")["args"]
     if placement is Placement.SEPARATE:
         arguments = [*arguments, "--predictor_host", "digits-predictor"]
     given = parse(arguments)

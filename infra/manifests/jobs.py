@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from infra.addresses import predictor_url, transformer_url
-from infra.manifests import (
+from infra.addresses import canary_host, predictor_url, transformer_url
+from infra.manifests.common import (
     JOB_MOUNT,
     RELEASE_MOUNT,
     SCRATCH,
     SECURITY,
+    Manifest,
     labels,
     mount,
+    proof_labels,
+    pull_secrets,
     release_volume,
     resources,
     scratch_volume,
 )
+from infra.manifests.inference_service import CANARY
 from infra.releases import RESULTS
+from infra.types import Mode, Placement, Protocol
 
 if TYPE_CHECKING:
+    from infra.manifests.inference_service import Serving
     from infra.releases import Artefact
-    from infra.sections import Jobs, ModelSettings
-
-Manifest = dict[str, Any]
+    from infra.sections import Jobs
 
 # Room for a container to be pulled and to say its last words after its own deadline.
 JOB_MARGIN_SECONDS = 300
@@ -47,37 +52,52 @@ def rules(name: str) -> list[Manifest]:
     return [own, *RULES]
 
 
-def verify_config(
-    artefact: Artefact, settings: ModelSettings, namespace: str, storage_uri: str
-) -> Manifest:
+def verify_config(serving: Serving) -> Manifest:
     """job.json of the verification."""
-    name = artefact.name
-    return {
-        "model": name,
-        "service": name,
-        "namespace": namespace,
-        "mode": settings.mode.value,
+    name, namespace, settings = serving.name, serving.namespace, serving.settings
+    return _verify(serving) | {
         "transformer_url": transformer_url(name, namespace, settings),
         "predictor_url": predictor_url(name, namespace, settings),
+    }
+
+
+def canary_config(canary: Serving) -> Manifest:
+    """job.json of a canary's verification, at its own address."""
+    settings = canary.settings
+    host = canary_host(canary.name, canary.namespace, settings.mode)
+    collocated = settings.placement is Placement.COLLOCATED
+    triton = f"{host}:80" if settings.protocol is Protocol.GRPC else f"http://{host}"
+    return _verify(canary) | {
+        "transformer_url": f"http://{host}" if collocated else None,
+        "predictor_url": None if collocated else triton,
+        "canary": CANARY if settings.mode is Mode.STANDARD else None,
+    }
+
+
+def _verify(serving: Serving) -> Manifest:
+    settings = serving.settings
+    return {
+        "model": serving.name,
+        "service": serving.name,
+        "namespace": serving.namespace,
+        "mode": settings.mode.value,
         "predictor_protocol": settings.protocol.value,
         "host_header": None,
         "deadline_seconds": settings.verification.deadline_seconds,
-        "release_digest": artefact.digest,
-        "storage_uri": storage_uri,
+        "release_digest": serving.artefact.digest,
+        "storage_uri": serving.storage_uri,
         "tolerance": settings.verification.tolerance,
     }
 
 
-def load_config(
-    artefact: Artefact, settings: ModelSettings, namespace: str, result: str | None
-) -> Manifest:
+def load_config(serving: Serving, result: str | None) -> Manifest:
     """job.json of the load test."""
-    name, perf = artefact.name, settings.perf
+    name, perf = serving.name, serving.settings.perf
     to_transformer = perf.target == "transformer"
     reach = transformer_url if to_transformer else predictor_url
     return {
         "model": name,
-        "url": reach(name, namespace, settings),
+        "url": reach(name, serving.namespace, serving.settings),
         "target": perf.target,
         "host_header": None,
         "rate": perf.rate,
@@ -99,33 +119,36 @@ def key(*parts: Manifest | str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
-def job(
-    name: str,
-    command: str,
-    artefact: Artefact,
-    jobs: Jobs,
-    namespace: str,
-    seconds: int,
-    service_account: str | None,
-) -> Manifest:
+@dataclass(frozen=True)
+class Task:
+    """What a Job does: `perf`'s command, for so many seconds, as which Kubernetes account."""
+
+    name: str
+    command: str
+    seconds: int
+    service_account: str | None = None
+
+
+def job(task: Task, serving: Serving, jobs: Jobs) -> Manifest:
     """A Job of one attempt: metadata and spec. Its job.json is the ConfigMap of the same name."""
     pod: Manifest = {
         "restartPolicy": "Never",
-        "automountServiceAccountToken": service_account is not None,
-        "containers": [_container(command, jobs)],
+        "automountServiceAccountToken": task.service_account is not None,
+        "containers": [_container(task.command, jobs)],
         "volumes": [
-            release_volume(artefact),
-            {"name": "job", "configMap": {"name": name}},
+            release_volume(serving.artefact),
+            {"name": "job", "configMap": {"name": task.name}},
             scratch_volume(),
         ],
+        **pull_secrets(serving.pull_secrets),
     }
-    if service_account:
-        pod["serviceAccountName"] = service_account
-    metadata = {"labels": labels(artefact.name)}
+    if task.service_account:
+        pod["serviceAccountName"] = task.service_account
+    metadata = {"labels": labels(serving.name) | proof_labels(serving.name)}
     return {
         "metadata": {
-            "name": name,
-            "namespace": namespace,
+            "name": task.name,
+            "namespace": serving.namespace,
             # A failed one is run again by the next update, though nothing of it changed.
             "annotations": {"pulumi.com/replaceUnready": "true"},
             **metadata,
@@ -133,7 +156,7 @@ def job(
         "spec": {
             # Another attempt would mix its figures with the first one's.
             "backoffLimit": 0,
-            "activeDeadlineSeconds": seconds + JOB_MARGIN_SECONDS,
+            "activeDeadlineSeconds": task.seconds + JOB_MARGIN_SECONDS,
             "template": {"metadata": metadata, "spec": pod},
         },
     }

@@ -1,0 +1,207 @@
+"""The InferenceService: Triton, the transformer, and a canary of another release."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra.manifests.common import (
+    RELEASE_MOUNT,
+    SCRATCH,
+    SECURITY,
+    Manifest,
+    environment,
+    labels,
+    mount,
+    probe,
+    pull_secrets,
+    release_volume,
+    resources,
+    scratch_volume,
+)
+from infra.manifests.scaling import scaling, scheduling, spreading
+from infra.types import Device, Mode, Placement, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from infra.releases import Artefact
+    from infra.sections import ModelSettings
+
+TRANSFORMER_PORT = 8080
+# Beside a transformer Triton moves out of its way; KServe takes no other port for the front.
+COLLOCATED_HTTP_PORT = 8085
+GRPC_PORT = 9000
+# Long enough for an answer to fail inside the transformer before the caller gives up.
+TRANSFORMER_MARGIN_SECONDS = 1
+# What is under way is answered before a pod ends, with time to drain.
+DRAIN_SECONDS = 5
+# In Standard mode KServe names the canary's Deployment and Service by it.
+CANARY = "canary"
+# What KServe refuses in a canary, whose pods are counted by its share of the traffic.
+_FIXED = ("minReplicas", "maxReplicas", "scaleMetric", "scaleTarget")
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A release as a stack serves it: by which settings, from where, as what kind of pods."""
+
+    artefact: Artefact
+    settings: ModelSettings
+    namespace: str
+    storage_uri: str
+    pull_secrets: Sequence[str] = ()
+
+    @property
+    def name(self) -> str:
+        """The model's name, and the service's."""
+        return self.artefact.name
+
+
+def inference_service(stable: Serving, canary: Serving | None = None) -> Manifest:
+    """The whole InferenceService: metadata and spec, without apiVersion and kind."""
+    settings = stable.settings
+    spec = {"predictor": predictor(stable)}
+    if canary:
+        spec |= _canary(stable, canary)
+    if settings.transformer.enabled and settings.placement is Placement.SEPARATE:
+        spec["transformer"] = transformer(stable, canary is not None)
+    return {
+        "metadata": {
+            "name": stable.name,
+            "namespace": stable.namespace,
+            "labels": labels(stable.name),
+            "annotations": kserve_annotations(settings, canary is not None),
+        },
+        "spec": spec,
+    }
+
+
+def _canary(stable: Serving, canary: Serving) -> Manifest:
+    """Under Knative the newest revision is the canary; in Standard mode it stands beside."""
+    assert stable.settings.canary is not None
+    percent = stable.settings.canary.traffic_percent
+    if stable.settings.mode is Mode.KNATIVE:
+        return {"predictor": predictor(canary) | {"canaryTrafficPercent": percent}}
+    own = {key: value for key, value in predictor(canary).items() if key not in _FIXED}
+    replicas = max(math.ceil(stable.settings.predictor.min_replicas * percent / 100), 1)
+    own |= {"name": CANARY, "minReplicas": replicas}
+    return {"canary": [{"predictor": own, "trafficPercent": percent}]}
+
+
+def kserve_annotations(settings: ModelSettings, canary: bool = False) -> dict[str, str]:
+    """What KServe is told beside the spec."""
+    made = {"serving.kserve.io/deploymentMode": settings.mode.value}
+    parts = [settings.predictor, *([settings.transformer] if settings.transformer.enabled else [])]
+    fixed = all(
+        part.scale_metric is None and part.min_replicas == part.max_replicas for part in parts
+    )
+    if settings.mode is Mode.STANDARD and fixed:
+        # Else KServe makes a HorizontalPodAutoscaler with nothing to scale.
+        made["serving.kserve.io/autoscalerClass"] = "none"
+    if settings.mode is Mode.KNATIVE and canary:
+        # An address of the canary's own, at which it is proven.
+        made["serving.kserve.io/enable-tag-routing"] = "true"
+    return made
+
+
+def predictor(serving: Serving) -> Manifest:
+    """Triton, with the transformer beside it where the placement says so."""
+    settings = serving.settings
+    made = {
+        **scaling(settings.predictor, settings.mode),
+        **scheduling(settings.predictor, settings.device),
+        **spreading(serving.name, "predictor", settings.predictor),
+        **pull_secrets(serving.pull_secrets),
+        "model": triton(settings, serving.storage_uri),
+    }
+    if settings.placement is Placement.COLLOCATED:
+        made["containers"] = [transformer_container(serving, "transformer-container")]
+        made["volumes"] = [release_volume(serving.artefact), scratch_volume()]
+        made["terminationGracePeriodSeconds"] = grace(settings)
+    return made
+
+
+def grace(settings: ModelSettings) -> int:
+    """Seconds that a pod with a transformer has to end in: its longest request and the drain."""
+    return settings.transformer.timeout_seconds + DRAIN_SECONDS
+
+
+def triton(settings: ModelSettings, storage_uri: str) -> Manifest:
+    """KServe's `model`: which runtime serves what."""
+    grpc = settings.protocol is Protocol.GRPC
+    made: Manifest = {
+        "modelFormat": {"name": "triton"},
+        "runtime": settings.triton.runtime,
+        "runtimeVersion": settings.triton.container,
+        "protocolVersion": "grpc-v2" if grpc else "v2",
+        "storageUri": storage_uri,
+        # One thread a worker: many would fight over the cores that the instances share.
+        "env": environment({"OMP_NUM_THREADS": "1"} | settings.predictor.env),
+        "resources": resources(settings.predictor, gpus(settings)),
+    }
+    if settings.triton.image:
+        made["image"] = settings.triton.image
+    if settings.placement is Placement.COLLOCATED:
+        made["args"] = [f"--http-port={COLLOCATED_HTTP_PORT}"]
+        if settings.mode is Mode.STANDARD:
+            made["readinessProbe"] = probe("/v2/health/ready", COLLOCATED_HTTP_PORT)
+    elif grpc:
+        made["ports"] = [{"name": "h2c", "protocol": "TCP", "containerPort": GRPC_PORT}]
+    return made
+
+
+def transformer(serving: Serving, split: bool) -> Manifest:
+    """The transformer in pods of its own; `split`: it reaches stable and canary alike."""
+    settings = serving.settings
+    return {
+        **scaling(settings.transformer, settings.mode),
+        **spreading(serving.name, "transformer", settings.transformer),
+        **pull_secrets(serving.pull_secrets),
+        "containers": [transformer_container(serving, "kserve-container", split)],
+        "terminationGracePeriodSeconds": grace(settings),
+        "volumes": [release_volume(serving.artefact), scratch_volume()],
+    }
+
+
+def transformer_container(serving: Serving, name: str, split: bool = False) -> Manifest:
+    """The same container in both placements; only its way to Triton differs."""
+    settings = serving.settings
+    grpc = settings.protocol is Protocol.GRPC
+    deadline = max(settings.transformer.timeout_seconds - TRANSFORMER_MARGIN_SECONDS, 1)
+    args = {
+        "model_name": serving.name,
+        "predictor_protocol": "grpc-v2" if grpc else "v2",
+        "http_port": TRANSFORMER_PORT,
+        "workers": settings.transformer.workers,
+        "release": f"{RELEASE_MOUNT}/release.json",
+        "deadline_seconds": deadline,
+        "max_batch_size": max(settings.triton.max_batch_size, 1),
+    }
+    if settings.placement is Placement.COLLOCATED:
+        port = GRPC_PORT if grpc else COLLOCATED_HTTP_PORT
+        args["predictor_host"] = f"localhost:{port}"
+    elif split and settings.mode is Mode.STANDARD:
+        args["predictor_host"] = f"{split_name(serving.name)}.{serving.namespace}"
+    return {
+        "name": name,
+        "image": settings.transformer.image,
+        "args": [f"--{key}={value}" for key, value in args.items()],
+        "env": environment(settings.transformer.env),
+        "ports": [{"containerPort": TRANSFORMER_PORT, "protocol": "TCP"}],
+        "resources": resources(settings.transformer),
+        "readinessProbe": probe("/v2/health/ready", TRANSFORMER_PORT),
+        "securityContext": SECURITY,
+        "volumeMounts": [mount("release", RELEASE_MOUNT), SCRATCH],
+    }
+
+
+def split_name(name: str) -> str:
+    """The Service over the pods of stable and canary, in Standard mode."""
+    return f"{name}-split"
+
+
+def gpus(settings: ModelSettings) -> int:
+    """GPUs a predictor's pod asks for."""
+    return settings.predictor.gpus if settings.device is Device.GPU else 0

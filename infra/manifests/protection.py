@@ -1,0 +1,143 @@
+"""What keeps pods reachable by those who should and by nobody else, and enough of them there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from infra.manifests.common import Manifest, labels, pods, proof_labels
+from infra.manifests.inference_service import (
+    GRPC_PORT,
+    TRANSFORMER_PORT,
+    split_name,
+)
+from infra.types import Mode, Placement, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from infra.sections import Component, ModelSettings, Network
+
+# Triton's, and that of Knative's queue-proxy: its own and the application's.
+TRITON_METRICS_PORT = 8002
+QUEUE_METRICS_PORTS = (9090, 9091)
+# Knative's queue-proxy takes requests here: HTTP/1, HTTP/2, probes and draining.
+QUEUE_PORTS = (8012, 8013, 8022, 8112)
+KNATIVE_NAMESPACE = "knative-serving"
+NAMESPACE_LABEL = "kubernetes.io/metadata.name"
+# GKE's metadata server, in front of which Workload Identity stands: of a node, and of a pod.
+METADATA = (("169.254.169.252/32", 988), ("169.254.169.254/32", 80))
+
+
+def disruption_budgets(name: str, namespace: str, settings: ModelSettings) -> dict[str, Manifest]:
+    """A PodDisruptionBudget by name, for each component with more than one pod."""
+    parts: dict[str, Component] = {"predictor": settings.predictor}
+    if _separate(settings):
+        parts["transformer"] = settings.transformer
+    return {
+        f"{name}-{role}": {
+            "metadata": _metadata(f"{name}-{role}", name, namespace),
+            "spec": {
+                "maxUnavailable": part.max_unavailable,
+                "selector": {"matchLabels": pods(name, role)},
+            },
+        }
+        for role, part in parts.items()
+        if part.min_replicas > 1
+    }
+
+
+def split_service(name: str, namespace: str, settings: ModelSettings) -> Manifest:
+    """Over the pods of stable and canary: each connection goes to one of them at random.
+
+    KServe counts the pods so that their shares are those of the traffic; it splits nothing itself.
+    """
+    grpc = settings.protocol is Protocol.GRPC
+    port = {"name": "h2c" if grpc else "http", "port": 80, "protocol": "TCP"}
+    return {
+        "metadata": _metadata(split_name(name), name, namespace),
+        "spec": {
+            "selector": pods(name, "predictor"),
+            "ports": [port | {"targetPort": GRPC_PORT if grpc else TRANSFORMER_PORT}],
+        },
+    }
+
+
+def network_policies(
+    name: str, namespace: str, settings: ModelSettings, network: Network
+) -> dict[str, Manifest]:
+    """NetworkPolicies by name, one for each component's pods."""
+    roles = ["predictor", "transformer"] if _separate(settings) else ["predictor"]
+    return {
+        f"{name}-{role}": {
+            "metadata": _metadata(f"{name}-{role}", name, namespace),
+            "spec": {
+                "podSelector": {"matchLabels": pods(name, role)},
+                "policyTypes": ["Ingress", "Egress"],
+                "ingress": _ingress(name, role, settings, network),
+                "egress": _egress(name, role, settings, network),
+            },
+        }
+        for role in roles
+    }
+
+
+def _separate(settings: ModelSettings) -> bool:
+    return settings.transformer.enabled and settings.placement is Placement.SEPARATE
+
+
+def _ingress(name: str, role: str, settings: ModelSettings, network: Network) -> list[Manifest]:
+    knative = settings.mode is Mode.KNATIVE
+    callers = [{"podSelector": {"matchLabels": proof_labels(name)}}]
+    behind = role == "predictor" and _separate(settings)
+    if behind:
+        callers.append({"podSelector": {"matchLabels": pods(name, "transformer")}})
+    if knative or not behind:
+        # Under Knative every request comes by a gateway or the activator, the transformer's too.
+        callers += _namespaces(network.ingress_namespaces)
+    if not behind:
+        callers += _namespaces(network.client_namespaces)
+    made = [{"from": callers, "ports": _tcp(QUEUE_PORTS if knative else _ports(role, settings))}]
+    scraped = [TRITON_METRICS_PORT, TRANSFORMER_PORT, *(QUEUE_METRICS_PORTS if knative else ())]
+    if network.metrics_namespaces:
+        made.append({"from": _namespaces(network.metrics_namespaces), "ports": _tcp(scraped)})
+    if knative:
+        # The autoscaler asks the queue-proxy how busy it is.
+        autoscaler = _namespaces((KNATIVE_NAMESPACE,))
+        made.append({"from": autoscaler, "ports": _tcp(QUEUE_METRICS_PORTS)})
+    return made
+
+
+def _ports(role: str, settings: ModelSettings) -> list[int]:
+    if role == "transformer" or settings.placement is Placement.COLLOCATED:
+        return [TRANSFORMER_PORT]
+    return [GRPC_PORT if settings.protocol is Protocol.GRPC else TRANSFORMER_PORT]
+
+
+def _egress(name: str, role: str, settings: ModelSettings, network: Network) -> list[Manifest]:
+    dns: Manifest = {"ports": [{"port": 53, "protocol": each} for each in ("UDP", "TCP")]}
+    if role == "transformer":
+        to: list[Manifest] = [{"podSelector": {"matchLabels": pods(name, "predictor")}}]
+        if settings.mode is Mode.KNATIVE:
+            to += _namespaces(network.ingress_namespaces)
+        return [dns, {"to": to}]
+    # The storage initializer fetches the model by HTTPS, as whom the metadata server says.
+    metadata = [
+        {"to": [{"ipBlock": {"cidr": cidr}}], "ports": _tcp((port,))} for cidr, port in METADATA
+    ]
+    return [dns, *metadata, {"ports": _tcp((443,))}]
+
+
+def _namespaces(names: Iterable[str]) -> list[Manifest]:
+    values = sorted(names)
+    if not values:
+        return []
+    match = {"key": NAMESPACE_LABEL, "operator": "In", "values": values}
+    return [{"namespaceSelector": {"matchExpressions": [match]}}]
+
+
+def _tcp(ports: Iterable[int]) -> list[dict[str, Any]]:
+    return [{"port": port, "protocol": "TCP"} for port in ports]
+
+
+def _metadata(name: str, model: str, namespace: str) -> Manifest:
+    return {"name": name, "namespace": namespace, "labels": labels(model)}

@@ -1,0 +1,103 @@
+"""How many pods a component has, and where they may run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from infra.manifests.common import Manifest, pods
+from infra.types import Device, Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from infra.sections import Component, ModelSettings, Predictor
+
+# Fields of a pod that Knative refuses unless `config-features` allows them.
+KNATIVE_FEATURES = {
+    "nodeSelector": "kubernetes.podspec-nodeselector",
+    "tolerations": "kubernetes.podspec-tolerations",
+    "topologySpreadConstraints": "kubernetes.podspec-topologyspreadconstraints",
+}
+TOPOLOGIES = {"zone": "topology.kubernetes.io/zone", "node": "kubernetes.io/hostname"}
+# GKE's labels of nodes, which are also the keys of its taints.
+ACCELERATOR = "cloud.google.com/gke-accelerator"
+SPOT = "cloud.google.com/gke-spot"
+SHARING = "cloud.google.com/gke-gpu-sharing-strategy"
+SHARING_CLIENTS = "cloud.google.com/gke-max-shared-clients-per-gpu"
+RETENTION = "autoscaling.knative.dev/scale-to-zero-pod-retention-period"
+
+
+def scaling(component: Component, mode: Mode) -> Manifest:
+    """Replicas and timeouts, named as KServe names them."""
+    made: Manifest = {
+        "minReplicas": component.min_replicas,
+        "maxReplicas": component.max_replicas,
+        "timeout": component.timeout_seconds,
+    }
+    if component.scale_metric:
+        made |= {"scaleMetric": component.scale_metric.value, "scaleTarget": component.scale_target}
+    if mode is Mode.KNATIVE and component.container_concurrency:
+        made["containerConcurrency"] = component.container_concurrency
+    if mode is Mode.KNATIVE and component.idle_seconds:
+        made["annotations"] = {RETENTION: f"{component.idle_seconds}s"}
+    return made
+
+
+def spreading(name: str, role: str, component: Component) -> Manifest:
+    """Of a pod's spec: evenly over zones and nodes, as far as there is room."""
+    constraints = [
+        {
+            "maxSkew": 1,
+            "topologyKey": TOPOLOGIES[each],
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": pods(name, role)},
+        }
+        for each in component.spread
+    ]
+    return {"topologySpreadConstraints": constraints} if constraints else {}
+
+
+def scheduling(component: Predictor, device: Device) -> Manifest:
+    """Where the predictor's pods may run, and as whom."""
+    selector, taints = dict(component.node_selector), list(component.tolerations)
+    if device is Device.GPU:
+        selector |= component.gpu_node_selector | _gpu_nodes(component)
+        taints += component.gpu_tolerations
+    tolerations = [taint.model_dump(exclude_none=True) for taint in taints]
+    if component.spot:
+        selector[SPOT] = "true"
+        spot = {"key": SPOT, "operator": "Equal", "value": "true", "effect": "NoSchedule"}
+        tolerations.append(spot)
+    made: Manifest = {}
+    if component.service_account:
+        made["serviceAccountName"] = component.service_account
+    if selector:
+        made["nodeSelector"] = selector
+    if tolerations:
+        made["tolerations"] = tolerations
+    return made
+
+
+def _gpu_nodes(component: Predictor) -> dict[str, str]:
+    """GKE's labels of the nodes with the GPUs that are wanted."""
+    made = {}
+    if component.accelerator:
+        made[ACCELERATOR] = component.accelerator
+    if component.gpu_sharing:
+        made |= {SHARING: component.gpu_sharing, SHARING_CLIENTS: str(component.gpu_clients)}
+    return made
+
+
+def knative_features(models: Iterable[ModelSettings]) -> dict[str, str]:
+    """What Knative must be told to allow for these models, as keys of its `config-features`."""
+    used = {
+        field
+        for model in models
+        if model.mode is Mode.KNATIVE
+        for field in (
+            scheduling(model.predictor, model.device)
+            | spreading("", "", model.predictor)
+            | (spreading("", "", model.transformer) if model.transformer.enabled else {})
+        )
+    }
+    return {key: "enabled" for field, key in KNATIVE_FEATURES.items() if field in used}

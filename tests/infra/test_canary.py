@@ -1,0 +1,135 @@
+"""Two releases at once: who gets which traffic, what is proven where, and the way back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pulumi
+import pytest
+
+from tests.infra.program import TEST_ROOT, Recorder, run
+
+ISVC = "InferenceService"
+LOCK = json.loads((TEST_ROOT / "models.lock.json").read_text())["models"]["digits"]
+CURRENT, EARLIER = LOCK["digest"], LOCK["earlier"][0]["digest"]
+
+
+def canary(changes: dict[str, Any] | None = None, percent: int = 25) -> Recorder:
+    wanted = {"release": CURRENT[:12], "trafficPercent": percent}
+    digits = {"release": EARLIER[:12], "canary": wanted}
+    return run("local", {"models": {"digits": digits}} | (changes or {}))
+
+
+def uri(predictor: dict[str, Any]) -> str:
+    return str(predictor["model"]["storageUri"])
+
+
+def spec(engine: Recorder) -> dict[str, Any]:
+    return dict(engine.one(ISVC)["spec"])
+
+
+def stable_uri(changes: dict[str, Any] | None = None) -> str:
+    digits = {"models": {"digits": {"release": EARLIER[:12]}}}
+    return uri(spec(run("local", digits | (changes or {})))["predictor"])
+
+
+def test_both_releases_are_in_the_bucket_and_named_by_the_outputs() -> None:
+    engine = canary()
+    files = [o["name"] for o in engine.of(":BucketObject").values()]
+    assert len([name for name in files if name.endswith("/model.pt")]) == 2
+    model = engine.exports["models"]["digits"]
+    assert (model["digest"], model["canary"]["digest"]) == (EARLIER, CURRENT)
+    assert model["canary"]["trafficPercent"] == 25
+
+
+def test_in_standard_mode_the_canary_stands_beside() -> None:
+    found = spec(canary({"predictor": {"minReplicas": 4, "maxReplicas": 4}}))
+    assert uri(found["predictor"]) == stable_uri()
+    (beside,) = found["canary"]
+    assert beside["trafficPercent"] == 25
+    assert beside["predictor"]["name"] == "canary"
+    # KServe counts the same: a quarter of four.
+    assert beside["predictor"]["minReplicas"] == 1
+    assert not {"maxReplicas", "scaleMetric", "scaleTarget"} & set(beside["predictor"])
+    assert uri(beside["predictor"]) != stable_uri()
+
+
+def test_in_standard_mode_the_transformer_reaches_the_pods_of_both() -> None:
+    engine = canary()
+    args = spec(engine)["transformer"]["containers"][0]["args"]
+    assert "--predictor_host=digits-split.models" in args
+    service = engine.one(":Service")["spec"]
+    assert service["selector"] == {
+        "serving.kserve.io/inferenceservice": "digits",
+        "component": "predictor",
+    }
+    assert service["ports"][0]["targetPort"] == 8080
+    assert not run("local").of(":Service")
+
+
+def test_under_knative_the_newest_revision_is_the_canary() -> None:
+    engine = canary({"mode": "Knative"})
+    found = spec(engine)
+    assert found["predictor"]["canaryTrafficPercent"] == 25
+    assert uri(found["predictor"]) != stable_uri({"mode": "Knative"})
+    assert "canary" not in found
+    annotations = engine.one(ISVC)["metadata"]["annotations"]
+    assert annotations["serving.kserve.io/enable-tag-routing"] == "true"
+
+
+def configs(engine: Recorder, prefix: str) -> dict[str, dict[str, Any]]:
+    maps = engine.of(":ConfigMap").items()
+    return {name: json.loads(m["data"]["job.json"]) for name, m in maps if name.startswith(prefix)}
+
+
+def test_a_canary_is_proven_at_its_own_address() -> None:
+    ((_, standard),) = configs(canary(), "verify-digits-canary-").items()
+    assert standard["predictor_url"] == ("http://digits-canary-predictor.models.svc.cluster.local")
+    assert standard["transformer_url"] is None
+    assert (standard["canary"], standard["release_digest"]) == ("canary", CURRENT)
+    ((_, knative),) = configs(canary({"mode": "Knative"}), "verify-digits-canary-").items()
+    assert knative["predictor_url"] == ("http://latest-digits-predictor.models.svc.cluster.local")
+
+
+def test_what_was_proven_before_a_canary_stays_proven() -> None:
+    digits = {"models": {"digits": {"release": EARLIER[:12]}}}
+    before = {name for name in run("local", digits).of(":Job") if name.startswith("verify-")}
+    assert before < set(canary().of(":Job"))
+    under_knative = canary({"mode": "Knative"}).of(":Job")
+    assert [name for name in under_knative if name.startswith("verify-digits-canary-")]
+    assert len([name for name in under_knative if name.startswith("verify-")]) == 1
+
+
+def test_taking_the_canary_as_the_release_is_one_change_of_the_stack() -> None:
+    promoted = run("local", {"models": {"digits": {}}})
+    (beside,) = spec(canary())["canary"]
+    assert uri(spec(promoted)["predictor"]) == uri(beside["predictor"])
+    knative = {"mode": "Knative"}
+    promoted = run("local", {"models": {"digits": {}}} | knative)
+    assert uri(spec(promoted)["predictor"]) == uri(spec(canary(knative))["predictor"])
+
+
+def refused(changes: dict[str, Any], percent: int = 25) -> str:
+    with pytest.raises(pulumi.RunError) as caught:
+        canary(changes, percent)
+    return str(caught.value)
+
+
+def test_where_nothing_would_split_the_traffic_a_canary_may_only_wait() -> None:
+    alone = {"placement": "collocated"}
+    assert "models.digits.canary.trafficPercent: found 25 in mode Standard" in refused(alone)
+    assert spec(canary(alone, percent=0))["canary"][0]["trafficPercent"] == 0
+    assert spec(canary(alone | {"mode": "Knative"}))["predictor"]["canaryTrafficPercent"] == 25
+
+
+def test_a_canary_of_what_is_served_already_is_refused() -> None:
+    digits = {"canary": {"release": CURRENT[:12]}}
+    assert "the one that is served already" in refused({"models": {"digits": digits}})
+
+
+def test_a_release_or_a_canary_is_one_models_own() -> None:
+    assert "release: found" in refused({"release": EARLIER[:12]})
+    assert "allowed: for one model only, as models.NAME.release" in refused(
+        {"release": EARLIER[:12]}
+    )

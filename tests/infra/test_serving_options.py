@@ -1,0 +1,169 @@
+"""What KServe and GKE offer beside the switches: each setting by what it makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from tests.infra.program import Recorder, run
+
+ISVC = "InferenceService"
+PODS = {"serving.kserve.io/inferenceservice": "digits", "component": "predictor"}
+DIGEST = "sha256:" + "a" * 64
+
+
+def predictor(changes: dict[str, Any], stack: str = "local") -> dict[str, Any]:
+    return dict(run(stack, changes).one(ISVC)["spec"]["predictor"])
+
+
+def refused(changes: dict[str, Any]) -> str:
+    with pytest.raises(pulumi.RunError) as caught:
+        run("local", changes)
+    return str(caught.value)
+
+
+def test_accelerator_spot_and_sharing_are_gkes_labels_and_taints() -> None:
+    wanted = {
+        "accelerator": "nvidia-l4",
+        "spot": True,
+        "gpuSharing": "time-sharing",
+        "gpuClients": 4,
+    }
+    found = predictor({"device": "gpu", "predictor": wanted})
+    assert found["nodeSelector"] == {
+        "cloud.google.com/gke-accelerator": "nvidia-l4",
+        "cloud.google.com/gke-gpu-sharing-strategy": "time-sharing",
+        "cloud.google.com/gke-max-shared-clients-per-gpu": "4",
+        "cloud.google.com/gke-spot": "true",
+    }
+    keys = {taint["key"] for taint in found["tolerations"]}
+    assert keys == {"nvidia.com/gpu", "cloud.google.com/gke-spot"}
+    on_cpu = predictor({"predictor": wanted})
+    assert on_cpu["nodeSelector"] == {"cloud.google.com/gke-spot": "true"}
+
+
+def test_a_shared_gpu_is_one() -> None:
+    wanted = {"gpuSharing": "mps", "gpus": 2}
+    assert "predictor.gpus: found 2 with gpuSharing" in refused({"predictor": wanted})
+
+
+def test_pods_are_spread_and_knative_allows_it() -> None:
+    changes = {"predictor": {"spread": ["zone", "node"]}, "mode": "Knative"}
+    constraints = predictor(changes)["topologySpreadConstraints"]
+    assert [each["topologyKey"] for each in constraints] == [
+        "topology.kubernetes.io/zone",
+        "kubernetes.io/hostname",
+    ]
+    assert constraints[0]["labelSelector"]["matchLabels"] == PODS
+    assert features(run("local", changes)) == {
+        "kubernetes.podspec-topologyspreadconstraints": "enabled"
+    }
+
+
+def features(engine: Recorder) -> dict[str, str]:
+    found = engine.of(":ConfigMapPatch").values()
+    (data,) = [each["data"] for each in found if each["metadata"]["name"] == "config-features"]
+    return dict(data)
+
+
+def test_more_than_one_pod_is_never_drained_at_once() -> None:
+    wanted = {"minReplicas": 3, "maxReplicas": 5, "maxUnavailable": 2}
+    budgets = run("local", {"predictor": wanted}).of(":PodDisruptionBudget")
+    assert set(budgets) == {"digits-predictor"}
+    spec = budgets["digits-predictor"]["spec"]
+    assert spec == {"maxUnavailable": 2, "selector": {"matchLabels": PODS}}
+    assert not run("local").of(":PodDisruptionBudget")
+
+
+def test_scaling_to_zero_waits_as_long_as_it_is_told() -> None:
+    changes = {"mode": "Knative", "predictor": {"minReplicas": 0, "idleSeconds": 300}}
+    found = predictor(changes)
+    assert found["minReplicas"] == 0
+    assert found["annotations"] == {
+        "autoscaling.knative.dev/scale-to-zero-pod-retention-period": "300s"
+    }
+    assert "idleSeconds: found 300 where nothing scales to zero" in refused(
+        {"predictor": {"idleSeconds": 300}}
+    )
+
+
+def test_an_image_by_its_digest_wins_over_the_runtimes() -> None:
+    image = f"nvcr.io/nvidia/tritonserver@{DIGEST}"
+    assert predictor({"triton": {"image": image}})["model"]["image"] == image
+    assert "image" not in predictor({})["model"]
+    assert "triton.image: found" in refused({"triton": {"image": "nvcr.io/nvidia/tritonserver:1"}})
+
+
+def test_every_pod_is_pulled_with_the_stacks_secrets() -> None:
+    engine = run("local", {"pullSecrets": ["ngc"]})
+    spec = engine.one(ISVC)["spec"]
+    pods = [spec["predictor"], spec["transformer"]]
+    pods += [job["spec"]["template"]["spec"] for job in engine.of(":Job").values()]
+    assert all(pod["imagePullSecrets"] == [{"name": "ngc"}] for pod in pods)
+
+
+def test_a_model_is_kept_on_nodes_where_the_cluster_has_a_cache() -> None:
+    engine = run("local", {"predictor": {"cacheNodeGroup": "gpu-nodes"}})
+    cache = engine.one(":LocalModelCache")
+    assert cache["spec"]["nodeGroups"] == ["gpu-nodes"]
+    assert (
+        cache["spec"]["sourceModelUri"]
+        == (engine.one(ISVC)["spec"]["predictor"]["model"]["storageUri"])
+    )
+    assert cache["metadata"]["name"].startswith("models-digits-")
+
+
+def test_a_model_as_an_image_leaves_the_bucket_empty() -> None:
+    uri = f"oci://europe-docker.pkg.dev/p/models/digits@{DIGEST}"
+    engine = run("local", {"models": {"digits": {"storageUri": uri}}})
+    assert engine.one(ISVC)["spec"]["predictor"]["model"]["storageUri"] == uri
+    assert not engine.of(":BucketObject")
+    by_tag = {"models": {"digits": {"storageUri": "oci://europe-docker.pkg.dev/p/models:1"}}}
+    assert "storageUri: found" in refused(by_tag)
+
+
+def policies(changes: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {name: each["spec"] for name, each in run("local", changes).of("NetworkPolicy").items()}
+
+
+def ports(rules: list[dict[str, Any]]) -> set[int]:
+    return {int(port["port"]) for rule in rules for port in rule["ports"]}
+
+
+def test_triton_admits_its_transformer_the_proof_and_metrics_alone() -> None:
+    spec = policies({})["digits-predictor"]
+    callers, metrics = spec["ingress"]
+    assert ports([callers]) == {8080}
+    assert [peer["podSelector"]["matchLabels"] for peer in callers["from"]] == [
+        {"app.kubernetes.io/name": "digits", "app.kubernetes.io/component": "proof"},
+        PODS | {"component": "transformer"},
+    ]
+    assert ports([metrics]) == {8002, 8080}
+    assert all("namespaceSelector" in peer for peer in metrics["from"])
+    assert policies({"protocol": "grpc"})["digits-predictor"]["ingress"][0]["ports"] == [
+        {"port": 9000, "protocol": "TCP"}
+    ]
+
+
+def test_under_knative_gateways_activator_and_autoscaler_reach_the_queue_proxy() -> None:
+    first, *others = policies({"mode": "Knative"})["digits-predictor"]["ingress"]
+    assert {8012, 8013} <= ports([first])
+    spaces = [peer["namespaceSelector"] for peer in first["from"] if "namespaceSelector" in peer]
+    assert "knative-serving" in spaces[0]["matchExpressions"][0]["values"]
+    assert {9090, 9091} <= ports(others)
+
+
+def test_nobody_outside_the_named_namespaces_is_admitted() -> None:
+    closed = {"ingressNamespaces": [], "metricsNamespaces": []}
+    for spec in policies({"network": closed}).values():
+        assert not [p for rule in spec["ingress"] for p in rule["from"] if "podSelector" not in p]
+        assert spec["policyTypes"] == ["Ingress", "Egress"]
+    opened = policies({"network": closed | {"clientNamespaces": ["shop"]}})
+    assert "shop" in str(opened["digits-transformer"]["ingress"])
+    assert "shop" not in str(opened["digits-predictor"]["ingress"])
+
+
+def test_the_network_can_be_left_to_others() -> None:
+    assert policies({"network": {"enabled": False}}) == {}
