@@ -28,45 +28,46 @@ anything = st.one_of(_scalars, st.lists(text, max_size=2), st.dictionaries(text,
 Path = tuple[str | int, ...]
 
 
-def leaves(value: Any, path: Path = ()) -> Iterator[Path]:
-    """The path of every value that has no others in it."""
-    if isinstance(value, dict | list) and value:
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, each in items:
-            yield from leaves(each, (*path, key))
-    elif path:
-        yield path
+# Whose keys are anybody's; all others are the CLI's and the lock's own.
+_OPEN = {"detailedDiff", "models", "proven"}
 
 
-def put(document: Any, path: Path, value: Any) -> Any:
-    """A copy with something else in that place."""
-    made = copy.deepcopy(document)
-    place = made
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
-    return made
-
-
-def rename(document: Any, path: Path, name: str) -> Any:
-    """A copy with another key in that place; nothing where it lies in a list."""
-    made = copy.deepcopy(document)
-    place = made
-    for key in path[:-1]:
-        place = place[key]
-    if isinstance(place, dict):
-        place[name] = place.pop(path[-1])
-    return made
+def places(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Every value inside of one, with its path."""
+    if isinstance(value, dict | list):
+        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+            yield (*path, key), each
+            yield from places(each, (*path, key))
 
 
 @st.composite
-def documents(draw: st.DrawFn, document: Any, values: st.SearchStrategy[Any]) -> Any:
-    """The document with values, and a key, of somebody's choosing."""
-    places = list(leaves(document))
-    if not places:
-        return document
-    for path in draw(st.lists(st.sampled_from(places), max_size=6, unique=True)):
-        document = put(document, path, draw(values))
-    if draw(st.booleans()):
-        document = rename(document, draw(st.sampled_from(places)), draw(text))
+def documents(draw: st.DrawFn, document: Any, values: st.SearchStrategy[Any], where: type) -> Any:
+    """The document with other values where such are, and another of the keys that are anybody's."""
+    document = copy.deepcopy(document)
+    leaves = [
+        path
+        for path, value in places(document)
+        if isinstance(value, where) and not isinstance(value, dict | list)
+    ]
+    some = st.lists(st.sampled_from(leaves), max_size=8, unique=True) if leaves else st.just([])
+    for path in draw(some):
+        _around(document, path)[path[-1]] = draw(values)
+    keys = [path for path, _ in places(document) if _anybodys(path)]
+    renames: bool = draw(st.booleans())
+    if keys and renames:
+        renamed: Path = draw(st.sampled_from(keys))
+        around = _around(document, renamed)
+        around[draw(text)] = around.pop(renamed[-1])
+    return document
+
+
+def _anybodys(path: Path) -> bool:
+    inside = path[0] == "steps" and bool({"inputs", "outputs"}.intersection(map(str, path[:-1])))
+    within = len(path) > 1 and path[-2] in _OPEN
+    return isinstance(path[-1], str) and (inside or within)
+
+
+def _around(document: Any, path: Path) -> Any:
+    for key in path[:-1]:
+        document = document[key]
     return document

@@ -6,7 +6,7 @@ import html as html_module
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from review import escape
 from tests.review import github, hostile
@@ -28,6 +28,8 @@ def test_inline_code_stays_in_its_cell(text: str) -> None:
 
 
 @given(hostile.text)
+@example("```")
+@example(" ````")
 def test_a_fence_holds_every_line(text: str) -> None:
     block = escape.fence([text, text], "diff")
     assert github.read(f"{MARKER}\n{block}\n").fences == [("diff", [escape.line(text)] * 2)]
@@ -49,6 +51,10 @@ def test_a_line_is_one_line_that_can_be_written(text: str) -> None:
 
 def test_ordinary_text_stays_readable() -> None:
     assert escape.code("gs://bucket/a_b-c: 1") == "`gs://bucket/a_b-c: 1`"
+
+
+def test_an_address_is_parted_where_only_html_keeps_it() -> None:
+    assert escape.html("a@b") == "<code>a&#64;<!-- -->b</code>"
 
 
 def test_what_turns_text_around_is_shown() -> None:
