@@ -29,5 +29,6 @@ accounts = {
 
 for name, account in accounts.items():
     pulumi.export(name, account.settings)
+pulumi.export("artefacts", artefacts.url)
 pulumi.export("state", state.url)
 pulumi.export("secretsProvider", state.secrets_provider)

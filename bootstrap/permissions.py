@@ -60,8 +60,12 @@ def of(environment: str) -> dict[str, Permissions]:
     return {
         "deploy": Permissions(
             environment=environment,
-            # Kubernetes objects; pods' Google accounts and who may act as them.
-            project=("roles/container.developer", "roles/iam.serviceAccountAdmin"),
+            # Kubernetes objects; pods' Google accounts and who may act as them; dashboard, alerts.
+            project=(
+                "roles/container.developer",
+                "roles/iam.serviceAccountAdmin",
+                "roles/monitoring.editor",
+            ),
             # To make a bucket is asked of the project, where no condition can be about its name.
             own=("storage.buckets.create", *_RBAC),
             models=_READ_MODELS + _MANAGE_MODELS,
@@ -70,7 +74,7 @@ def of(environment: str) -> dict[str, Permissions]:
         ),
         "preview": Permissions(
             environment=f"{environment}-preview",
-            project=("roles/container.viewer",),
+            project=("roles/container.viewer", "roles/monitoring.viewer"),
             own=("iam.serviceAccounts.get", "iam.serviceAccounts.getIamPolicy"),
             models=_READ_MODELS,
             state="roles/storage.objectViewer",

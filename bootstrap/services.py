@@ -14,6 +14,7 @@ APIS = (
     "container",
     "iam",
     "iamcredentials",
+    "monitoring",
     "storage",
     "sts",
 )

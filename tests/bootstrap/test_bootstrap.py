@@ -92,6 +92,7 @@ def test_deploying_is_allowed_what_the_program_makes_and_no_more() -> None:
     assert engine.grants("deploy") == {
         ("roles/container.developer", ""),
         ("roles/iam.serviceAccountAdmin", ""),
+        ("roles/monitoring.editor", ""),
         ("projects/kserve-triton-dev/roles/kserveTriton.deploy.own", ""),
         ("projects/kserve-triton-dev/roles/kserveTriton.deploy.models", ONLY_MODELS),
         ("roles/storage.objectUser", ""),
@@ -113,6 +114,7 @@ def test_previewing_reads_and_nothing_else() -> None:
     engine = run()
     assert engine.grants("preview") == {
         ("roles/container.viewer", ""),
+        ("roles/monitoring.viewer", ""),
         ("projects/kserve-triton-dev/roles/kserveTriton.preview.own", ""),
         ("projects/kserve-triton-dev/roles/kserveTriton.preview.models", ONLY_MODELS),
         ("roles/storage.objectViewer", ""),
@@ -160,7 +162,8 @@ def test_the_names_of_all_resources_are_those_that_states_know() -> None:
         for resource in run().resources
         if "bootstrap" not in resource.typ
     }
-    apis = "artifactregistry cloudkms cloudresourcemanager container iam iamcredentials storage sts"
+    apis = "artifactregistry cloudkms cloudresourcemanager container"
+    apis += " iam iamcredentials monitoring storage sts"
     expected = {f"Service services-{api}" for api in apis.split()} | {
         "Bucket state-bucket",
         "KeyRing state-keys",
@@ -186,6 +189,8 @@ def test_the_names_of_all_resources_are_those_that_states_know() -> None:
     expected |= {
         "IAMMember deploy-container.developer",
         "IAMMember deploy-iam.serviceAccountAdmin",
+        "IAMMember deploy-monitoring.editor",
+        "IAMMember preview-monitoring.viewer",
         "IAMMember preview-container.viewer",
     }
     assert found == expected
