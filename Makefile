@@ -5,7 +5,7 @@ PYTHON ?= python3
 uv := .bootstrap/bin/uv
 export UV_LINK_MODE ?= hardlink
 
-.PHONY: help install up down status logs env check test bench lock clean
+.PHONY: help install up down status logs env check test releases bench lock clean
 
 help: ## what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,13 +82,18 @@ check: $(environments) ## formatter, linter, types, dead links
 	@.venv/bin/mypy infra __main__.py
 	@.venv-model/bin/mypy model transformer perf
 	@.venv-local/bin/mypy local
+	@.venv-policy/bin/mypy policy
 	@.venv/bin/python docs/check_links.py
 
 test: $(environments) build/test/models.lock.json ## everything, on the real programs
-	@.venv/bin/python -m pytest tests/infra tests/docs
+	@.venv/bin/python -m pytest tests/infra tests/monitoring tests/docs
 	@.venv-model/bin/python -m pytest tests/model tests/serving tests/transformer tests/perf
 	@.venv-local/bin/python -m local tools
+	@.venv-policy/bin/python -m pytest tests/policy
 	@.venv-local/bin/python -m pytest tests/local
+
+releases: .venv-model/stamp ## what the lock and the stacks name, from a bucket: make releases ARTEFACTS=gs://…
+	@.venv-model/bin/python -m model pull --all --from "$(ARTEFACTS)"
 
 bench: $(environments) build/test/models.lock.json ## what the program costs, side by side
 	@.venv/bin/python -m bench.program

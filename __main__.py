@@ -7,6 +7,7 @@ from infra.identity import Identity, IdentityArgs
 from infra.knative import KnativeConfig, KnativeConfigArgs
 from infra.manifests.scaling import knative_features
 from infra.model_repository import ModelRepository, ModelRepositoryArgs
+from infra.monitoring.component import Monitoring, MonitoringArgs
 from infra.namespace import Namespace, NamespaceArgs
 from infra.preflight import preflight
 
@@ -32,6 +33,17 @@ identity = Identity(
     ),
 )
 served = stack.serve(settings, releases, repository, after=[knative, namespace, identity])
+Monitoring(
+    "monitoring",
+    MonitoringArgs(
+        settings.stack.monitoring,
+        settings.stack.namespace,
+        settings.stack.storage.project,
+        pulumi.get_stack(),
+        settings.models,
+        after=[namespace],
+    ),
+)
 
 pulumi.export("bucket", repository.bucket)
 pulumi.export("models", served.models)

@@ -33,7 +33,6 @@ class InferenceArgs:
     canary: Serving | None
     domain: str | None
     network: Network
-    annotations: dict[str, str]
     objects: Sequence[pulumi.Resource] = field(default=())
 
 
@@ -57,7 +56,6 @@ class Inference(pulumi.ComponentResource):
             split = split_service(name, namespace, settings)
             before.append(self._object(f"{name}-split", "v1", "Service", split))
         manifest = inference_service(stable, canary)
-        manifest["metadata"]["annotations"] |= args.annotations
         self.service = CustomResource(
             name,
             api_version="serving.kserve.io/v1beta1",

@@ -62,7 +62,9 @@ class _Model:
     def _serving(self, artefact: Artefact) -> Serving:
         uri = self._settings.storage_uri or self._repository.uri(artefact)
         stack = self._stack
-        return Serving(artefact, self._settings, stack.namespace, uri, stack.pull_secrets)
+        return Serving(
+            artefact, self._settings, stack.namespace, uri, stack.pull_secrets, stack.monitoring
+        )
 
     def add_to(self, served: Served) -> None:
         """Make the resources; say what they are."""
@@ -92,7 +94,7 @@ class _Model:
         servings = [self._stable, self._canary] if self._canary else [self._stable]
         objects = [each for one in servings for each in self._repository.objects(one.artefact)]
         args = InferenceArgs(
-            self._stable, self._canary, self._stack.domain, self._stack.network, {}, objects
+            self._stable, self._canary, self._stack.domain, self._stack.network, objects
         )
         return Inference(self._name, args, self._options)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from infra.manifests.common import (
@@ -20,14 +20,16 @@ from infra.manifests.common import (
     resources,
     scratch_volume,
 )
-from infra.manifests.scaling import scaling, scheduling, spreading
+from infra.manifests.scaling import retention, scaling, scheduling, spreading
+from infra.monitoring.scrape import scrape_annotations
+from infra.sections.monitoring import Monitoring
 from infra.types import Device, Mode, Placement, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.releases import Artefact
-    from infra.sections import ModelSettings
+    from infra.sections import Component, ModelSettings
 
 TRANSFORMER_PORT = 8080
 # Beside a transformer Triton moves out of its way; KServe takes no other port for the front.
@@ -52,6 +54,7 @@ class Serving:
     namespace: str
     storage_uri: str
     pull_secrets: Sequence[str] = ()
+    monitoring: Monitoring = field(default=Monitoring())
 
     @property
     def name(self) -> str:
@@ -110,6 +113,7 @@ def predictor(serving: Serving) -> Manifest:
     """Triton, with the transformer beside it where the placement says so."""
     settings = serving.settings
     made = {
+        **_annotated(serving, "predictor", settings.predictor),
         **scaling(settings.predictor, settings.mode),
         **scheduling(settings.predictor, settings.device),
         **spreading(serving.name, "predictor", settings.predictor),
@@ -121,6 +125,14 @@ def predictor(serving: Serving) -> Manifest:
         made["volumes"] = [release_volume(serving.artefact), scratch_volume()]
         made["terminationGracePeriodSeconds"] = grace(settings)
     return made
+
+
+def _annotated(serving: Serving, role: str, component: Component) -> Manifest:
+    """What is said to Knative's autoscaler and to Prometheus."""
+    settings = serving.settings
+    said = retention(component, settings.mode)
+    said |= scrape_annotations(serving.monitoring, settings, role)
+    return {"annotations": said} if said else {}
 
 
 def grace(settings: ModelSettings) -> int:
@@ -156,6 +168,7 @@ def transformer(serving: Serving, split: bool) -> Manifest:
     """The transformer in pods of its own; `split`: it reaches stable and canary alike."""
     settings = serving.settings
     return {
+        **_annotated(serving, "transformer", settings.transformer),
         **scaling(settings.transformer, settings.mode),
         **spreading(serving.name, "transformer", settings.transformer),
         **pull_secrets(serving.pull_secrets),

@@ -38,9 +38,13 @@ def scaling(component: Component, mode: Mode) -> Manifest:
         made |= {"scaleMetric": component.scale_metric.value, "scaleTarget": component.scale_target}
     if mode is Mode.KNATIVE and component.container_concurrency:
         made["containerConcurrency"] = component.container_concurrency
-    if mode is Mode.KNATIVE and component.idle_seconds:
-        made["annotations"] = {RETENTION: f"{component.idle_seconds}s"}
     return made
+
+
+def retention(component: Component, mode: Mode) -> dict[str, str]:
+    """What Knative's autoscaler is told of the last pod."""
+    idle = mode is Mode.KNATIVE and component.idle_seconds
+    return {RETENTION: f"{component.idle_seconds}s"} if idle else {}
 
 
 def spreading(name: str, role: str, component: Component) -> Manifest:

@@ -15,8 +15,8 @@ from infra.monitoring.slo import LATENCY_BUDGET, PAGE, TICKET, burning
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from infra.monitoring.sections import Monitoring
     from infra.monitoring.service import Service
+    from infra.sections.monitoring import Monitoring
 
 # Beyond its last bucket a histogram knows no quantile.
 LAST_BUCKET_MS = queries.BUCKETS[-1] * 1000

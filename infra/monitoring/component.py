@@ -18,8 +18,8 @@ from infra.monitoring.service import Service
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from infra.monitoring.sections import Monitoring as MonitoringSettings
     from infra.sections import ModelSettings
+    from infra.sections.monitoring import Monitoring as MonitoringSettings
 
 
 @dataclass(frozen=True)

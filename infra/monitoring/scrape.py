@@ -9,9 +9,9 @@ from infra.monitoring.service import SERVICE_SERIES
 from infra.types import Placement
 
 if TYPE_CHECKING:
-    from infra.monitoring.sections import Monitoring
     from infra.monitoring.service import Service
     from infra.sections import ModelSettings
+    from infra.sections.monitoring import Monitoring
 
 # Triton's default, which KServe's runtime leaves, and the port that the transformer has for all.
 TRITON_PORT, TRANSFORMER_PORT = 8002, 8080

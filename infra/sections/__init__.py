@@ -2,6 +2,7 @@
 
 from infra.sections.base import Section
 from infra.sections.cloud import Identity, Storage
+from infra.sections.monitoring import Monitoring
 from infra.sections.proof import Jobs, Objectives, Perf, Verification
 from infra.sections.serving import Canary, Component, Predictor, Toleration, Transformer, Triton
 from infra.sections.stack import Knative, ModelSettings, Network, Promotion, StackSettings
@@ -13,6 +14,7 @@ __all__ = [
     "Jobs",
     "Knative",
     "ModelSettings",
+    "Monitoring",
     "Network",
     "Objectives",
     "Perf",

@@ -10,6 +10,7 @@ from infra import types as t
 from infra.rules import broken_rules
 from infra.sections.base import Section
 from infra.sections.cloud import Identity, Storage
+from infra.sections.monitoring import Monitoring
 from infra.sections.proof import Jobs, Perf, Verification
 from infra.sections.serving import Canary, Predictor, Transformer, Triton
 
@@ -102,5 +103,8 @@ class StackSettings(Section):
     )
     network: Network = Field(Network(), description="who may reach the pods")
     promotion: Promotion = Field(Promotion(), description="what must have been proven before")
+    monitoring: Monitoring = Field(
+        Monitoring(), description="who collects metrics, and what is made of them"
+    )
     knative: Knative = Field(Knative(), description="Knative's config-deployment")
     jobs: Jobs = Field(Jobs(), description="the container of verification and load test")

@@ -47,7 +47,8 @@ def features(stack: str, changes: dict[str, Any]) -> dict[str, str]:
 
 def test_what_gpu_pods_need_of_knative_is_allowed_and_no_more() -> None:
     selector, tolerations = "kubernetes.podspec-nodeselector", "kubernetes.podspec-tolerations"
-    assert features("prod", {}) == {selector: "enabled", tolerations: "enabled"}
+    spread = "kubernetes.podspec-topologyspreadconstraints"
+    assert set(features("prod", {})) == {selector, tolerations, spread}
     assert features("dev", {"device": "gpu"}) == {tolerations: "enabled"}
     assert features("dev", {}) == {}
     assert features("local", {"device": "gpu"}) == {}

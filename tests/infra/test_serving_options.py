@@ -81,9 +81,8 @@ def test_scaling_to_zero_waits_as_long_as_it_is_told() -> None:
     changes = {"mode": "Knative", "predictor": {"minReplicas": 0, "idleSeconds": 300}}
     found = predictor(changes)
     assert found["minReplicas"] == 0
-    assert found["annotations"] == {
-        "autoscaling.knative.dev/scale-to-zero-pod-retention-period": "300s"
-    }
+    retention = "autoscaling.knative.dev/scale-to-zero-pod-retention-period"
+    assert found["annotations"][retention] == "300s"
     assert "idleSeconds: found 300 where nothing scales to zero" in refused(
         {"predictor": {"idleSeconds": 300}}
     )

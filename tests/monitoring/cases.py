@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from infra.monitoring.alerts import alerts
 from infra.monitoring.dashboard import charts
-from infra.monitoring.sections import Monitoring
 from infra.monitoring.service import Service
 from infra.sections import ModelSettings
+from infra.sections.monitoring import Monitoring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

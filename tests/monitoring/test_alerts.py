@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from infra.monitoring.alerts import Alert, Severity, alerts, error_budget
-from infra.monitoring.sections import Monitoring
+from infra.sections.monitoring import Monitoring
 from tests.monitoring.cases import service, services, without_transformer
 
 if TYPE_CHECKING:

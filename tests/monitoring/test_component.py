@@ -9,8 +9,8 @@ import pulumi
 import pytest
 
 from infra.monitoring.component import Monitoring, MonitoringArgs, label_value
-from infra.monitoring.sections import Monitoring as MonitoringSettings
 from infra.sections import ModelSettings
+from infra.sections.monitoring import Monitoring as MonitoringSettings
 from tests.infra.program import Recorder
 
 CHANNEL = "projects/kserve-triton-prod/notificationChannels/42"

@@ -9,7 +9,7 @@ import pytest
 from infra.manifests.inference_service import TRANSFORMER_PORT
 from infra.monitoring import scrape as s
 from infra.monitoring.scrape import pod_monitorings, scrape_annotations
-from infra.monitoring.sections import Monitoring
+from infra.sections.monitoring import Monitoring
 from tests.monitoring.cases import service, settings, without_transformer
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from infra.monitoring.sections import Monitoring
+from infra.sections.monitoring import Monitoring
 
 
 def test_by_default_pods_are_annotated_and_nothing_is_made_in_the_cloud() -> None:
