@@ -6,7 +6,7 @@
 set -euo pipefail
 title="Drift: $1"
 mine='[.[] | select(.title == env.title)][0].number // empty'
-number=$(title=$title gh issue list --state open --author 'app/github-actions' --limit 200 \
+number=$(title=$title gh issue list --state open --app github-actions --limit 200 \
   --json number,title | title=$title jq -r "$mine")
 
 if [[ $# -eq 1 ]]; then
@@ -16,10 +16,9 @@ fi
 body=$(
   echo "What runs in \`$1\` is not what its stack declares, or it could not be asked."
   echo "Take it back with \`pulumi up --refresh\`, or declare it. [The run]($RUN)."
-  echo '```'
-  # GitHub takes 65,536 characters; the summary is at the end.
-  tail -c 60000 "$2"
-  echo '```'
+  echo
+  # GitHub takes 65,536 characters; the summary is at the end. Indented, it is code whatever it says.
+  tail -c 40000 "$2" | tail -n 500 | sed 's/^/    /'
 )
 if [[ -n $number ]]; then
   gh issue edit "$number" --body "$body"
