@@ -6,6 +6,7 @@ Shape: PreviewDigest in Pulumi's pkg/display, states as in its deployments (apit
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 # Made anew with every change, by design: they are named by what they prove or hold.
 _ROUTINE = {"kubernetes:batch/v1:Job", CONFIG_MAP}
 _ROUTINE_NAMES = ("verify-", "perf-", "release-")
+# What the CLI says of the machine that it runs on, with every command.
+_AMBIENT = re.compile(r"using pulumi-\S+ from \$PATH at ")
 _COMPONENTS = ("kserve-triton:index:", "pulumi:pulumi:Stack")
 # Named by what was done to them: what `same`, `read` and `refresh` find is no change.
 _REPLACING = {"replace", "create-replacement", "delete-replaced", "import-replacement"}
@@ -98,8 +101,12 @@ class Preview(Document):
 
     def said(self, severity: str) -> list[str]:
         """Messages of that severity, each once, in a stable order."""
-        found = {each.message.strip() for each in self.diagnostics if each.severity == severity}
-        return sorted(found - {""})
+        found = {
+            each.message.removeprefix(f"{severity}: ").strip()
+            for each in self.diagnostics
+            if each.severity == severity
+        }
+        return sorted(message for message in found if message and not _AMBIENT.match(message))
 
 
 @dataclass(frozen=True)

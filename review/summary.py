@@ -36,6 +36,8 @@ def sentence(preview: Preview, changes: Sequence[Change], models: Sequence[Model
         errors = len(preview.said("error"))
         why = counted(errors, "error") if errors else "it did not come to its end"
         return f"the preview failed: {why}"
+    if not changes:
+        return "no changes"
     lost = Counter(each.kind for each in changes if not each.routine)
     counts = [f"{lost[kind]} {_DONE[kind]}" for kind in (Kind.REPLACE, Kind.DELETE) if lost[kind]]
     return "; ".join([_models(changes, models), *([", ".join(counts)] if counts else [])])

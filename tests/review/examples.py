@@ -54,10 +54,10 @@ RELEASED = replace(DIGITS, digest=SECOND)
 DIAGNOSTICS = (
     {
         "severity": "error",
-        "message": "releases that can't be deployed:\n  digits: it is built but not pinned in "
-        "models.lock.json; run: python -m model build digits --pin",
+        "message": "error: releases that can't be deployed:\n  digits: it is built but not pinned in "
+        "models.lock.json; run: python -m model build digits --pin\n",
     },
-    {"severity": "warning", "message": "this uses a plugin of the project's own"},
+    {"severity": "warning", "message": "warning: verification is switched off\n"},
 )
 EXAMPLES = {
     "first-deployment": Example(preview({}, stack(DIGITS)), base=lock()),

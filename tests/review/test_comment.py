@@ -164,9 +164,17 @@ def test_a_preview_without_a_summary_did_not_end() -> None:
 
 
 def test_a_warning_alone_is_shown() -> None:
-    warning = {"severity": "warning", "message": "old plugin"}
+    warning = {"severity": "warning", "message": "warning: old plugin\n"}
     text = render(Example(preview(stack(DIGITS), stack(DIGITS), warning)))
-    assert "! warning: old plugin" in text
+    assert text.splitlines()[1] == "### `prod`: no changes"
+    assert "\n! warning: old plugin\n" in text
+
+
+def test_where_the_cli_found_its_plugins_is_not() -> None:
+    said = "warning: using pulumi-resource-gcp from $PATH at /somewhere/pulumi-resource-gcp\n"
+    warning = {"severity": "warning", "message": said}
+    text = render(Example(preview(stack(DIGITS), stack(DIGITS), warning)))
+    assert text == render(EXAMPLES["no-change"])
 
 
 def test_what_only_informs_is_not() -> None:
