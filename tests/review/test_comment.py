@@ -205,6 +205,12 @@ def test_replicas_alone_show_no_config() -> None:
     assert "config.pbtxt" not in render(EXAMPLES["replicas-and-cost"])
 
 
+def test_a_gpu_without_a_price_is_named() -> None:
+    text = render(Example(preview(stack(DIGITS), stack(replace(ON_GPU, gpu="nvidia-b300")))))
+    assert "Not known: `no price for nvidia-b300`." in text
+    assert "22 → **?**" in text
+
+
 def test_a_pod_that_grows_is_bold() -> None:
     grown = replace(DIGITS, predictor=Pods(cpu="2", high=3))
     text = render(Example(preview(stack(DIGITS), stack(grown))))
