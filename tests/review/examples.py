@@ -55,7 +55,8 @@ DIAGNOSTICS = (
     {
         "severity": "error",
         "message": "error: releases that can't be deployed:\n"
-        "  digits: it is built but not pinned in models.lock.json; run: python -m model build digits --pin\n",
+        "  digits: it is built but not pinned in models.lock.json; "
+        "run: python -m model build digits --pin\n",
     },
     {"severity": "warning", "message": "warning: verification is switched off\n"},
 )
