@@ -17,13 +17,14 @@ help: ## what can be done here
 	@touch $@
 
 # The program's environment has no torch; the model's has it, and Triton beside it.
-.venv/stamp: .bootstrap/stamp requirements/program.txt requirements/dev.txt
+program_groups := program releases dev
+.venv/stamp: .bootstrap/stamp $(program_groups:%=requirements/%.txt)
 	@echo "environment: the program (.venv)"
 	@$(uv) venv -q --clear --python $(PYTHON) .venv
-	@$(uv) pip sync -q --python .venv/bin/python --require-hashes requirements/program.txt requirements/dev.txt
+	@$(uv) pip sync -q --python .venv/bin/python --require-hashes $(program_groups:%=requirements/%.txt)
 	@touch $@
 
-model_groups := model triton transformer perf dev
+model_groups := model releases triton transformer perf dev
 .venv-model/stamp: .bootstrap/stamp $(model_groups:%=requirements/%.txt)
 	@echo "environment: torch and Triton (.venv-model), 7 GB the first time"
 	@$(uv) venv -q --clear --python $(PYTHON) .venv-model
@@ -76,24 +77,26 @@ logs: .venv-local/stamp ## of a pod or a process: make logs POD=digits-predictor
 env: .venv-local/stamp ## for a shell: eval "$$(make -s env)"
 	@.venv-local/bin/python -m local env
 
-check: $(environments) ## formatter, linter, types, dead links
+check: $(environments) ## formatter, linter, types, dead links, workflows
 	@.venv/bin/ruff format --check -q .
 	@.venv/bin/ruff check -q .
-	@.venv/bin/mypy infra __main__.py
+	@.venv/bin/mypy infra bootstrap review __main__.py .github/stacks.py
 	@.venv-model/bin/mypy model transformer perf
 	@.venv-local/bin/mypy local
 	@.venv-policy/bin/mypy policy
 	@.venv/bin/python docs/check_links.py
+	@go tool -C local/tools/actionlint actionlint
+	@.venv/bin/zizmor --offline --persona=auditor -q .github
 
 test: $(environments) build/test/models.lock.json ## everything, on the real programs
-	@.venv/bin/python -m pytest tests/infra tests/monitoring tests/docs
+	@.venv/bin/python -m pytest tests/infra tests/monitoring tests/bootstrap tests/review tests/workflows tests/docs
 	@.venv-model/bin/python -m pytest tests/model tests/serving tests/transformer tests/perf
 	@.venv-local/bin/python -m local tools
 	@.venv-policy/bin/python -m pytest tests/policy
 	@.venv-local/bin/python -m pytest tests/local
 
-releases: .venv-model/stamp ## what the lock and the stacks name, from a bucket: make releases ARTEFACTS=gs://…
-	@.venv-model/bin/python -m model pull --all --from "$(ARTEFACTS)"
+releases: .venv/stamp ## what the lock and the stacks name, from a bucket: make releases ARTEFACTS=gs://…
+	@.venv/bin/python -m model pull --all --from "$(ARTEFACTS)"
 
 bench: $(environments) build/test/models.lock.json ## what the program costs, side by side
 	@.venv/bin/python -m bench.program

@@ -53,8 +53,10 @@ def split_service(name: str, namespace: str, settings: ModelSettings) -> Manifes
     """
     grpc = settings.protocol is Protocol.GRPC
     port = {"name": "h2c" if grpc else "http", "port": 80, "protocol": "TCP"}
+    # It is there before the first pod is, so that nobody can wait for its endpoints.
+    annotations = {"pulumi.com/skipAwait": "true"}
     return {
-        "metadata": _metadata(split_name(name), name, namespace),
+        "metadata": _metadata(split_name(name), name, namespace) | {"annotations": annotations},
         "spec": {
             "selector": pods(name, "predictor"),
             "ports": [port | {"targetPort": GRPC_PORT if grpc else TRANSFORMER_PORT}],

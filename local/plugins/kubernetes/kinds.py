@@ -127,6 +127,25 @@ TYPES = {
             owner=True,
         )
     ),
+    "kubernetes:core/v1:Service": Type(Kind("v1", "Service", "services", {"spec": None})),
+    "kubernetes:networking.k8s.io/v1:NetworkPolicy": Type(
+        Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", {"spec": None})
+    ),
+    "kubernetes:policy/v1:PodDisruptionBudget": Type(
+        Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", {"spec": None})
+    ),
+    "kubernetes:serving.kserve.io/v1alpha1:LocalModelCache": Type(
+        Kind(
+            "serving.kserve.io/v1alpha1",
+            "LocalModelCache",
+            "localmodelcaches",
+            {"spec": None},
+            namespaced=False,
+        )
+    ),
+    "kubernetes:monitoring.googleapis.com/v1:PodMonitoring": Type(
+        Kind("monitoring.googleapis.com/v1", "PodMonitoring", "podmonitorings", {"spec": None})
+    ),
     "kubernetes:operator.knative.dev/v1beta1:KnativeServing": Type(KNATIVE_SERVING),
     "kubernetes:operator.knative.dev/v1beta1:KnativeServingPatch": Type(
         KNATIVE_SERVING, patch=True
