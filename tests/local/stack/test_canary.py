@@ -1,0 +1,67 @@
+"""Two releases of a model at once on the real KServe and Triton, and the way back."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from local.layout import ROOT
+
+if TYPE_CHECKING:
+    from tests.local.stack.conftest import Stack
+
+_LOCK = json.loads((ROOT / "build" / "test" / "models.lock.json").read_text())["models"]["digits"]
+_CURRENT, _EARLIER = _LOCK["digest"], _LOCK["earlier"][0]["digest"]
+_AT_ONCE = 32
+
+
+def _answered(stack: Stack, service: str) -> int:
+    """Requests that the Triton behind a Service has answered."""
+    book = json.loads((stack.cluster.layout.node / "services.json").read_text())
+    url = f"http://{book[f'models/{service}']['80']}/v2/models/digits/stats"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        (stats,) = json.load(answer)["model_stats"]
+    return int(stats["inference_stats"]["success"]["count"])
+
+
+def _both(percent: int = 50) -> dict[str, Any]:
+    canary = {"release": _CURRENT[:12], "trafficPercent": percent}
+    return {"digits": {"release": _EARLIER[:12], "canary": canary}}
+
+
+def test_a_canary_beside_the_stable_release_gets_its_share(stack: Stack) -> None:
+    stack.deploy(models={"digits": {"release": _EARLIER[:12]}})
+    assert stack.outputs()["models"]["digits"]["digest"] == _EARLIER
+    stack.deploy(models=_both())
+    outputs = stack.outputs()["models"]["digits"]
+    assert outputs["ready"] is True
+    assert (outputs["digest"], outputs["canary"]["digest"]) == (_EARLIER, _CURRENT)
+    services = ("digits-predictor", "digits-canary-predictor")
+    before = [_answered(stack, each) for each in services]
+    # Each connection goes to one of the pods, so many are needed at once.
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        assert all(pool.map(lambda _: stack.predict(), range(_AT_ONCE * 4)))
+    after = [_answered(stack, each) for each in services]
+    assert all(now > then for now, then in zip(after, before, strict=True))
+
+
+def test_it_becomes_the_release_by_one_change_and_leaves_nothing(stack: Stack) -> None:
+    stack.deploy(models=_both())
+    stack.deploy()
+    assert stack.outputs()["models"]["digits"]["digest"] == _CURRENT
+    deployments = {each["metadata"]["name"] for each in stack.list("deployments", "/apis/apps/v1")}
+    assert deployments == {"digits-predictor", "digits-transformer"}
+    assert "digits-split" not in {each["metadata"]["name"] for each in stack.list("services")}
+    assert stack.predict()["label"]
+
+
+def test_going_back_is_one_line_that_a_preview_shows(stack: Stack) -> None:
+    stack.deploy()
+    stack.configure(models={"digits": {"release": _EARLIER[:12]}})
+    diff = stack.run("preview", "--diff").stdout
+    assert "storageUri" in diff and _EARLIER[:12] in diff
+    stack.deploy(models={"digits": {"release": _EARLIER[:12]}})
+    assert stack.outputs()["models"]["digits"]["digest"] == _EARLIER
+    stack.deploy()
