@@ -6,12 +6,14 @@ Written anew by `.venv/bin/python -m tests.infra.golden`.
 from __future__ import annotations
 
 import itertools
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from infra.settings import merged
 from tests.infra.program import TEST_ROOT, run
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -24,29 +26,73 @@ SWITCHES = {
 COMBINATIONS = [
     dict(zip(SWITCHES, values, strict=True)) for values in itertools.product(*SWITCHES.values())
 ]
-_KINDS = {
-    "kubernetes:serving.kserve.io/v1beta1:InferenceService": "serving.kserve.io/v1beta1",
-    "kubernetes:batch/v1:Job": "batch/v1",
-    "kubernetes:networking.k8s.io/v1:NetworkPolicy": "networking.k8s.io/v1",
+_LOCK = json.loads((TEST_ROOT / "models.lock.json").read_text())["models"]["digits"]
+_CANARY = {
+    "release": _LOCK["earlier"][0]["digest"][:12],
+    "canary": {"release": _LOCK["digest"][:12], "trafficPercent": 25},
 }
+# What the switches don't show, on top of them: every option that KServe, Knative and GKE have.
+_EVERYTHING = {
+    "pullSecrets": ["ngc"],
+    "triton": {"image": f"nvcr.io/nvidia/tritonserver@sha256:{'a' * 64}"},
+    "predictor": {
+        "accelerator": "nvidia-l4",
+        "gpuSharing": "time-sharing",
+        "spot": True,
+        "cacheNodeGroup": "gpu-nodes",
+        "spread": ["zone", "node"],
+        "minReplicas": 2,
+        "maxReplicas": 8,
+    },
+    "network": {"clientNamespaces": ["shop"]},
+    "monitoring": {"scrape": "podmonitoring"},
+}
+_SCALING = {
+    "predictor": {"scaleMetric": "concurrency", "scaleTarget": 8, "containerConcurrency": 16},
+    "transformer": {"minReplicas": 0, "maxReplicas": 4, "idleSeconds": 300, "timeoutSeconds": 30},
+}
+_IMAGE = f"oci://europe-docker.pkg.dev/p/models/digits@sha256:{'b' * 64}"
+SPECIAL: dict[str, dict[str, Any]] = {
+    "canary-standard": {"mode": "Standard", "models": {"digits": _CANARY}},
+    "canary-knative": {"mode": "Knative", "models": {"digits": _CANARY}},
+    "everything-standard": _EVERYTHING | {"device": "gpu", "mode": "Standard"},
+    "everything-knative": merged(_EVERYTHING | {"device": "gpu", "mode": "Knative"}, _SCALING),
+    "operator-knative": {"mode": "Knative", "device": "gpu", "knative": {"managedBy": "operator"}},
+    "oci-standard": {"models": {"digits": {"storageUri": _IMAGE}}},
+}
+CASES = {"-".join(each.values()).lower(): each for each in COMBINATIONS}
+CASES |= {f"options/{name}": changes for name, changes in SPECIAL.items()}
+# What people want to see of a stack, and the API to accept. ConfigMaps hold the Jobs' own words.
+_KINDS = (
+    "InferenceService",
+    "Job",
+    "KnativeServingPatch",
+    "LocalModelCache",
+    "NetworkPolicy",
+    "PodDisruptionBudget",
+    "PodMonitoring",
+    "Service",
+)
 
 
-def path(switches: dict[str, str]) -> Path:
-    """Of a combination's file."""
-    return GOLDEN / f"{'-'.join(switches.values()).lower()}.yaml"
+def path(name: str) -> Path:
+    """Of a case's file."""
+    return GOLDEN / f"{name}.yaml"
 
 
-def manifests(switches: dict[str, str]) -> str:
-    """The InferenceService, its Jobs and its network policies, as YAML documents."""
-    documents: list[dict[str, Any]] = [
+def manifests(changes: dict[str, Any]) -> str:
+    """What a stack asks the cluster for, as YAML documents."""
+    documents = [
         {
-            "apiVersion": _KINDS[each.typ],
-            "kind": each.typ.rpartition(":")[2],
+            "apiVersion": each.typ.split(":")[1].removeprefix("core/"),
+            "kind": each.typ.rpartition(":")[2].removesuffix("Patch"),
             "metadata": each.inputs["metadata"],
             "spec": each.inputs["spec"],
         }
-        for each in run("local", switches).resources
-        if each.typ in _KINDS
+        for each in run("local", changes).resources
+        if each.typ.startswith("kubernetes:")
+        and each.typ.rpartition(":")[2] in _KINDS
+        and not each.resource_id
     ]
     documents = [_plain(each) for each in documents]
     documents.sort(key=lambda each: (each["kind"], each["metadata"]["name"]))
@@ -65,8 +111,8 @@ def _plain(value: Any) -> Any:
 def main() -> None:
     os.chdir(TEST_ROOT)
     GOLDEN.mkdir(exist_ok=True)
-    for switches in COMBINATIONS:
-        path(switches).write_text(manifests(switches))
+    for name, changes in CASES.items():
+        path(name).write_text(manifests(changes))
 
 
 if __name__ == "__main__":
