@@ -1,0 +1,77 @@
+"""A model as an image, for `storageUri: oci://…`: `python -m infra.image STACK NAME FOLDER`.
+
+Writes what the bucket would hold, with the stack's own config.pbtxt, and a Dockerfile around it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from infra import releases
+from infra.render import RenderError
+from infra.sections import Promotion
+from infra.settings import PROJECT, ConfigError, Settings
+
+if TYPE_CHECKING:
+    from infra.releases import Artefact
+
+# KServe links /models into Triton's container from a shell, so the image must have one.
+DOCKERFILE = "FROM busybox:1.37.0-musl\nCOPY models /models\nUSER 65532:65532\n"
+
+
+def write(artefact: Artefact, folder: Path) -> None:
+    """`folder/Dockerfile` and `folder/models/NAME/…`; `folder` must be new."""
+    models = folder / "models"
+    for path, file in artefact.files.items():
+        (models / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, models / path)
+    for path, text in artefact.texts.items():
+        (models / path).write_text(text)
+    (folder / "Dockerfile").write_text(DOCKERFILE)
+
+
+def settings(path: Path) -> Settings:
+    """Of a stack's file, without a running stack; raises ConfigError."""
+    try:
+        config: dict[str, Any] = (yaml.safe_load(path.read_text()) or {}).get("config") or {}
+    except (OSError, yaml.YAMLError, AttributeError) as error:
+        raise ConfigError(f"{path}: can't be read: {error}") from error
+    prefix = f"{PROJECT}:"
+    own = {key.removeprefix(prefix): v for key, v in config.items() if key.startswith(prefix)}
+    return Settings.parse(own)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit status: 0, or 1 after one line on what is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m infra.image", description=__doc__)
+    parser.add_argument("stack", metavar="STACK")
+    parser.add_argument("name", metavar="NAME", help="a model of the stack's")
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="a new one")
+    arguments = parser.parse_args(argv)
+    try:
+        made = _artefact(arguments.stack, arguments.name, Path.cwd())
+        if arguments.folder.exists():
+            raise ConfigError(f"{arguments.folder}: is there already; allowed: a new folder")
+        write(made, arguments.folder)
+    except (ConfigError, releases.ReleasesError, RenderError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"written: {arguments.folder}; then: docker build -t REGISTRY/{made.name} .")
+    return 0
+
+
+def _artefact(stack: str, name: str, root: Path) -> Artefact:
+    models = settings(root / f"Pulumi.{stack}.yaml").models
+    if name not in models:
+        raise ConfigError(f"model {name}: not in stack {stack}; it has {', '.join(models)}")
+    return releases.load({name: models[name]}, root, Promotion()).stable[name]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

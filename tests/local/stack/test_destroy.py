@@ -1,0 +1,67 @@
+"""What `pulumi destroy` leaves, and what it refuses; what a reviewer reads before."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import urllib.request
+from typing import TYPE_CHECKING
+
+from local.layout import ROOT
+from tests.local.stack.conftest import knative_config
+
+if TYPE_CHECKING:
+    from tests.local.stack.conftest import Stack
+
+_LOCK = ROOT / "build" / "test" / "models.lock.json"
+_STORAGE = {
+    "bucket": "kserve-triton-test",
+    "project": "kserve-triton-test",
+    "forceDestroy": True,
+    "retainReleases": False,
+}
+
+
+def _buckets(stack: Stack) -> list[str]:
+    url = f"{stack.cluster.layout.storage()}/storage/v1/b?project=kserve-triton-test"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return [each["name"] for each in json.load(answer).get("items", [])]
+
+
+def test_a_protected_bucket_stops_it_before_anything_is_touched(stack: Stack) -> None:
+    stack.deploy(storage=_STORAGE | {"protect": True})
+    done = stack.run("destroy", "--yes", "--suppress-progress")
+    assert done.returncode != 0
+    assert "protect" in done.stdout + done.stderr
+    assert "kserve-triton-test" in _buckets(stack)
+    assert stack.predict()["label"]
+
+
+def test_without_protection_it_leaves_nothing(stack: Stack) -> None:
+    stack.deploy()
+    done = stack.run("destroy", "--yes", "--suppress-progress")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "kserve-triton-test" not in _buckets(stack)
+    assert stack.cluster.api.find("/api/v1/namespaces/models") is None
+    assert knative_config(stack.cluster) == stack.knative_before
+    exported = json.loads(stack.run("stack", "export").stdout)
+    assert not exported["deployment"].get("resources")
+
+
+def test_a_reviewer_reads_what_a_real_preview_would_change(stack: Stack) -> None:
+    stack.deploy()
+    stack.configure(device="gpu", models={"digits": {"predictor": {"accelerator": "nvidia-l4"}}})
+    preview = stack.folder / "preview.json"
+    preview.write_text(stack.run("preview", "--json").stdout)
+    words = ["--preview", str(preview), "--stack", "test", "--lock", str(_LOCK)]
+    comment = subprocess.run(
+        [ROOT / ".venv" / "bin" / "python", "-m", "review", *words, "--base-lock", str(_LOCK)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert comment.startswith("<!-- kserve-triton:review:test -->")
+    assert "moves from CPU to GPU" in comment
+    assert "+  kind: KIND_GPU" in comment
+    assert '+ spec.predictor.model.resources.limits["nvidia.com/gpu"]: "1"' in comment
