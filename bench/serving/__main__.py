@@ -1,0 +1,88 @@
+"""`python -m bench.serving`: everything, side by side, in some 40 minutes on two cores.
+
+Results go to bench/results.json after every round, and docs/benchmark.md is made of them at the
+end. `--quick` keeps nothing: it prints, and ends with status 1 on what no noise explains.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from fnmatch import fnmatch
+from typing import TYPE_CHECKING
+
+from bench.serving import page, table
+from bench.serving.goals import GOALS, GROSS
+from bench.serving.loads import FULL, QUICK, shortened
+from bench.serving.results import Results, read, write
+from bench.serving.runner import turns
+from bench.serving.servers import ROOT
+from bench.serving.session import minutes, session
+from bench.serving.subjects import SUBJECTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.serving.goals import Goal
+    from bench.serving.runner import Turn
+
+RESULTS, DOCS = ROOT / "bench" / "results.json", ROOT / "docs"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status."""
+    given = _parser().parse_args(arguments)
+    if given.render:
+        page.make(read(RESULTS), DOCS)
+        return 0
+    steps = shortened(QUICK if given.quick else FULL, given.seconds)
+    todo = turns(steps, SUBJECTS, lambda key: fnmatch(str(key), given.only))
+    if not todo:
+        print(f"nothing is called {given.only}; --list says what there is", file=sys.stderr)
+        return 2
+    if given.list:
+        print("\n".join(str(turn.key) for step in todo for turn in step))
+        print(f"about {minutes(todo, given.rounds):.0f} minutes in {given.rounds} rounds")
+        return 0
+    return _quick(todo, given.rounds) if given.quick else _full(todo, given.rounds)
+
+
+def _quick(todo: Sequence[Sequence[Turn]], rounds: int) -> int:
+    results = session(todo, rounds, Results(), keep=lambda _: None)
+    _tell(results, todo, GOALS)
+    missed = [row for row in table.goals(results, GROSS) if row[-1] == "missed"]
+    for title, found, wanted, _ in missed:
+        print(f"much too slow: {title}: {found}, should at the very least be {wanted}")
+    return 1 if missed else 0
+
+
+def _full(todo: Sequence[Sequence[Turn]], rounds: int) -> int:
+    results = session(todo, rounds, read(RESULTS), keep=lambda made: write(RESULTS, made))
+    _tell(results, todo, GOALS)
+    page.make(results, DOCS)
+    return 0
+
+
+def _tell(results: Results, todo: Sequence[Sequence[Turn]], wanted: Sequence[Goal]) -> None:
+    groups = dict.fromkeys((step[0].key.load, step[0].key.payload) for step in todo)
+    for load, payload in groups:
+        print(f"\n{table.said(load, payload)}")
+        print(table.text(table.HEADS, table.rows(results, load, payload)))
+    print()
+    print(table.text(("ours, as a ratio", "found", "wanted", ""), table.goals(results, wanted)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench.serving", description=__doc__)
+    add = parser.add_argument
+    add("--quick", action="store_true", help="one load in under 90 seconds; keeps nothing")
+    add("--only", default="*", metavar="GLOB", help="of load/payload/subject, as --list has them")
+    add("--rounds", type=int, default=3, help="medians of so many (3)")
+    add("--seconds", type=float, help="of each load, instead of its own: to try things out")
+    add("--list", action="store_true", help="say what would be measured, and for how long")
+    add("--render", action="store_true", help="measure nothing, make the page of what there is")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

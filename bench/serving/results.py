@@ -1,0 +1,136 @@
+"""What was measured, to and from the key "serving" of bench/results.json."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from math import floor, log10
+from typing import TYPE_CHECKING, Any
+
+from bench.serving.figures import Figures, medians
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from bench.serving.machine import Machine
+
+__all__ = ["Cell", "Key", "Results", "cell", "read", "write"]
+
+SERVING = "serving"
+DIGITS = 4
+
+
+@dataclass(frozen=True, order=True)
+class Key:
+    """One load with one payload of one subject."""
+
+    load: str
+    payload: str
+    subject: str
+
+    def __str__(self) -> str:
+        return f"{self.load}/{self.payload}/{self.subject}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Medians over a run's rounds, and the least and most of what is compared.
+
+    `run` is when it began: only what one run measured is compared. Without figures the subject
+    could not do it; `capacity` is the requests a second that it answered at most.
+    """
+
+    run: str
+    rounds: int
+    figures: Figures | None
+    mean_ms_range: tuple[float, float] = (0.0, 0.0)
+    p99_ms_range: tuple[float, float] = (0.0, 0.0)
+    capacity: float = 0.0
+
+
+@dataclass(frozen=True)
+class Results:
+    """All cells, and the machine of each run that has some."""
+
+    cells: Mapping[Key, Cell] = field(default_factory=dict)
+    machines: Mapping[str, Machine | dict[str, Any]] = field(default_factory=dict)
+
+    def merged(self, run: str, machine: Machine, cells: Mapping[Key, Cell]) -> Results:
+        """With a run's cells in place of older ones; runs that have none left are forgotten."""
+        kept = {**self.cells, **cells}
+        runs = {each.run for each in kept.values()}
+        machines = {**self.machines, run: machine}
+        return Results(kept, {name: machines[name] for name in machines if name in runs})
+
+    def groups(self) -> list[tuple[str, str]]:
+        """Load and payload, each once, as measured."""
+        return list(dict.fromkeys((key.load, key.payload) for key in self.cells))
+
+
+def cell(run: str, found: Sequence[Figures | float]) -> Cell:
+    """Of a run's rounds: figures, or the capacity where the load was beyond it.
+
+    Figures count only if most rounds have them: else it held by luck.
+    """
+    figures = [each for each in found if isinstance(each, Figures)]
+    capacities = [each for each in found if isinstance(each, float)]
+    if len(figures) <= len(capacities):
+        return Cell(run, len(found), None, capacity=_short(max(capacities, default=0.0)))
+    means, p99s = ([each.mean_ms for each in figures], [each.p99_ms for each in figures])
+    return Cell(
+        run,
+        len(figures),
+        _rounded(medians(figures)),
+        (_short(min(means)), _short(max(means))),
+        (_short(min(p99s)), _short(max(p99s))),
+    )
+
+
+def read(path: Path) -> Results:
+    """Nothing where nothing was measured yet."""
+    document = json.loads(path.read_text()).get(SERVING) if path.exists() else None
+    if not document:
+        return Results()
+    return Results(dict(map(_cell, document["cells"])), document["machines"])
+
+
+def write(path: Path, results: Results) -> None:
+    """Into the file, whose other keys are others'."""
+    document = json.loads(path.read_text()) if path.exists() else {}
+    machines = {
+        run: machine if isinstance(machine, dict) else asdict(machine)
+        for run, machine in results.machines.items()
+    }
+    cells = [asdict(key) | asdict(each) for key, each in results.cells.items()]
+    document[SERVING] = {"machines": machines, "cells": cells}
+    path.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def _cell(item: dict[str, Any]) -> tuple[Key, Cell]:
+    key = Key(item.pop("load"), item.pop("payload"), item.pop("subject"))
+    figures = item.pop("figures")
+    if figures:
+        distribution = tuple(figures.pop("distribution_ms"))
+        figures = Figures(**figures, distribution_ms=distribution)
+    for name in ("mean_ms_range", "p99_ms_range"):
+        item[name] = tuple(item[name])
+    return key, Cell(**item, figures=figures)
+
+
+def _rounded(figures: Figures) -> Figures:
+    whole = {
+        name: _short(value) for name, value in asdict(figures).items() if isinstance(value, float)
+    }
+    return replace(figures, **whole, distribution_ms=_shorts(figures.distribution_ms))
+
+
+def _shorts(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(map(_short, values))
+
+
+def _short(value: float) -> float:
+    """More digits than a machine can repeat only make the file's changes longer."""
+    if not value:
+        return 0.0
+    return round(value, DIGITS - 1 - floor(log10(abs(value))))

@@ -1,0 +1,106 @@
+"""Tables of the results, for a terminal and for Markdown. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.serving.goals import GOALS, mean, ratio
+from bench.serving.payloads import Payload
+from bench.serving.results import Key
+from bench.serving.subjects import SUBJECTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.serving.goals import Goal
+    from bench.serving.results import Cell, Results
+
+__all__ = ["HEADS", "goals", "markdown", "rows", "said", "text"]
+
+Row = tuple[str, ...]
+HEADS: Row = (
+    *("", "mean ms", "p50", "p99", "p99.9", "requests/s", "CPU s/1000", "Triton's", "MiB"),
+    *("mean: to SDK JSON", "to Triton binary"),
+)
+NONE = "–"
+
+
+def said(load: str, payload: str) -> str:
+    """A group's title."""
+    given = Payload.parse(payload)
+    what = "image" if given.images == 1 else "images"
+    size = f"{given.images} {what} a request, {given.kind.upper()} {given.width}×{given.height}"
+    if load.startswith("rate"):
+        return f"{size}, {load.removeprefix('rate')} requests/s"
+    if load.startswith("clients"):
+        count = load.removeprefix("clients")
+        return f"{size}, {count} client{'' if count == '1' else 's'}"
+    return f"{size}, at the highest rate with p99 under 50 ms"
+
+
+def rows(results: Results, load: str, payload: str) -> list[Row]:
+    """One for each subject that was measured, in the order of SUBJECTS."""
+    found: list[Row] = []
+    for subject in SUBJECTS:
+        key = Key(load, payload, subject.name)
+        if key in results.cells:
+            found.append((subject.title, *_figures(results, key, results.cells[key])))
+    return found
+
+
+def _figures(results: Results, key: Key, cell: Cell) -> Row:
+    figures = cell.figures
+    if figures is None:
+        return (
+            *(NONE for _ in range(4)),
+            f"at most {cell.capacity:.0f}",
+            *(NONE for _ in range(5)),
+        )
+    latencies = (figures.mean_ms, figures.at(50), figures.p99_ms, figures.at(99.9))
+    # Triton alone gets the same tensor whatever the image was.
+    others = [
+        ratio(results, key, Key(key.load, payload, subject), mean)
+        for subject, payload in (("sdk-json", key.payload), ("triton-binary", _tensor(key)))
+    ]
+    return (
+        *(f"{value:.2f}" for value in latencies),
+        f"{figures.throughput:.0f}" if figures.throughput >= 10 else f"{figures.throughput:.1f}",
+        f"{figures.cpu:.2f}" if figures.peak_mib else NONE,
+        f"{figures.triton_cpu:.2f}",
+        f"{figures.peak_mib or figures.triton_peak_mib:.0f}",
+        *(f"{value:.2f}" if value else NONE for value in others),
+    )
+
+
+def _tensor(key: Key) -> str:
+    return str(Payload(Payload.parse(key.payload).images))
+
+
+def goals(results: Results, wanted: Sequence[Goal] = GOALS) -> list[Row]:
+    """Title, ratio, what it should be, and whether it is."""
+    found: list[Row] = []
+    for goal in wanted:
+        value = goal.found(results)
+        if value is not None:
+            verdict = "met" if goal.met(value) else "missed"
+            found.append((goal.title, f"{value:.2f}", goal.wanted(), verdict))
+    return found
+
+
+def text(heads: Row, body: Sequence[Row]) -> str:
+    """For a terminal: the first column to the left, the others to the right."""
+    lines = [heads, *body]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(heads))]
+    return "\n".join(
+        "  ".join(
+            value.rjust(width) if at else value.ljust(width)
+            for at, (value, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def markdown(heads: Row, body: Sequence[Row]) -> str:
+    """The same in Markdown."""
+    ruler = ("---", *("---:" for _ in heads[1:]))
+    return "\n".join(f"| {' | '.join(line)} |" for line in (heads, ruler, *body))
