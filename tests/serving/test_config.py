@@ -15,7 +15,7 @@ import tritonclient.http
 from PIL import Image
 
 from infra.releases import Artefact, load
-from infra.sections import ModelSettings, Triton
+from infra.sections import ModelSettings, Promotion, Triton
 from model.training import tensor
 from tests.releases import TEST_ROOT
 from tests.triton import Triton as Server
@@ -35,7 +35,7 @@ def repository(artefact: Artefact, folder: Path) -> Path:
 
 
 def served(name: str, settings: ModelSettings) -> Artefact:
-    return load({name: settings}, TEST_ROOT)[name]
+    return load({name: settings}, TEST_ROOT, Promotion()).stable[name]
 
 
 @pytest.mark.parametrize("name", ["digits", "cifar10-custom"])
