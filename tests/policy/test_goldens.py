@@ -12,7 +12,9 @@ from policy.containers import containers
 from policy.rule import Resource
 from tests.policy.resources import broken
 
-GOLDEN = sorted((Path(__file__).resolve().parents[1] / "golden").glob("*.yaml"))
+FOLDER = Path(__file__).resolve().parents[1] / "golden"
+GOLDEN, OPTIONS = sorted(FOLDER.glob("*.yaml")), sorted(FOLDER.glob("options/*.yaml"))
+CONTAINERS = {"InferenceService": 2, "Job": 1}
 # Tags are the reader's to pin: the manifests here are of the local stack, which has no registry.
 NOT_HERE = {"images-by-digest"}
 
@@ -25,7 +27,7 @@ def documents(path: Path) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", GOLDEN + OPTIONS, ids=lambda path: path.stem)
 def test_a_golden_manifest_breaks_no_rule_on_bounds(path: Path) -> None:
     for token, properties in documents(path):
         assert set(broken(token, properties)) <= NOT_HERE, token
@@ -34,7 +36,7 @@ def test_a_golden_manifest_breaks_no_rule_on_bounds(path: Path) -> None:
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_the_containers_of_a_golden_manifest_are_seen(path: Path) -> None:
     for token, properties in documents(path):
-        expected = 2 if token.endswith("InferenceService") else 1
+        expected = CONTAINERS.get(token.rpartition(":")[2], 0)
         assert len(list(containers(Resource(token, properties)))) == expected, token
 
 

@@ -23,8 +23,8 @@ _RENDER = """
 import json
 from pathlib import Path
 from infra.releases import load
-from infra.sections import ModelSettings
-artefact = load({"digits": ModelSettings()}, Path("."))["digits"]
+from infra.sections import ModelSettings, Promotion
+artefact = load({"digits": ModelSettings()}, Path("."), Promotion()).stable["digits"]
 files = {name: str(path) for name, path in artefact.files.items()}
 print(json.dumps({"files": files, "texts": artefact.texts}))
 """
