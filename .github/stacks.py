@@ -22,6 +22,7 @@ EVERY_STACK = (
     "Pulumi.yaml",
     "__main__.py",
     "infra/**",
+    "model/files.py",
     "model/signature.py",
     "models.lock.json",
     "policy/**",

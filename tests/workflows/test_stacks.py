@@ -29,6 +29,7 @@ tracked = st.sampled_from(
         "__main__.py",
         "infra/perf.py",
         "templates/config.pbtxt.j2",
+        "model/files.py",
         "model/signature.py",
         "models.lock.json",
         "requirements/program.txt",
