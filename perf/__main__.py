@@ -1,6 +1,7 @@
-"""`python -m perf verify|load --config PATH --release PATH`: what the Jobs run.
+"""What the Jobs run, `python -m perf verify|load --config PATH --release PATH`, and for people
+`python -m perf report RESULT.json`.
 
-Exit status: 0 proven or passed, 1 not, 2 when the job can't be read.
+Exit status: 0 proven or passed, 1 not, 2 when what is given can't be read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import TYPE_CHECKING
 from perf.job import JobError, Load, Verify
 from perf.kubernetes import Cluster
 from perf.load import LoadError, load
+from perf.recorded import ResultError
 from perf.release import Release
+from perf.report import report
 from perf.say import Progress, last_words
 from perf.verify import verify
 from perf.watch import FailedError
@@ -26,17 +29,39 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status."""
-    parser = argparse.ArgumentParser(prog="python -m perf", description=__doc__)
-    parser.add_argument("job", choices=("verify", "load"))
-    parser.add_argument("--config", type=Path, required=True, help="job.json")
-    parser.add_argument("--release", type=Path, required=True, help="release.json")
-    given = parser.parse_args(arguments)
+    given = _parser().parse_args(arguments)
+    if given.job == "report":
+        return run_report(given.result, given.previous, given.out)
     run = run_verify if given.job == "verify" else run_load
     try:
         return run(given.config, given.release)
     except JobError as error:
         last_words(f"{given.job}: {error}")
         return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m perf", description=__doc__)
+    kinds = parser.add_subparsers(dest="job", required=True)
+    for name, words in (("verify", "prove an endpoint"), ("load", "load it, judge the figures")):
+        job = kinds.add_parser(name, help=words)
+        job.add_argument("--config", type=Path, required=True, help="job.json")
+        job.add_argument("--release", type=Path, required=True, help="release.json")
+    page = kinds.add_parser("report", help="a load test's result as a page")
+    page.add_argument("result", type=Path, help="result.json")
+    page.add_argument("--previous", type=Path, help="result.json to compare it with")
+    page.add_argument("--out", type=Path, help="where to; report.html beside the result")
+    return parser
+
+
+def run_report(result: Path, previous: Path | None, out: Path | None) -> int:
+    """Exit status of a report."""
+    try:
+        print(report(result, previous, out))
+    except ResultError as error:
+        print(f"report: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def run_verify(config: Path, release: Path) -> int:

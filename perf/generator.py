@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import base64
-import csv
 import json
 import os
 import subprocess
-import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perf.measure import Hits, collect
+from perf.recording import Progression, Recording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from perf.job import Load
+    from perf.measure import Hits
+    from perf.say import Progress
 
 __all__ = ["LoadError", "Target", "attack"]
 
 # Connections are made before, answers are awaited after.
 MARGIN_SECONDS = 60.0
+TOLD_SECONDS = 3.0
+# Little at a time: a burst of reading would take the CPU from vegeta, and its time from requests.
+STEP_SECONDS = 0.1
 
 
 class LoadError(Exception):
@@ -49,7 +53,7 @@ class Target:
         )
 
 
-def attack(targets: Sequence[Target], job: Load, folder: Path) -> Hits:
+def attack(targets: Sequence[Target], job: Load, folder: Path, progress: Progress) -> Hits:
     """One attempt at the asked rate. Raises LoadError when vegeta can't be run or fails."""
     given, made = folder / "targets.json", folder / "results.bin"
     given.write_text("".join(target.line() + "\n" for target in targets))
@@ -59,45 +63,49 @@ def attack(targets: Sequence[Target], job: Load, folder: Path) -> Hits:
         # A redirect is not an answer.
         *(f"-timeout={_duration(job.timeout_seconds)}", "-redirects=-1"),
     ]
-    _run(arguments, job.duration_seconds + job.timeout_seconds + MARGIN_SECONDS)
-    return _recorded(made)
-
-
-def _recorded(made: Path) -> Hits:
-    """Every request; its report would give quantiles that are estimates, and errors uncounted."""
-    csv.field_size_limit(sys.maxsize)
     try:
-        with subprocess.Popen(
-            [_program(), "encode", "-to=csv", str(made)],
-            stdout=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            # The CSV reader looks after line ends itself.
-            bufsize=1 << 20,
-        ) as process:
-            assert process.stdout is not None
-            hits = collect(csv.reader(process.stdout))
+        with Recording(_program(), made) as recording:
+            _run(arguments, job, folder / "said.txt", recording, progress)
+            if not recording.finish() and recording.hits.at:
+                raise LoadError("vegeta can't read its own results")
     except OSError as error:
         raise _absent(error) from error
-    if process.returncode:
-        raise LoadError(f"vegeta can't read its own results (exit status {process.returncode})")
-    if not hits.at:
+    if not recording.hits.at:
         raise LoadError("vegeta sent no request at all")
-    return hits
+    return recording.hits
 
 
-def _run(arguments: Sequence[str], limit: float) -> None:
+def _run(
+    arguments: Sequence[str], job: Load, said: Path, recording: Recording, progress: Progress
+) -> None:
+    """Until vegeta ends, with a line of progress every few seconds."""
+    limit = job.duration_seconds + job.timeout_seconds + MARGIN_SECONDS
+    lines = Progression(recording.hits, job.duration_seconds)
+    with said.open("wb") as out:
+        attacker = subprocess.Popen([_program(), *arguments], stdout=out, stderr=out)
+    began = told = time.monotonic()
     try:
-        done = subprocess.run(
-            [_program(), *arguments], capture_output=True, text=True, timeout=limit, check=False
-        )
-    except OSError as error:
-        raise _absent(error) from error
-    except subprocess.TimeoutExpired as error:
-        raise LoadError(f"vegeta did not end within {limit:g} s") from error
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip()
-        raise LoadError(f"vegeta ended with exit status {done.returncode}: {said[-1000:]}")
+        while (status := _ended(attacker)) is None:
+            recording.catch_up()
+            now = time.monotonic()
+            if now - told >= TOLD_SECONDS:
+                progress.note(lines.words(now - began))
+                told = now
+            if now - began > limit:
+                raise LoadError(f"vegeta did not end within {limit:g} s")
+    finally:
+        attacker.kill()
+        attacker.wait()
+    if status:
+        text = said.read_text(errors="replace").strip()
+        raise LoadError(f"vegeta ended with exit status {status}: {text[-1000:]}")
+
+
+def _ended(attacker: subprocess.Popen[bytes]) -> int | None:
+    try:
+        return attacker.wait(STEP_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _program() -> str:

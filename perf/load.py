@@ -11,7 +11,10 @@ from perf import tensors
 from perf.endpoint import predict_body
 from perf.generator import LoadError, Target, attack
 from perf.measure import figures
-from perf.result import store
+from perf.page import page
+from perf.recorded import SCHEMA, Result
+from perf.result import report_place, store, store_page
+from perf.table import table
 from perf.verdict import Verdict, judge
 from perf.web import UnreachableError, request
 
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LoadError", "load", "targets"]
 
-SCHEMA = 1
+# What the pod's status has room for.
+ERRORS_SAID = 5
 
 
 def load(job: Load, release: Release, progress: Progress) -> tuple[str, bool]:
@@ -35,18 +39,24 @@ def load(job: Load, release: Release, progress: Progress) -> tuple[str, bool]:
     )
     started = datetime.now(UTC)
     with tempfile.TemporaryDirectory() as folder:
-        hits = attack(payloads, job, Path(folder))
+        hits = attack(payloads, job, Path(folder), progress)
     found = figures(hits, job)
     verdict = judge(
         p99_ms=found["latency_ms"]["p99"],
+        service_p99_ms=found["service_ms"]["p99"],
         success_ratio=found["success_ratio"],
         rate_ratio=found["rate"]["ratio"],
         objectives=job.objectives,
     )
-    print(_table(found), flush=True)
+    document = _document(job, release, started, found, verdict)
+    result = Result.of(document, "result")
+    print(table(result), flush=True)
     if job.result:
-        store(_document(job, release, started, found, verdict), job.result)
+        store(document, job.result)
         progress.note(f"result: {job.result}")
+        beside = report_place(job.result)
+        store_page(page(result), beside)
+        progress.note(f"report: {beside}")
     return _words(job, found, verdict), verdict.passed
 
 
@@ -88,7 +98,12 @@ def _document(
         "url": job.url,
         "payloads": len(release.samples),
         "started": started.isoformat(timespec="seconds"),
-        "asked": {"rate": job.rate, "duration_seconds": job.duration_seconds},
+        "host_header": job.host_header,
+        "asked": {
+            "rate": job.rate,
+            "duration_seconds": job.duration_seconds,
+            "timeout_seconds": job.timeout_seconds,
+        },
         **found,
         **verdict.to_dict(),
     }
@@ -96,24 +111,8 @@ def _document(
 
 def _words(job: Load, found: dict[str, Any], verdict: Verdict) -> str:
     lines = [f"load test of {job.model}: {verdict.outcome}", *map(str, verdict.findings)]
-    if verdict.outcome == "invalid":
-        lines.append("The load generator did not keep the rate: give the Job more CPU.")
-    for error in found["errors"]:
-        lines.append(f"{error['count']} × {error['error'][:300]}")
+    if verdict.why:
+        lines.append(verdict.why)
+    for error in found["errors"][:ERRORS_SAID]:
+        lines.append(f"{error['count']} × {error['error']}")
     return "\n".join(lines)
-
-
-def _table(found: dict[str, Any]) -> str:
-    latency, rate, sizes = found["latency_ms"], found["rate"], found["bytes"]
-    codes = ", ".join(f"{code}: {count}" for code, count in found["status_codes"].items())
-    rows = [
-        ("requests", f"{found['requests']} in {found['duration_seconds']:.1f} s"),
-        ("rate", f"{rate['achieved']:.2f}/s of {rate['asked']}/s asked"),
-        ("throughput", f"{rate['throughput']:.2f}/s answered with 200"),
-        ("success", f"{found['success_ratio']:.2%}"),
-        *((name, f"{latency[name]:9.3f} ms") for name in ("min", "mean", "p50", "p90", "p95")),
-        *((name, f"{latency[name]:9.3f} ms") for name in ("p99", "p99_9", "max")),
-        ("status codes", codes),
-        ("bytes", f"{sizes['sent']:,} sent, {sizes['received']:,} received"),
-    ]
-    return "\n".join(f"  {name.replace('_', '.'):<13} {value}" for name, value in rows)

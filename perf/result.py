@@ -1,4 +1,4 @@
-"""Where a load test's result goes: a file, or an object in a bucket."""
+"""Where a load test's result and its page go: files, or objects in a bucket."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 from perf.generator import LoadError
 from perf.web import Answer, UnreachableError, request
 
-__all__ = ["store"]
+__all__ = ["report_place", "store", "store_page"]
 
 STORAGE = "https://storage.googleapis.com"
 METADATA_HOST = "metadata.google.internal"
@@ -24,9 +24,25 @@ PAUSES_SECONDS = (0.0, 1.0, 3.0)
 
 def store(document: dict[str, Any], place: str) -> None:
     """Writes to /path or gs://bucket/object. Raises LoadError with the cause."""
-    text = (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
+    text = json.dumps(document, indent=1, sort_keys=True) + "\n"
+    _store(text.encode(), place, "application/json")
+
+
+def store_page(text: str, place: str) -> None:
+    """Likewise, of a page."""
+    _store(text.encode(), place, "text/html; charset=utf-8")
+
+
+def report_place(place: str) -> str:
+    """Where the page of a result is: beside it, …/report.html for …/result.json."""
+    folder, slash, name = place.rpartition("/")
+    stem = name.removesuffix(".json")
+    return f"{folder}{slash}{'report' if stem == 'result' else stem}.html"
+
+
+def _store(text: bytes, place: str, kind: str) -> None:
     if place.startswith("gs://"):
-        _upload(text, place)
+        _upload(text, place, kind)
         return
     try:
         Path(place).write_bytes(text)
@@ -34,7 +50,7 @@ def store(document: dict[str, Any], place: str) -> None:
         raise LoadError(f"the result can't be written to {place}: {error.strerror}") from error
 
 
-def _upload(text: bytes, place: str) -> None:
+def _upload(text: bytes, place: str, kind: str) -> None:
     bucket, _, name = place.removeprefix("gs://").partition("/")
     if not bucket or not name:
         raise LoadError(f"result: found {place}; allowed: gs://BUCKET/OBJECT")
@@ -44,7 +60,7 @@ def _upload(text: bytes, place: str) -> None:
         time.sleep(pause)
         try:
             url = f"{_server()}/upload/storage/v1/b/{quote(bucket)}/o?{query}"
-            answer = _post(url, text)
+            answer = _post(url, text, kind)
         except UnreachableError as error:
             cause = str(error)
             continue
@@ -56,8 +72,8 @@ def _upload(text: bytes, place: str) -> None:
     raise LoadError(f"the result can't be uploaded to {place}: {cause}")
 
 
-def _post(url: str, text: bytes) -> Answer:
-    headers = {"Content-Type": "application/json"} | _authorization()
+def _post(url: str, text: bytes, kind: str) -> Answer:
+    headers = {"Content-Type": kind} | _authorization()
     return request(url, body=text, headers=headers, timeout=TIMEOUT_SECONDS)
 
 

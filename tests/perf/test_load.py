@@ -12,6 +12,7 @@ from perf import generator
 from perf.job import Load
 from perf.load import targets
 from perf.measure import Hits, collect
+from perf.say import Progress
 from perf.tensors import HEADER_LENGTH
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def test_impossible_objective_fails_and_is_named(
 def test_generator_that_fell_behind_proves_nothing(
     run: Any, triton: Triton, load_job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def half(payloads: Any, job: Load, folder: Path) -> Hits:
+    def half(payloads: Any, job: Load, folder: Path, progress: Progress) -> Hits:
         return collect([str(n * 40_000_000), "200", "1000000", "9", "9", ""] for n in range(75))
 
     monkeypatch.setattr("perf.load.attack", half)
@@ -106,7 +107,7 @@ def test_figures_agree_with_vegetas_own_report(
 ) -> None:
     monkeypatch.setenv("VEGETA", str(vegeta))
     job = Load.read(write(load_job | {"url": f"http://{triton.http}", "duration_seconds": 1}))
-    hits = generator.attack(targets(job, release), job, tmp_path)
+    hits = generator.attack(targets(job, release), job, tmp_path, Progress())
     text = subprocess.run(
         [str(vegeta), "report", "-type=json", str(tmp_path / "results.bin")],
         capture_output=True,

@@ -33,7 +33,15 @@ def job(rate: int, seconds: float) -> Load:
 def hits(latencies: list[float], *, every: float = 0.01, status: str = "200") -> Hits:
     """One request every so many seconds, each with its latency in milliseconds."""
     return collect(
-        [str(int(n * every * SECOND)), status, str(int(ms * MILLISECOND)), "100", "10", "", "rest"]
+        [
+            str(round(n * every * SECOND)),
+            status,
+            str(int(ms * MILLISECOND)),
+            "100",
+            "10",
+            "",
+            "rest",
+        ]
         for n, ms in enumerate(latencies)
     )
 

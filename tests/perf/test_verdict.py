@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.job import Objectives
-from perf.verdict import Verdict, judge
+from perf.verdict import RATE_NOT_KEPT, Verdict, judge
 
 MS = st.floats(min_value=0.001, max_value=1e6)
 RATIO = st.floats(min_value=0, max_value=1)
@@ -16,29 +16,58 @@ OBJECTIVES = st.builds(
     success_ratio=st.floats(min_value=0.001, max_value=1),
     rate_ratio=st.floats(min_value=0.001, max_value=1),
 )
-RANK = {"invalid": 0, "fail": 1, "pass": 2}
+RANK = {"fail": 0, "invalid": 1, "pass": 2}
 
 
-def verdict(p99: float, success: float, rate: float, objectives: Objectives) -> Verdict:
-    return judge(p99_ms=p99, success_ratio=success, rate_ratio=rate, objectives=objectives)
+def verdict(
+    p99: float, success: float, rate: float, objectives: Objectives, service: float | None = None
+) -> Verdict:
+    """`service`: p99 from the actual sends; the same as from the schedule unless it is given."""
+    return judge(
+        p99_ms=p99,
+        service_p99_ms=p99 if service is None else min(service, p99),
+        success_ratio=success,
+        rate_ratio=rate,
+        objectives=objectives,
+    )
 
 
-@given(MS, RATIO, RATIO, OBJECTIVES)
+@given(MS, MS, RATIO, RATIO, OBJECTIVES)
 def test_passes_exactly_when_every_objective_is_met(
-    p99: float, success: float, rate: float, wanted: Objectives
+    p99: float, service: float, success: float, rate: float, wanted: Objectives
 ) -> None:
-    found = verdict(p99, success, rate, wanted)
+    found = verdict(p99, success, rate, wanted, service)
     met = (p99 <= wanted.p99_ms, success >= wanted.success_ratio, rate >= wanted.rate_ratio)
     assert tuple(finding.met for finding in found.findings) == met
     assert found.passed == all(met)
 
 
-@given(MS, RATIO, RATIO, OBJECTIVES)
-def test_invalid_exactly_when_the_rate_was_not_kept(
-    p99: float, success: float, rate: float, wanted: Objectives
+@given(MS, MS, RATIO, RATIO, OBJECTIVES)
+def test_rate_that_was_not_kept_is_invalid_whatever_else(
+    p99: float, service: float, success: float, rate: float, wanted: Objectives
 ) -> None:
-    found = verdict(p99, success, rate, wanted)
-    assert (found.outcome == "invalid") == (rate < wanted.rate_ratio)
+    found = verdict(p99, success, rate, wanted, service)
+    assert (found.why == RATE_NOT_KEPT) == (rate < wanted.rate_ratio)
+    assert (found.outcome == "invalid") == (found.why is not None)
+
+
+@given(OBJECTIVES, st.floats(1.001, 1000), st.floats(0, 1))
+def test_miss_by_the_generators_lateness_alone_is_invalid(
+    wanted: Objectives, over: float, under: float
+) -> None:
+    late = verdict(wanted.p99_ms * over, 1, 1, wanted, wanted.p99_ms * under)
+    assert late.outcome == "invalid"
+    assert "lateness" in (late.why or "")
+
+
+@given(OBJECTIVES, st.floats(1.001, 1000))
+def test_miss_from_the_sends_as_well_is_the_endpoints(wanted: Objectives, over: float) -> None:
+    assert verdict(wanted.p99_ms * over, 1, 1, wanted).outcome == "fail"
+
+
+@given(MS, MS, OBJECTIVES)
+def test_lateness_excuses_no_errors(p99: float, service: float, wanted: Objectives) -> None:
+    assert verdict(p99, 0, 1, wanted, service).outcome == "fail"
 
 
 @given(OBJECTIVES)
@@ -46,12 +75,12 @@ def test_what_is_just_reached_is_reached(wanted: Objectives) -> None:
     assert verdict(wanted.p99_ms, wanted.success_ratio, wanted.rate_ratio, wanted).passed
 
 
-@given(MS, MS, RATIO, RATIO, RATIO, RATIO, OBJECTIVES)
-def test_better_figures_never_make_it_worse(
-    p1: float, p2: float, s1: float, s2: float, r1: float, r2: float, wanted: Objectives
+@given(MS, MS, MS, MS, RATIO, RATIO, OBJECTIVES)
+def test_better_figures_never_make_it_worse_at_a_rate_that_was_kept(
+    p1: float, p2: float, v1: float, v2: float, s1: float, s2: float, wanted: Objectives
 ) -> None:
-    worse = verdict(max(p1, p2), min(s1, s2), min(r1, r2), wanted)
-    better = verdict(min(p1, p2), max(s1, s2), max(r1, r2), wanted)
+    worse = verdict(max(p1, p2), min(s1, s2), 1, wanted, max(v1, v2))
+    better = verdict(min(p1, p2), max(s1, s2), 1, wanted, min(v1, v2))
     assert RANK[better.outcome] >= RANK[worse.outcome]
 
 
