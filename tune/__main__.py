@@ -1,0 +1,174 @@
+"""`python -m tune MODEL --stack STACK`: see docs/tuning.md."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import platform
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.releases import ReleasesError, load
+from infra.render import RenderError
+from infra.sections import Promotion
+from infra.types import Device
+from perf.job import JobError
+from perf.release import Release
+from tune.deployed import Deployed
+from tune.errors import TuneError
+from tune.figure import draw
+from tune.grid import grid
+from tune.knobs import Knobs, changes
+from tune.report import Outcome, document, table
+from tune.search import margin, winner
+from tune.session import Plan, Session
+from tune.stack import StackFile
+from tune.triton import LocalTriton
+from tune.vegeta import program
+
+if TYPE_CHECKING:
+    from infra.releases import Artefact
+    from tune.bench import Bench
+
+ROOT = Path(__file__).resolve().parents[1]
+INTERRUPTED = 130
+# Load average, as a share of the cores.
+BUSY = 0.5
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit status: 0, 1 after a line on what is wrong, 130 interrupted."""
+    arguments = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        file = StackFile.read(arguments.root / f"Pulumi.{arguments.stack}.yaml", arguments.model)
+        outcome = _measured(file, arguments)
+        _keep(outcome, ROOT / "build" / "tune", arguments.model)
+        print(table(outcome))
+        return _settle(outcome, file, write=arguments.yes)
+    except KeyboardInterrupt:
+        print("\nstopped; nothing was written", file=sys.stderr)
+        return INTERRUPTED
+    except (TuneError, ReleasesError, RenderError, JobError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tune", description=__doc__)
+    parser.add_argument("model", metavar="MODEL", help="a model of the stack's")
+    parser.add_argument("--stack", default="local", help="whose settings and objectives; local")
+    parser.add_argument("--quick", action="store_true", help="three points, a minute: a look only")
+    parser.add_argument("--seconds", type=float, help="of each trial; 3, or 1 with --quick")
+    parser.add_argument("--cores", type=int, help="as if predictor.cpu were so many")
+    parser.add_argument("--yes", action="store_true", help="don't ask, neither to deploy nor write")
+    parser.add_argument("--deployed", action="store_true", help="measure the stack itself")
+    parser.add_argument("--url", help="with --deployed: where its URL is reached from here")
+    parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
+    return parser
+
+
+def _measured(file: StackFile, arguments: argparse.Namespace) -> Outcome:
+    artefact = load({file.model: file.settings}, ROOT, Promotion()).stable[file.model]
+    cores = arguments.cores or _cores(file, here=not arguments.deployed)
+    stages = grid(file.settings, cores, quick=arguments.quick)
+    plan = Plan.of(quick=arguments.quick, seconds=arguments.seconds)
+    vegeta = program()
+    _warn_if_busy()
+    with _bench(file, artefact, cores, arguments) as bench:
+        release = Release.read(artefact.folder / "release.json")
+        session = Session(bench, file.settings, release, plan, vegeta)
+        present = Knobs.of(file.settings)
+        points = session.run(stages, present)
+    facts = {
+        "model": file.model,
+        "stack": file.stack,
+        "release_digest": artefact.digest,
+        "measured": datetime.now(UTC).isoformat(timespec="seconds"),
+        "bench": "deployed" if arguments.deployed else "local Triton",
+        "cores": cores,
+        "machine": f"{os.cpu_count()} × {_processor()}",
+        "trial_seconds": plan.seconds,
+        "resolution": plan.resolution,
+    }
+    best = winner(points, present, margin(plan.resolution))
+    return Outcome(facts, file.settings.perf.objectives.p99_ms, points, present, best)
+
+
+def _bench(file: StackFile, artefact: Artefact, cores: int, arguments: argparse.Namespace) -> Bench:
+    if arguments.deployed:
+        question = f"every point is deployed to {file.stack}, whose clients meet it; go on?"
+        if not arguments.yes and not _agreed(question):
+            raise TuneError("not measured; --yes goes on without asking")
+        return Deployed(file, ROOT, arguments.url)
+    if file.settings.device is Device.GPU:
+        raise TuneError(f"{file.stack} serves {file.model} on GPU; measure it there: --deployed")
+    return LocalTriton(artefact, cores, file.settings.predictor.env)
+
+
+def _warn_if_busy() -> None:
+    """Others' work on this machine is in every figure."""
+    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    if load > BUSY * cores:
+        print(f"this machine is busy: load {load:.1f} on {cores} cores", file=sys.stderr)
+
+
+def _cores(file: StackFile, *, here: bool) -> int:
+    """What the pod may use: predictor.cpu rounded up, and no more than there are here."""
+    text = file.settings.predictor.cpu
+    pod = float(text.removesuffix("m")) / (1000 if text.endswith("m") else 1)
+    cores = max(1, math.ceil(pod))
+    return min(cores, len(os.sched_getaffinity(0))) if here else cores
+
+
+def _keep(outcome: Outcome, folder: Path, name: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix, text in ((".json", document(outcome)), (".svg", draw(outcome))):
+        (folder / f"{name}{suffix}").write_text(text)
+        print(f"written: {folder / name}{suffix}", file=sys.stderr)
+
+
+def _settle(outcome: Outcome, file: StackFile, *, write: bool) -> int:
+    """The diff, and the file if that is wanted."""
+    best, now = outcome.winner, outcome.now
+    if best is None:
+        print(f"no setting holds p99 under {outcome.objective_ms:g} ms; nothing was written")
+        return 1
+    if outcome.keeps:
+        print(f"{file.path.name} is within the margin of the best already; nothing was written")
+        return 0
+    gain = f"{best.rate / now.rate - 1:+.0%}" if now.rate else "now it holds none"
+    print(f"\n{best.rate:.0f}/s under {outcome.objective_ms:g} ms, {gain}, with\n")
+    text = file.edited(changes(file.settings, best.knobs.on(file.settings)))
+    print(file.diff(text))
+    if not write and not sys.stdin.isatty():
+        print("not written; the same command with --yes measures anew and writes")
+        return 0
+    if write or _agreed("write it?"):
+        file.path.write_bytes(text.encode())
+        print(f"written: {file.path.name}; deploy it: pulumi up --stack {file.stack}")
+    return 0
+
+
+def _agreed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        return False
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _processor() -> str:
+    """The kernel's name of it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

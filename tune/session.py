@@ -1,0 +1,115 @@
+"""A sweep as it runs: each point applied, settled, and driven to its highest rate."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tune.bench import targets
+from tune.errors import BenchError
+from tune.search import Measured, confirmed, highest_rate, margin, sweep, winner
+from tune.trial import judged
+from tune.vegeta import attack, settle
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from infra.sections import ModelSettings
+    from perf.release import Release
+    from tune.bench import Bench
+    from tune.grid import Stage
+    from tune.knobs import Knobs
+    from tune.trial import Trial
+    from tune.vegeta import Target
+
+__all__ = ["Plan", "Session"]
+
+# A rate at which anything that deserves the name of a service answers.
+FIRST_RATE = 200
+# Of load that nobody looks at: connections are made, caches filled, the network optimised.
+WARM_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How thoroughly: seconds a trial, how near to the highest rate, how often a miss is tried
+    again (a neighbour's burst is no property of a setting), and whether the best are measured
+    twice."""
+
+    seconds: float
+    resolution: float
+    attempts: int
+    confirm: bool
+
+    @classmethod
+    def of(cls, *, quick: bool, seconds: float | None) -> Plan:
+        """As the command line asks."""
+        if quick:
+            return cls(seconds or 1.0, 1.2, 1, False)
+        return cls(seconds or 3.0, 1.05, 2, True)
+
+
+@dataclass
+class Session:
+    """Points are measured one after another on a bench; `settings` are the stack's own."""
+
+    bench: Bench
+    settings: ModelSettings
+    release: Release
+    plan: Plan
+    vegeta: str
+    started: float = field(default_factory=time.monotonic)
+
+    def run(self, stages: Sequence[Stage], present: Knobs) -> list[Measured]:
+        """All points, the present one first; the best and the present measured twice."""
+        found = {each.knobs: each for each in sweep(present, stages, self.measure)}
+        best = winner(found.values(), present, margin(self.plan.resolution))
+        if self.plan.confirm and best:
+            fastest = max(found.values(), key=lambda each: each.rate)
+            # Once each: these three are often fewer.
+            for knobs in dict.fromkeys((fastest.knobs, best.knobs, present)):
+                self._say(f"again: {knobs}")
+                found[knobs] = confirmed(found[knobs], self.measure(knobs, found[knobs].rate))
+        return list(found.values())
+
+    def measure(self, knobs: Knobs, hint: float) -> Measured:
+        """A point's highest rate under the objective; a failure is a result."""
+        self._say(str(knobs))
+        trials: list[Trial] = []
+        objectives = self.settings.perf.objectives
+        try:
+            payloads = targets(self.bench.apply(knobs.on(self.settings)), self.release)
+            settle(payloads[0], objectives.p99_ms)
+            self._trial(payloads, FIRST_RATE, WARM_SECONDS)
+            settle(payloads[0], objectives.p99_ms)
+            rate = highest_rate(
+                lambda asked: self._holds(payloads, asked, trials),
+                hint or FIRST_RATE,
+                self.plan.resolution,
+            )
+        except BenchError as error:
+            self._say(f"  left out: {error}")
+            return Measured(knobs, 0, 0, tuple(trials), str(error))
+        p99 = min((each.p99_ms for each in trials if each.held and each.asked == rate), default=0)
+        return Measured(knobs, rate, p99, tuple(trials))
+
+    def _holds(self, payloads: Sequence[Target], rate: int, trials: list[Trial]) -> bool:
+        for _ in range(self.plan.attempts):
+            trials.append(self._trial(payloads, rate, self.plan.seconds))
+            self._say(f"  {trials[-1]}")
+            if trials[-1].held:
+                return True
+            settle(payloads[0], self.settings.perf.objectives.p99_ms)
+        return False
+
+    def _trial(self, payloads: Sequence[Target], rate: int, seconds: float) -> Trial:
+        with tempfile.TemporaryDirectory(prefix="tune-") as folder:
+            hits = attack(self.vegeta, payloads, rate, seconds, Path(folder))
+        return judged(hits, rate, seconds, self.settings.perf.objectives)
+
+    def _say(self, text: str) -> None:
+        print(f"[{time.monotonic() - self.started:6.1f} s] {text}", file=sys.stderr, flush=True)
