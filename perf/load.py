@@ -15,15 +15,16 @@ from perf.page import page
 from perf.recorded import SCHEMA, Result
 from perf.result import report_place, store, store_page
 from perf.table import table
-from perf.verdict import Verdict, judge
+from perf.verdict import judge
 from perf.web import UnreachableError, request
 
 if TYPE_CHECKING:
     from perf.job import Load
+    from perf.measure import Hits
     from perf.release import Release
     from perf.say import Progress
 
-__all__ = ["LoadError", "load", "targets"]
+__all__ = ["LoadError", "document", "load", "targets"]
 
 # What the pod's status has room for.
 ERRORS_SAID = 5
@@ -40,24 +41,16 @@ def load(job: Load, release: Release, progress: Progress) -> tuple[str, bool]:
     started = datetime.now(UTC)
     with tempfile.TemporaryDirectory() as folder:
         hits = attack(payloads, job, Path(folder), progress)
-    found = figures(hits, job)
-    verdict = judge(
-        p99_ms=found["latency_ms"]["p99"],
-        service_p99_ms=found["service_ms"]["p99"],
-        success_ratio=found["success_ratio"],
-        rate_ratio=found["rate"]["ratio"],
-        objectives=job.objectives,
-    )
-    document = _document(job, release, started, found, verdict)
-    result = Result.of(document, "result")
+    raw = document(job, release, started, hits)
+    result = Result.of(raw, "result")
     print(table(result), flush=True)
     if job.result:
-        store(document, job.result)
+        store(raw, job.result)
         progress.note(f"result: {job.result}")
         beside = report_place(job.result)
         store_page(page(result), beside)
         progress.note(f"report: {beside}")
-    return _words(job, found, verdict), verdict.passed
+    return _words(result), result.verdict == "pass"
 
 
 def targets(job: Load, release: Release) -> list[Target]:
@@ -87,9 +80,16 @@ def _try_once(target: Target, timeout: float) -> None:
         )
 
 
-def _document(
-    job: Load, release: Release, started: datetime, found: dict[str, Any], verdict: Verdict
-) -> dict[str, Any]:
+def document(job: Load, release: Release, started: datetime, hits: Hits) -> dict[str, Any]:
+    """result.json: what was asked, what was found, and the verdict."""
+    found = figures(hits, job)
+    verdict = judge(
+        p99_ms=found["latency_ms"]["p99"],
+        service_p99_ms=found["service_ms"]["p99"],
+        success_ratio=found["success_ratio"],
+        rate_ratio=found["rate"]["ratio"],
+        objectives=job.objectives,
+    )
     return {
         "schema": SCHEMA,
         "model": job.model,
@@ -109,10 +109,9 @@ def _document(
     }
 
 
-def _words(job: Load, found: dict[str, Any], verdict: Verdict) -> str:
-    lines = [f"load test of {job.model}: {verdict.outcome}", *map(str, verdict.findings)]
-    if verdict.why:
-        lines.append(verdict.why)
-    for error in found["errors"][:ERRORS_SAID]:
-        lines.append(f"{error['count']} × {error['error']}")
+def _words(result: Result) -> str:
+    lines = [f"load test of {result.model}: {result.verdict}", *map(str, result.findings)]
+    if result.why:
+        lines.append(result.why)
+    lines.extend(f"{times} × {error}" for error, times in result.errors[:ERRORS_SAID])
     return "\n".join(lines)
