@@ -11,10 +11,11 @@ import sys
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
+from bench import results as file
 from bench.serving import page, table
-from bench.serving.goals import GOALS, GROSS
+from bench.serving.goals import GROSS
 from bench.serving.loads import FULL, QUICK, shortened
-from bench.serving.results import Results, read, write
+from bench.serving.results import SERVING, Results, read, written
 from bench.serving.runner import turns
 from bench.serving.servers import ROOT
 from bench.serving.session import minutes, session
@@ -23,19 +24,18 @@ from bench.serving.subjects import SUBJECTS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.serving.goals import Goal
     from bench.serving.runner import Turn
 
-RESULTS, DOCS = ROOT / "bench" / "results.json", ROOT / "docs"
+DOCS = ROOT / "docs"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status."""
     given = _parser().parse_args(arguments)
     if given.render:
-        page.make(read(RESULTS), DOCS)
+        page.make(_kept(), DOCS)
         return 0
-    steps = shortened(QUICK if given.quick else FULL, given.seconds)
+    steps = shortened(QUICK, given.seconds) if given.quick else FULL
     todo = turns(steps, SUBJECTS, lambda key: fnmatch(str(key), given.only))
     if not todo:
         print(f"nothing is called {given.only}; --list says what there is", file=sys.stderr)
@@ -44,32 +44,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join(str(turn.key) for step in todo for turn in step))
         print(f"about {minutes(todo, given.rounds):.0f} minutes in {given.rounds} rounds")
         return 0
-    return _quick(todo, given.rounds) if given.quick else _full(todo, given.rounds)
+    if not given.quick:
+        return _full(todo, given.rounds)
+    return _quick(todo, given.rounds)
+
+
+def _full(todo: Sequence[Sequence[Turn]], rounds: int) -> int:
+    made = session(todo, rounds, _kept(), keep=_keep)
+    _tell(made, todo)
+    page.make(made, DOCS)
+    return 0
 
 
 def _quick(todo: Sequence[Sequence[Turn]], rounds: int) -> int:
-    results = session(todo, rounds, Results(), keep=lambda _: None)
-    _tell(results, todo, GOALS)
-    missed = [row for row in table.goals(results, GROSS) if row[-1] == "missed"]
+    made = session(todo, rounds, Results(), keep=lambda _: None)
+    _tell(made, todo)
+    missed = [row for row in table.goals(made, GROSS) if row[-1] == "missed"]
     for title, found, wanted, _ in missed:
         print(f"much too slow: {title}: {found}, should at the very least be {wanted}")
     return 1 if missed else 0
 
 
-def _full(todo: Sequence[Sequence[Turn]], rounds: int) -> int:
-    results = session(todo, rounds, read(RESULTS), keep=lambda made: write(RESULTS, made))
-    _tell(results, todo, GOALS)
-    page.make(results, DOCS)
-    return 0
+def _kept() -> Results:
+    return read(file.read().get(SERVING, {}))
 
 
-def _tell(results: Results, todo: Sequence[Sequence[Turn]], wanted: Sequence[Goal]) -> None:
+def _keep(made: Results) -> None:
+    file.keep(SERVING, written(made))
+
+
+def _tell(made: Results, todo: Sequence[Sequence[Turn]]) -> None:
     groups = dict.fromkeys((step[0].key.load, step[0].key.payload) for step in todo)
     for load, payload in groups:
         print(f"\n{table.said(load, payload)}")
-        print(table.text(table.HEADS, table.rows(results, load, payload)))
+        print(table.text(table.heads(load), table.rows(made, load, payload)))
     print()
-    print(table.text(("ours, as a ratio", "found", "wanted", ""), table.goals(results, wanted)))
+    print(table.text(("ours, as a ratio", "found", "wanted", ""), table.goals(made)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--quick", action="store_true", help="one load in under 90 seconds; keeps nothing")
     add("--only", default="*", metavar="GLOB", help="of load/payload/subject, as --list has them")
     add("--rounds", type=int, default=3, help="medians of so many (3)")
-    add("--seconds", type=float, help="of each load, instead of its own: to try things out")
+    add("--seconds", type=float, help="of each load, with --quick: to try it out")
     add("--list", action="store_true", help="say what would be measured, and for how long")
     add("--render", action="store_true", help="measure nothing, make the page of what there is")
     return parser

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from datetime import datetime
@@ -30,6 +31,7 @@ __all__ = ["build_ghz", "ghz", "nanoseconds", "shots", "vegeta"]
 
 GHZ = Tool("ghz", "bench/tools", "github.com/bojand/ghz/cmd/ghz", "github.com/bojand/ghz")
 TIMEOUT = "10s"
+TIME = re.compile(r"(.{19})(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 # Connections over which ghz spreads an open loop; vegeta opens them as it needs them.
 OPEN_CONNECTIONS = 8
 
@@ -102,12 +104,12 @@ def shots(rows: Sequence[tuple[int, int, bool]], load: Rate | Clients) -> Shots:
 
 
 def nanoseconds(text: str) -> int:
-    """Of RFC 3339 with nanoseconds, which datetime cuts off."""
-    whole, _, rest = text.partition(".")
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    zone = rest[len(digits) :] if rest else ""
-    seconds = datetime.fromisoformat(whole.removesuffix("Z") + (zone or "Z").replace("Z", "+00:00"))
-    return int(seconds.timestamp()) * 10**9 + int(digits.ljust(9, "0") or 0)
+    """Of RFC 3339 as Go writes it: with nanoseconds, which datetime doesn't know."""
+    found = TIME.fullmatch(text)
+    assert found, f"ghz gave the time {text!r}"
+    whole, digits, zone = found.groups(default="")
+    seconds = datetime.fromisoformat(whole + zone.replace("Z", "+00:00"))
+    return int(seconds.timestamp()) * 10**9 + int(digits.ljust(9, "0"))
 
 
 def _protocol() -> bytes:

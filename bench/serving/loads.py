@@ -11,7 +11,19 @@ from bench.serving.payloads import Payload
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["FULL", "QUICK", "RATE", "Clients", "Load", "Rate", "Saturation", "Step", "shortened"]
+__all__ = [
+    "CLIENTS",
+    "FULL",
+    "KINDS",
+    "QUICK",
+    "RATE",
+    "Clients",
+    "Load",
+    "Rate",
+    "Saturation",
+    "Step",
+    "shortened",
+]
 
 RATE = 100
 CLIENTS = (1, 2, 4, 8, 16, 32, 64)
@@ -72,7 +84,7 @@ def _full() -> tuple[Step, ...]:
         Step(rate, Payload(8)),
         Step(saturation, standard),
         Step(saturation, photo),
-        *(Step(Clients(count, 2), standard) for count in CLIENTS),
+        *(Step(Clients(count, 1.5), standard) for count in CLIENTS),
         *(
             Step(Clients(1, 1.2), Payload(images, kind, *size))
             for images, (kind, size) in product((1, 8, 64), KINDS)

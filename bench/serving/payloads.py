@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import json
 from dataclasses import dataclass
@@ -59,20 +60,22 @@ class Payload:
         size are gone from a tensor."""
         return (self.kind, self.width, self.height) == ("png", 32, 32)
 
-    def samples(self, release: Release) -> list[Sample]:
-        """The release's samples in this format and size, as many as it has."""
-        return [Sample(self._encoded(sample), sample.outputs) for sample in release.samples]
 
-    def _encoded(self, sample: Sample) -> str:
-        if self.is_standard:
-            return sample.image
-        image = Image.open(io.BytesIO(base64.b64decode(sample.image))).convert("RGB")
-        size = (self.width, self.height)
-        if image.size != size:
-            image = _photo(image.resize(size, Image.Resampling.BICUBIC))
-        out = io.BytesIO()
-        image.save(out, self.kind.upper(), quality=JPEG_QUALITY)
-        return base64.b64encode(out.getvalue()).decode()
+@functools.cache
+def _samples(release: Release, kind: str, size: tuple[int, int]) -> tuple[Sample, ...]:
+    """The release's samples in this format and size."""
+    if Payload(1, kind, *size).is_standard:
+        return release.samples
+    return tuple(Sample(_encoded(each, kind, size), each.outputs) for each in release.samples)
+
+
+def _encoded(sample: Sample, kind: str, size: tuple[int, int]) -> str:
+    image = Image.open(io.BytesIO(base64.b64decode(sample.image))).convert("RGB")
+    if image.size != size:
+        image = _photo(image.resize(size, Image.Resampling.BICUBIC))
+    out = io.BytesIO()
+    image.save(out, kind.upper(), quality=JPEG_QUALITY)
+    return base64.b64encode(out.getvalue()).decode()
 
 
 def _photo(image: Image.Image) -> Image.Image:
@@ -83,7 +86,7 @@ def _photo(image: Image.Image) -> Image.Image:
 
 def _requests(release: Release, payload: Payload) -> list[list[Sample]]:
     """One image a request takes all samples in turn; of several, one request has them all."""
-    samples = payload.samples(release)
+    samples = _samples(release, payload.kind, (payload.width, payload.height))
     if payload.images == 1:
         return [[sample] for sample in samples]
     return [list(islice(cycle(samples), payload.images))]

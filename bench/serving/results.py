@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field, replace
 from math import floor, log10
 from typing import TYPE_CHECKING, Any
@@ -11,11 +10,10 @@ from bench.serving.figures import Figures, medians
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from bench.serving.machine import Machine
 
-__all__ = ["Cell", "Key", "Results", "cell", "read", "write"]
+__all__ = ["SERVING", "Cell", "Key", "Results", "cell", "read", "written"]
 
 SERVING = "serving"
 DIGITS = 4
@@ -87,32 +85,29 @@ def cell(run: str, found: Sequence[Figures | float]) -> Cell:
     )
 
 
-def read(path: Path) -> Results:
-    """Nothing where nothing was measured yet."""
-    document = json.loads(path.read_text()).get(SERVING) if path.exists() else None
-    if not document:
-        return Results()
-    return Results(dict(map(_cell, document["cells"])), document["machines"])
+def read(document: Mapping[str, Any]) -> Results:
+    """Of what `written` gives; nothing where nothing was measured yet."""
+    cells = dict(map(_cell, document.get("cells", ())))
+    return Results(cells, document.get("machines", {}))
 
 
-def write(path: Path, results: Results) -> None:
-    """Into the file, whose other keys are others'."""
-    document = json.loads(path.read_text()) if path.exists() else {}
+def written(results: Results) -> dict[str, Any]:
+    """As JSON takes it."""
     machines = {
         run: machine if isinstance(machine, dict) else asdict(machine)
         for run, machine in results.machines.items()
     }
     cells = [asdict(key) | asdict(each) for key, each in results.cells.items()]
-    document[SERVING] = {"machines": machines, "cells": cells}
-    path.write_text(json.dumps(document, indent=1) + "\n")
+    return {"machines": machines, "cells": cells}
 
 
-def _cell(item: dict[str, Any]) -> tuple[Key, Cell]:
+def _cell(given: Mapping[str, Any]) -> tuple[Key, Cell]:
+    item = dict(given)
     key = Key(item.pop("load"), item.pop("payload"), item.pop("subject"))
     figures = item.pop("figures")
     if figures:
-        distribution = tuple(figures.pop("distribution_ms"))
-        figures = Figures(**figures, distribution_ms=distribution)
+        shares = tuple(figures["distribution_ms"])
+        figures = Figures(**{**figures, "distribution_ms": shares})
     for name in ("mean_ms_range", "p99_ms_range"):
         item[name] = tuple(item[name])
     return key, Cell(**item, figures=figures)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.serving.goals import GOALS, mean, ratio
+from bench.serving.goals import GOALS, mean, ratio, requests_a_second
 from bench.serving.payloads import Payload
 from bench.serving.results import Key
 from bench.serving.subjects import SUBJECTS
@@ -15,13 +15,10 @@ if TYPE_CHECKING:
     from bench.serving.goals import Goal
     from bench.serving.results import Cell, Results
 
-__all__ = ["HEADS", "goals", "markdown", "rows", "said", "text"]
+__all__ = ["goals", "heads", "markdown", "rows", "said", "text"]
 
 Row = tuple[str, ...]
-HEADS: Row = (
-    *("", "mean ms", "p50", "p99", "p99.9", "requests/s", "CPU s/1000", "Triton's", "MiB"),
-    *("mean: to SDK JSON", "to Triton binary"),
-)
+HEADS: Row = ("", "mean ms", "p50", "p99", "p99.9", "requests/s", "CPU s/1000", "Triton's", "MiB")
 NONE = "–"
 
 
@@ -30,12 +27,22 @@ def said(load: str, payload: str) -> str:
     given = Payload.parse(payload)
     what = "image" if given.images == 1 else "images"
     size = f"{given.images} {what} a request, {given.kind.upper()} {given.width}×{given.height}"
-    if load.startswith("rate"):
+    if _is_rate(load):
         return f"{size}, {load.removeprefix('rate')} requests/s"
     if load.startswith("clients"):
         count = load.removeprefix("clients")
         return f"{size}, {count} client{'' if count == '1' else 's'}"
     return f"{size}, at the highest rate with p99 under 50 ms"
+
+
+def heads(load: str) -> Row:
+    """Where rates are given, latencies are compared; else what was answered."""
+    what = "mean" if _is_rate(load) else "requests/s"
+    return (*HEADS, f"{what}: to SDK JSON", "to Triton binary")
+
+
+def _is_rate(load: str) -> bool:
+    return load.startswith("rate")
 
 
 def rows(results: Results, load: str, payload: str) -> list[Row]:
@@ -58,8 +65,9 @@ def _figures(results: Results, key: Key, cell: Cell) -> Row:
         )
     latencies = (figures.mean_ms, figures.at(50), figures.p99_ms, figures.at(99.9))
     # Triton alone gets the same tensor whatever the image was.
+    compared = mean if _is_rate(key.load) else requests_a_second
     others = [
-        ratio(results, key, Key(key.load, payload, subject), mean)
+        ratio(results, key, Key(key.load, payload, subject), compared)
         for subject, payload in (("sdk-json", key.payload), ("triton-binary", _tensor(key)))
     ]
     return (
@@ -82,15 +90,14 @@ def goals(results: Results, wanted: Sequence[Goal] = GOALS) -> list[Row]:
     for goal in wanted:
         value = goal.found(results)
         if value is not None:
-            verdict = "met" if goal.met(value) else "missed"
-            found.append((goal.title, f"{value:.2f}", goal.wanted(), verdict))
+            found.append((goal.title, f"{value:.2f}", goal.wanted(), goal.verdict(value)))
     return found
 
 
-def text(heads: Row, body: Sequence[Row]) -> str:
+def text(head: Row, body: Sequence[Row]) -> str:
     """For a terminal: the first column to the left, the others to the right."""
-    lines = [heads, *body]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(heads))]
+    lines = [head, *body]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(head))]
     return "\n".join(
         "  ".join(
             value.rjust(width) if at else value.ljust(width)
@@ -100,7 +107,7 @@ def text(heads: Row, body: Sequence[Row]) -> str:
     )
 
 
-def markdown(heads: Row, body: Sequence[Row]) -> str:
+def markdown(head: Row, body: Sequence[Row]) -> str:
     """The same in Markdown."""
-    ruler = ("---", *("---:" for _ in heads[1:]))
-    return "\n".join(f"| {' | '.join(line)} |" for line in (heads, ruler, *body))
+    ruler = ("---", *("---:" for _ in head[1:]))
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ruler, *body))

@@ -1,0 +1,42 @@
+"""The quick run against the real Triton, the real SDK and our transformer, two seconds each."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.serving.loads import QUICK, shortened
+from bench.serving.results import Results
+from bench.serving.runner import turns
+from bench.serving.session import session
+from bench.serving.subjects import SUBJECTS
+from bench.serving.table import goals
+
+
+@pytest.fixture(scope="module")
+def measured() -> Results:
+    todo = turns(shortened(QUICK, 2), SUBJECTS, lambda _: True)
+    return session(todo, 1, Results(), keep=lambda _: None)
+
+
+def test_every_request_of_every_subject_is_answered(measured: Results) -> None:
+    names = {"triton-binary", "sdk-json", "sdk-grpc", "ours-http", "ours-grpc"}
+    assert {key.subject for key in measured.cells} == names
+    for cell in measured.cells.values():
+        assert cell.figures
+        assert cell.figures.success_ratio == 1
+        assert cell.figures.throughput == pytest.approx(100, rel=0.1)
+
+
+def test_latencies_cpu_and_memory_are_found(measured: Results) -> None:
+    for key, cell in measured.cells.items():
+        assert cell.figures
+        assert 0 < cell.figures.at(0) <= cell.figures.at(50) <= cell.figures.p99_ms
+        assert cell.figures.triton_cpu > 0
+        assert cell.figures.triton_peak_mib > 100
+        alone = key.subject.startswith("triton")
+        assert (cell.figures.cpu == 0) == alone
+        assert (cell.figures.peak_mib == 0) == alone
+
+
+def test_all_that_the_quick_run_compares_has_a_ratio(measured: Results) -> None:
+    assert len(goals(measured)) == 4
