@@ -5,15 +5,15 @@ Each run is a process of its own; the two alternate, and the medians are compare
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import subprocess
 import sys
 from pathlib import Path
 
+from bench.results import keep
+
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "bench" / "results.json"
 ROUNDS = 7
 LIMIT_SECONDS = 1.5
 EMPTY = """
@@ -55,8 +55,7 @@ def main() -> None:
     print(f"an empty program   {empty:.2f} s of CPU")
     print(f"the program        {whole:.2f} s of CPU, {more:.2f} s more (goal: {LIMIT_SECONDS} s)")
     found = {"empty_seconds": empty, "program_seconds": whole, "more_seconds": more}
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    RESULTS.write_text(json.dumps(results | {"program": found}, indent=1) + "\n")
+    keep("program", found)
 
 
 if __name__ == "__main__":
