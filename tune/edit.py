@@ -8,7 +8,6 @@ and must say what the old text said but for that value.
 from __future__ import annotations
 
 import json
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -55,7 +54,16 @@ def _edited(text: str, node: Any, path: list[str], value: Any) -> str:
             return _added(text, node, key, _nested(path[depth + 1 :], value))
         node = found
     start, end = node.start_mark.index, _end(text, node)
-    return text[:start] + _written(value) + text[end:]
+    block = isinstance(node, yaml.CollectionNode) and not node.flow_style
+    new = _in_block(text, node.start_mark.column, value) if block else _written(value)
+    return text[:start] + new + text[end:]
+
+
+def _in_block(text: str, column: int, value: Any) -> str:
+    """Instead of a block: a list in its style, anything else further in than its key can be."""
+    if isinstance(value, list) and value:
+        return (_newline(text) + " " * column).join(f"- {_written(each)}" for each in value)
+    return " " * INDENT + _written(value)
 
 
 def _added(text: str, node: yaml.MappingNode, key: str, value: Any) -> str:
@@ -67,7 +75,7 @@ def _added(text: str, node: yaml.MappingNode, key: str, value: Any) -> str:
     last = _end(text, node.value[-1][1])
     if node.flow_style:
         return f"{text[:last]}, {entry}{text[last:]}"
-    newline = "\r\n" if "\r\n" in text else "\n"
+    newline = _newline(text)
     lines = newline.join(_block(key, value, node.value[0][0].start_mark.column))
     if text[:last].endswith("\n"):  # A block of text: it ends with its line.
         return f"{text[:last]}{lines}{newline}{text[last:]}"
@@ -75,6 +83,10 @@ def _added(text: str, node: yaml.MappingNode, key: str, value: Any) -> str:
     if at < 0:
         return f"{text}{newline}{lines}"
     return f"{text[: at + 1]}{lines}{newline}{text[at + 1 :]}"
+
+
+def _newline(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
 
 
 def _block(key: str, value: Any, column: int) -> list[str]:
@@ -101,13 +113,11 @@ def _nested(path: Sequence[str], value: Any) -> Any:
 
 
 def _set(data: Any, path: Sequence[str], value: Any) -> Any:
-    """A copy of `data` with the value at the path."""
-    whole = deepcopy(data)
-    inner = whole
-    for key in path[:-1]:
-        inner = inner.setdefault(key, {})
-    inner[path[-1]] = value
-    return whole
+    """A copy of `data` with the value at the path, and nowhere else that YAML has it stand for."""
+    if not path:
+        return value
+    inner = data if isinstance(data, dict) else {}
+    return {**inner, path[0]: _set(inner.get(path[0]), path[1:], value)}
 
 
 def _written(value: Any) -> str:

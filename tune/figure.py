@@ -76,7 +76,8 @@ def draw(outcome: Outcome) -> str:
 
 def _scale(outcome: Outcome) -> _Scale:
     trials = [trial for each in outcome.points for trial in each.trials]
-    most = max((each.throughput for each in trials), default=1.0)
+    rates = [each.rate for each in outcome.points]
+    most = max([*(each.throughput for each in trials), *rates])
     least = min((each.p99_ms for each in trials), default=outcome.objective_ms)
     low = 10.0 ** floor(log10(max(min(least, outcome.objective_ms), 1e-3)))
     return _Scale(max(most, 1.0) * 1.05, low, outcome.objective_ms * CLIPPED)
