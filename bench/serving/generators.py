@@ -17,7 +17,7 @@ from tritonclient.grpc import service_pb2
 from bench.serving.figures import Shots
 from bench.serving.loads import Clients, Rate
 from local.building import build_missing
-from local.catalogue import Tool
+from local.catalogue import TOOLS, Tool
 from local.toolchain import cached, tool
 from perf.schedule import lateness
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from perf.generator import Target
 
-__all__ = ["build_ghz", "ghz", "nanoseconds", "shots", "vegeta"]
+__all__ = ["GHZ", "build", "ghz", "nanoseconds", "shots", "vegeta"]
 
 GHZ = Tool("ghz", "bench/tools", "github.com/bojand/ghz/cmd/ghz", "github.com/bojand/ghz")
 TIMEOUT = "10s"
@@ -36,9 +36,10 @@ TIME = re.compile(r"(.{19})(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 OPEN_CONNECTIONS = 8
 
 
-def build_ghz() -> None:
-    """From its pinned module, once; the cache is that of the local cluster's programs."""
-    if not cached(GHZ).exists():
+def build(grpc: bool) -> None:
+    """From their pinned modules, once; the cache is that of the local cluster's programs."""
+    build_missing(tuple(each for each in TOOLS if each.name == "vegeta"))
+    if grpc and not cached(GHZ).exists():
         build_missing((GHZ,))
 
 

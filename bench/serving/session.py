@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.serving.generators import build_ghz
+from bench.serving.generators import build
 from bench.serving.loads import Saturation
 from bench.serving.machine import describe
 from bench.serving.results import cell
@@ -39,8 +39,7 @@ def session(
 ) -> Results:
     """The results with this run's in place of older ones; `keep` gets them after every round."""
     subjects = list(dict.fromkeys(turn.subject for step in todo for turn in step))
-    if any(subject.form == "grpc" for subject in subjects):
-        build_ghz()
+    build(grpc=any(subject.form == "grpc" for subject in subjects))
     run, machine = datetime.now(UTC).isoformat(timespec="seconds"), describe()
     if machine.load > QUIET_LOAD:
         print(f"others use this machine (load {machine.load}): the figures will be noisy")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
+from bench.serving.goals import GROSS
 from bench.serving.loads import FULL, QUICK, Rate
 from bench.serving.payloads import Payload
 from bench.serving.runner import Bench, turns
@@ -63,6 +64,11 @@ def test_rounds_take_turns_in_who_goes_first(monkeypatch: pytest.MonkeyPatch) ->
         order.append([turn.subject.name for turn, _ in bench.round(steps, number)])
     assert len({names[0] for names in order}) == len(order)
     assert len({frozenset(names) for names in order}) == 1
+
+
+def test_the_quick_run_measures_what_its_limits_are_about() -> None:
+    found = {turn.key for step in turns(QUICK, SUBJECTS, lambda _: True) for turn in step}
+    assert {key for goal in GROSS for key in (goal.ours, goal.other)} <= found
 
 
 def test_the_rate_is_the_one_that_is_promised() -> None:
