@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _full(todo: Sequence[Sequence[Turn]], rounds: int) -> int:
     made = session(todo, rounds, _kept(), keep=_keep)
     _tell(made, todo)
-    page.make(made, DOCS)
+    # As the file has it, so that making the page again makes the same one.
+    page.make(_kept(), DOCS)
     return 0
 
 
