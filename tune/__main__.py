@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         file = StackFile.read(arguments.root / f"Pulumi.{arguments.stack}.yaml", arguments.model)
         outcome = _measured(file, arguments)
-        _keep(outcome, ROOT / "build" / "tune", arguments.model)
+        _keep(outcome, arguments.root / "build" / "tune")
         print(table(outcome))
         return _settle(outcome, file, write=arguments.yes)
     except KeyboardInterrupt:
@@ -125,7 +125,8 @@ def _cores(file: StackFile, *, here: bool) -> int:
     return min(cores, len(os.sched_getaffinity(0))) if here else cores
 
 
-def _keep(outcome: Outcome, folder: Path, name: str) -> None:
+def _keep(outcome: Outcome, folder: Path) -> None:
+    name = outcome.facts["model"]
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, text in ((".json", document(outcome)), (".svg", draw(outcome))):
         (folder / f"{name}{suffix}").write_text(text)
@@ -149,7 +150,7 @@ def _settle(outcome: Outcome, file: StackFile, *, write: bool) -> int:
         print("not written; the same command with --yes measures anew and writes")
         return 0
     if write or _agreed("write it?"):
-        file.path.write_bytes(text.encode())
+        file.write(text)
         print(f"written: {file.path.name}; deploy it: pulumi up --stack {file.stack}")
     return 0
 

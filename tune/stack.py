@@ -70,6 +70,12 @@ class StackFile:
         name = self.path.name
         return "".join(difflib.unified_diff(before, after, f"a/{name}", f"b/{name}"))
 
+    def write(self, text: str) -> None:
+        """Raises TuneError where somebody else has changed the file meanwhile."""
+        if self.path.read_bytes() != self.text.encode():
+            raise TuneError(f"{self.path} has changed since the sweep began; nothing was written")
+        self.path.write_bytes(text.encode())
+
     def _place(self, section: str) -> list[str]:
         """Under the model where the stack has others, or where it has its own already."""
         models = _config(self.text, self.path.name)["models"]

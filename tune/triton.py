@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -69,7 +70,7 @@ class LocalTriton:
         (self._repository / name / "config.pbtxt").write_text(text)
         answer = self._ask(f"models/{name}/load")
         if answer.status != 200:
-            raise BenchError(f"Triton doesn't load it: {answer}")
+            raise BenchError(f"Triton doesn't load it: {self._error() or answer}")
         return Address(f"http://{self._http}/v2/models/{name}/infer")
 
     def _unload(self) -> None:
@@ -97,7 +98,7 @@ class LocalTriton:
         self._http = f"127.0.0.1:{http}"
         self._log = self._folder / "triton.log"
         with self._log.open("wb") as out:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 [
                     # It ends when this process does, however that comes about.
                     *(sys.executable, str(LOCAL / "leash.py"), str(os.getpid())),
@@ -119,12 +120,12 @@ class LocalTriton:
                 start_new_session=True,
             )
         mine = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(self._process.pid, mine[-self.cores :])
+        os.sched_setaffinity(self.process.pid, mine[-self.cores :])
 
     def _wait_live(self) -> None:
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
-            if self._process.poll() is not None:
+            if self.process.poll() is not None:
                 raise TuneError(f"Triton ended by itself:\n{self._tail()}")
             with contextlib.suppress(UnreachableError):
                 if request(f"http://{self._http}/v2/health/live", timeout=1).status == 200:
@@ -133,15 +134,21 @@ class LocalTriton:
         raise TuneError(f"Triton isn't up after {START_SECONDS:.0f} s:\n{self._tail()}")
 
     def _stop(self) -> None:
-        self._process.terminate()
+        self.process.terminate()
         try:
-            self._process.wait(STOP_SECONDS)
+            self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.process.kill()
+            self.process.wait()
         # Its backend's processes.
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def _error(self) -> str:
+        """What its log says last of errors: the answer has often less than that."""
+        lines = self._log.read_text(errors="replace").splitlines()
+        found = [line for line in lines if re.match(r"E\d{4} ", line)]
+        return found[-1].partition("] ")[2] if found else ""
 
     def _tail(self) -> str:
         return self._log.read_text(errors="replace")[-3000:]

@@ -60,6 +60,14 @@ def test_the_projects_own_stacks_keep_every_line_but_those_of_changed_settings(p
     assert all(any(key[-1] in line for key in wanted) for line in removed)
 
 
+def test_a_file_that_somebody_changed_meanwhile_is_left_alone(tmp_path: Path) -> None:
+    found = file(tmp_path, ONE)
+    found.path.write_text(TWO)
+    with pytest.raises(TuneError, match="has changed"):
+        found.write(ONE)
+    assert found.path.read_text() == TWO
+
+
 def test_a_model_alone_has_its_settings_in_the_stacks(tmp_path: Path) -> None:
     found = file(tmp_path, ONE).edited({("triton", "instances"): 2})
     assert "kserve-triton:triton: {maxBatchSize: 16, instances: 2}\n" in found
