@@ -28,8 +28,12 @@ class RenderError(Exception):
     """Triton would not read what was rendered, or would read something else."""
 
 
+@cache
 def environment() -> Environment:
-    """Missing values are errors; text goes through `pbtxt` into a quoted string."""
+    """Missing values are errors; text goes through `pbtxt` into a quoted string.
+
+    One for all models, so that a template is compiled once.
+    """
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
