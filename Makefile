@@ -5,7 +5,7 @@ PYTHON ?= python3
 uv := .bootstrap/bin/uv
 export UV_LINK_MODE ?= hardlink
 
-.PHONY: help install up down status logs env check test releases bench lock clean
+.PHONY: help install up down status logs report env check test releases bench lock clean
 
 help: ## what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ status: .venv-local/stamp ## what runs
 
 logs: .venv-local/stamp ## of a pod or a process: make logs POD=digits-predictor
 	@.venv-local/bin/python -m local logs $(POD)
+
+report: .venv-local/stamp .venv-model/stamp ## the load tests as pages, in the browser
+	@.venv-local/bin/python -m local report --open
 
 env: .venv-local/stamp ## for a shell: eval "$$(make -s env)"
 	@.venv-local/bin/python -m local env

@@ -111,8 +111,8 @@ def program(folder: Path, layout: Layout, models: int) -> Project:
     config = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["config"]
     config |= {"kserve-triton:models": {name: {} for name in names}}
     config["kserve-triton:perf"] = {"enabled": False}
-    made = _stack(Project(folder, layout), "bench")
-    path = folder / "Pulumi.bench.yaml"
+    made = _stack(Project(folder, layout), f"bench-{models}")
+    path = folder / f"Pulumi.bench-{models}.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"config": config}))
     return made
 

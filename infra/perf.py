@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from infra.job_run import JobRun, JobRunArgs
-from infra.manifests.jobs import Task, key, load_config, result_path
+from infra.manifests.jobs import Task, key, load_config, report_path, result_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +56,7 @@ class PerfTest(pulumi.ComponentResource):
         self.report = {
             "verdict": test.succeeded.apply(lambda passed: "pass" if passed else "none"),
             "result": result,
+            "report": result and report_path(result),
             "objectives": perf.objectives.model_dump(by_alias=True),
         }
         self.register_outputs(self.report)

@@ -1,4 +1,4 @@
-"""`python -m local up|down|status|logs|env|tools`: the local cluster, by hand."""
+"""`python -m local up|down|status|logs|report|env|tools`: the local cluster, by hand."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import importlib
 import os
 import sys
+import webbrowser
 from typing import TYPE_CHECKING
 
 from local.building import build_missing
@@ -67,6 +68,14 @@ def _env(layout: Layout, _: argparse.Namespace) -> int:
     return 0
 
 
+def _report(layout: Layout, wanted: argparse.Namespace) -> int:
+    for page in importlib.import_module("local.stack").report(layout):
+        print(page)
+        if wanted.open and not webbrowser.open(page.as_uri()):
+            print("no browser here; open it where there is one: it needs nothing else")
+    return 0
+
+
 def _tools(_layout: Layout, _: argparse.Namespace) -> int:
     build_missing()
     return 0
@@ -87,6 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("-f", "--follow", action="store_true")
     logs.add_argument("-n", "--lines", type=int, default=200)
     logs.set_defaults(run=_logs)
+    pages = commands.add_parser("report", help="the load tests as pages")
+    pages.add_argument("--open", action="store_true", help="in the browser")
+    pages.set_defaults(run=_report)
     tools = commands.add_parser("tools", help="build what is missing, and start nothing")
     tools.set_defaults(run=_tools)
     commands.add_parser("env", help="exports for a shell").set_defaults(run=_env)

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
+from local import reports
 from local.api import Api
 from local.environment import environment
 from local.errors import LocalError
 from local.layout import ROOT, write_private
+from model.files import BUILD, RELEASE_JSON, located
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from local.layout import Layout
 
-__all__ = ["up"]
+__all__ = ["report", "up"]
 
 _STACK = "local"
 _PATIENCE = 60.0
@@ -36,12 +39,24 @@ def up(layout: Layout) -> None:
     for name, addresses in endpoints.items():
         print(f"\n{name}")
         if addresses["predict"]:
-            print(f"  {_predict(addresses['predict'], _release(name))}")
+            release = _release(name, outputs["models"][name]["digest"])
+            print(f"  {_predict(addresses['predict'], release)}")
         for line in _latency(layout, outputs["perf"].get(name, {})):
             print(f"  {line}")
         for kind, address in addresses.items():
             if address:
                 print(f"  {kind:<8} {address}")
+
+
+def report(layout: Layout) -> list[Path]:
+    """The pages of the stack's load tests; raises LocalError where there is none."""
+    results = {name: perf.get("result") for name, perf in _outputs(layout)["perf"].items()}
+    pages = [reports.page(layout, name, place) for name, place in results.items() if place]
+    if not pages:
+        raise LocalError(
+            "no load test has left a result: is the stack up, with perf.upload? Run: make up"
+        )
+    return pages
 
 
 def _pulumi(layout: Layout, *words: str) -> None:
@@ -67,8 +82,11 @@ def _outputs(layout: Layout) -> dict[str, Any]:
     return found
 
 
-def _release(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((ROOT / "build" / name / "release.json").read_text())
+def _release(name: str, digest: str) -> dict[str, Any]:
+    folder = located(ROOT / BUILD, name, digest)
+    if folder is None:
+        raise LocalError(f"release {digest[:16]} of {name} is not under {BUILD}/ any more")
+    found: dict[str, Any] = json.loads((folder / RELEASE_JSON).read_text())
     return found
 
 
@@ -127,23 +145,19 @@ def _await(server: str) -> None:
         time.sleep(0.2)
 
 
-def _latency(layout: Layout, report: Mapping[str, Any]) -> list[str]:
+def _latency(layout: Layout, perf: Mapping[str, Any]) -> list[str]:
     """The load test's latencies as a table, from the result that it put into the bucket."""
-    place = report.get("result")
+    place = perf.get("result")
     if not place:
         return []
-    bucket, _, name = place.removeprefix("gs://").partition("/")
-    quoted = name.replace("/", "%2F")
-    answer = urllib3.request(
-        "GET", f"{layout.storage()}/storage/v1/b/{bucket}/o/{quoted}?alt=media", timeout=10
-    )
-    if answer.status != 200:
-        return [f"load test: {report['verdict']}; its result is not in the bucket any more"]
-    result = answer.json()
+    result = reports.fetch(layout, place)
+    if result is None:
+        return [f"load test: {perf['verdict']}; its result is not in the bucket any more"]
     found, rate = result["latency_ms"], result["rate"]
     return [
-        f"load test: {report['verdict']}, {rate['achieved']:.0f} requests/s for "
-        f"{result['duration_seconds']:.0f} s, {result['success_ratio']:.2%} good",
+        f"load test: {perf['verdict']}, {rate['achieved']:.0f} requests/s for "
+        f"{result['duration_seconds']:.0f} s, {result['success_ratio']:.2%} good; "
+        "as a page: make report",
         "ms      " + "".join(f"{each:>8}" for each in _PERCENTILES),
         "latency " + "".join(f"{found[each]:>8.2f}" for each in _PERCENTILES),
     ]

@@ -113,6 +113,11 @@ def result_path(bucket: str, artefact: Artefact, key: str) -> str:
     return f"gs://{bucket}/{RESULTS}{artefact.name}/{key}/result.json"
 
 
+def report_path(result: str) -> str:
+    """The page that the Job puts beside its result."""
+    return f"{result.rpartition('/')[0]}/report.html"
+
+
 def key(*parts: Manifest | str) -> str:
     """A short digest over what a Job proves: another thing to prove is another Job."""
     text = json.dumps(parts, sort_keys=True)

@@ -7,6 +7,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from local import reports
 from local.layout import ROOT
 
 if TYPE_CHECKING:
@@ -65,3 +66,13 @@ def test_going_back_is_one_line_that_a_preview_shows(stack: Stack) -> None:
     stack.deploy(models={"digits": {"release": _EARLIER[:12]}})
     assert stack.outputs()["models"]["digits"]["digest"] == _EARLIER
     stack.deploy()
+
+
+def test_the_load_tests_page_compares_with_the_release_before(stack: Stack) -> None:
+    stack.deploy(models={"digits": {"release": _EARLIER[:12]}})
+    stack.deploy()
+    perf = stack.outputs()["perf"]["digits"]
+    assert perf["report"] == perf["result"].replace("result.json", "report.html")
+    text = reports.page(stack.cluster.layout, "digits", perf["result"]).read_text()
+    assert _CURRENT[:12] in text
+    assert _EARLIER[:12] in text
