@@ -10,7 +10,8 @@ import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from statistics import mean
+from typing import TYPE_CHECKING, Any
 
 from infra.releases import ReleasesError, load
 from infra.render import RenderError
@@ -25,7 +26,7 @@ from tune.grid import grid
 from tune.knobs import Knobs, changes
 from tune.report import Outcome, document, table
 from tune.search import margin, winner
-from tune.session import Plan, Session
+from tune.session import BATCH, Plan, Session
 from tune.stack import StackFile
 from tune.triton import LocalTriton
 from tune.vegeta import program
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 INTERRUPTED = 130
-# Load average, as a share of the cores.
-BUSY = 0.5
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -78,25 +77,39 @@ def _measured(file: StackFile, arguments: argparse.Namespace) -> Outcome:
     stages = grid(file.settings, cores, quick=arguments.quick)
     plan = Plan.of(quick=arguments.quick, seconds=arguments.seconds)
     vegeta = program()
-    _warn_if_busy()
+    present, apart = Knobs.of(file.settings), margin(plan.resolution)
     with _bench(file, artefact, cores, arguments) as bench:
         release = Release.read(artefact.folder / "release.json")
         session = Session(bench, file.settings, release, plan, vegeta)
-        present = Knobs.of(file.settings)
         points = session.run(stages, present)
-    facts = {
+        best = winner(points, present, apart)
+        again = [each for each in points if best and each.knobs in (present, best.knobs)]
+        fits = plan.confirm and file.settings.triton.max_batch_size >= BATCH
+        batched = session.in_batches(again) if fits else []
+    facts = _facts(file, artefact, plan, arguments) | {
+        "cores": cores,
+        # Where the stack itself is measured, its pods may be among them.
+        "others_cores": 0.0 if arguments.deployed else mean(session.others or [0.0]),
+    }
+    objective = file.settings.perf.objectives.p99_ms
+    return Outcome(facts, objective, points, present, best, batched)
+
+
+def _facts(
+    file: StackFile, artefact: Artefact, plan: Plan, arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """What a figure without is worth nothing."""
+    return {
         "model": file.model,
         "stack": file.stack,
         "release_digest": artefact.digest,
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
         "bench": "deployed" if arguments.deployed else "local Triton",
-        "cores": cores,
         "machine": f"{os.cpu_count()} × {_processor()}",
         "trial_seconds": plan.seconds,
         "resolution": plan.resolution,
+        "batch": BATCH,
     }
-    best = winner(points, present, margin(plan.resolution))
-    return Outcome(facts, file.settings.perf.objectives.p99_ms, points, present, best)
 
 
 def _bench(file: StackFile, artefact: Artefact, cores: int, arguments: argparse.Namespace) -> Bench:
@@ -108,13 +121,6 @@ def _bench(file: StackFile, artefact: Artefact, cores: int, arguments: argparse.
     if file.settings.device is Device.GPU:
         raise TuneError(f"{file.stack} serves {file.model} on GPU; measure it there: --deployed")
     return LocalTriton(artefact, cores, file.settings.predictor.env)
-
-
-def _warn_if_busy() -> None:
-    """Others' work on this machine is in every figure."""
-    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
-    if load > BUSY * cores:
-        print(f"this machine is busy: load {load:.1f} on {cores} cores", file=sys.stderr)
 
 
 def _cores(file: StackFile, *, here: bool) -> int:
@@ -146,6 +152,9 @@ def _settle(outcome: Outcome, file: StackFile, *, write: bool) -> int:
     print(f"\n{best.rate:.0f}/s under {outcome.objective_ms:g} ms, {gain}, with\n")
     text = file.edited(changes(file.settings, best.knobs.on(file.settings)))
     print(file.diff(text))
+    if outcome.disturbed:
+        print("not written, since others disturbed it; measure when it is quiet")
+        return 1
     if not write and not sys.stdin.isatty():
         print("not written; the same command with --yes measures anew and writes")
         return 0

@@ -15,22 +15,33 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "document", "table"]
 
 SCHEMA = 1
+# Of a core, on the average of all trials.
+DISTURBED = 0.25
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A whole sweep. `facts`: model, stack, release, machine, date, how it was measured."""
+    """A whole sweep. `facts`: model, stack, release, machine, date, how it was measured.
+
+    `batched`: present and winner again, by requests of several images.
+    """
 
     facts: dict[str, Any]
     objective_ms: float
     points: Sequence[Measured]
     present: Knobs
     winner: Measured | None
+    batched: Sequence[Measured] = ()
 
     @property
     def now(self) -> Measured:
         """The stack's present point."""
         return next(each for each in self.points if each.knobs == self.present)
+
+    @property
+    def disturbed(self) -> bool:
+        """Others had so much of this machine that rates say more of them than of settings."""
+        return bool(self.facts["others_cores"] > DISTURBED)
 
     @property
     def keeps(self) -> bool:
@@ -51,6 +62,15 @@ def table(outcome: Outcome) -> str:
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
+    for each in outcome.batched:
+        images = each.rate * outcome.facts["batch"]
+        lines.append(
+            f"{outcome.facts['batch']} images a request, {each.knobs}: {each.rate:.0f} requests/s, "
+            f"{images:.0f} images/s"
+        )
+    if outcome.disturbed:
+        busy = outcome.facts["others_cores"]
+        lines.append(f"of this machine others kept {busy:.1f} cores busy meanwhile")
     return "\n".join(lines)
 
 
@@ -65,6 +85,7 @@ def document(outcome: Outcome) -> str:
             "present": asdict(outcome.present),
             "winner": asdict(winner.knobs) if winner else None,
             "points": [asdict(each) for each in outcome.points],
+            "batched": [asdict(each) for each in outcome.batched],
         },
         indent=1,
         ensure_ascii=False,

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from tune.bench import targets
 from tune.errors import BenchError
+from tune.neighbours import Clock, others
 from tune.search import Measured, confirmed, highest_rate, margin, sweep, winner
 from tune.trial import judged
 from tune.vegeta import attack, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from infra.sections import ModelSettings
     from perf.release import Release
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
     from tune.trial import Trial
     from tune.vegeta import Target
 
-__all__ = ["Plan", "Session"]
+__all__ = ["BATCH", "Plan", "Session"]
 
 # A rate at which anything that deserves the name of a service answers.
 FIRST_RATE = 200
 # Of load that nobody looks at: connections are made, caches filled, the network optimised.
 WARM_SECONDS = 1.0
+# Images in a request, where clients batch themselves.
+BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,17 @@ class Plan:
 
 @dataclass
 class Session:
-    """Points are measured one after another on a bench; `settings` are the stack's own."""
+    """Points are measured one after another on a bench; `settings` are the stack's own.
+
+    `others`: for each trial, how many cores of this machine everybody else kept busy.
+    """
 
     bench: Bench
     settings: ModelSettings
     release: Release
     plan: Plan
     vegeta: str
+    others: list[float] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
 
     def run(self, stages: Sequence[Stage], present: Knobs) -> list[Measured]:
@@ -76,19 +83,23 @@ class Session:
                 found[knobs] = confirmed(found[knobs], self.measure(knobs, found[knobs].rate))
         return list(found.values())
 
-    def measure(self, knobs: Knobs, hint: float) -> Measured:
+    def in_batches(self, points: Iterable[Measured]) -> list[Measured]:
+        """The same points once more, by requests of `BATCH` images each."""
+        return [self.measure(each.knobs, each.rate / BATCH, BATCH) for each in points]
+
+    def measure(self, knobs: Knobs, hint: float, batch: int = 1) -> Measured:
         """A point's highest rate under the objective; a failure is a result."""
-        self._say(str(knobs))
+        self._say(str(knobs) if batch == 1 else f"{knobs}, {batch} images a request")
         trials: list[Trial] = []
         objectives = self.settings.perf.objectives
         try:
-            payloads = targets(self.bench.apply(knobs.on(self.settings)), self.release)
+            payloads = targets(self.bench.apply(knobs.on(self.settings)), self.release, batch)
             settle(payloads[0], objectives.p99_ms)
-            self._trial(payloads, FIRST_RATE, WARM_SECONDS)
+            self._trial(payloads, FIRST_RATE // batch, WARM_SECONDS)
             settle(payloads[0], objectives.p99_ms)
             rate = highest_rate(
                 lambda asked: self._holds(payloads, asked, trials),
-                hint or FIRST_RATE,
+                hint or FIRST_RATE / batch,
                 self.plan.resolution,
             )
         except BenchError as error:
@@ -107,8 +118,10 @@ class Session:
         return False
 
     def _trial(self, payloads: Sequence[Target], rate: int, seconds: float) -> Trial:
+        began = Clock.read()
         with tempfile.TemporaryDirectory(prefix="tune-") as folder:
             hits = attack(self.vegeta, payloads, rate, seconds, Path(folder))
+        self.others.append(others(began, Clock.read()))
         return judged(hits, rate, seconds, self.settings.perf.objectives)
 
     def _say(self, text: str) -> None:
