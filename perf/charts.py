@@ -57,18 +57,14 @@ def percentile_chart(
     result: Result, previous: Result | None, key: str, size: tuple[int, int]
 ) -> str:
     """Latency by percentile, each further nine as wide as the one before; with the seed's marks."""
-    title = "Latency by percentile"
-    plot = Plot(key, size, title, _percentiles_said(result))
+    plot = Plot(key, size, "Latency by percentile", _percentiles_said(result))
     lines = [(each.distribution, each.requests, kind) for each, kind in _runs(result, previous)]
     marks = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0}
     seed = [(share, SEED[name]) for name, share in marks.items()]
     seed.append((100 * (1 - 1 / SEED_REQUESTS), SEED["max"]))
-    objective = _objective(result)
     values = [ms for line, _, _ in lines for _, ms in line] + [ms for _, ms in seed]
-    within = objective is not None and objective <= HEADROOM * max(values)
     across = Axis(0.0, LAST_DECADE, plot.left, plot.right - 8)
-    up = bounds(values, plot.bottom, plot.top + 8, least=objective if within and objective else 0)
-    plot.upwards(up, "ms")
+    up, objective = _upwards(plot, values, result)
     narrow = plot.width < 500
     places = [(across.at(_nines(p)), said) for p, said in NINES if not (narrow and p == 50)]
     plot.sideways(places, "percentile of requests, %")
@@ -78,7 +74,7 @@ def percentile_chart(
     for share, ms in seed:
         plot.diamond(across.at(_nines(share)), up.at(ms), "seed")
     if objective is not None:
-        _draw_objective(plot, up, objective, across.at(2.0), within)
+        plot.rule(plot.left, objective, across.at(2.0), objective, "objective")
     return plot.done()
 
 
@@ -86,16 +82,13 @@ def latency_chart(result: Result, parts: Sequence[Span], key: str, size: tuple[i
     """p50, p99 and maximum over the time of the run."""
     plot = Plot(key, size, "Latency over time", _latency_said(parts))
     across = _time(plot, result, parts)
-    objective = _objective(result)
     values = [ms for part in parts for ms in (part.p50, part.p99, part.max) if ms is not None]
-    within = objective is not None and objective <= HEADROOM * max([*values, 0])
-    up = bounds(values, plot.bottom, plot.top + 8, least=objective if within and objective else 0)
-    plot.upwards(up, "ms")
+    up, objective = _upwards(plot, values, result)
     for kind in ("max", "p99", "p50"):
         line = ((part.middle, getattr(part, kind)) for part in parts)
         plot.path([None if ms is None else (across.at(at), up.at(ms)) for at, ms in line], kind)
     if objective is not None:
-        _draw_objective(plot, up, objective, plot.right, within)
+        plot.rule(plot.left, objective, plot.right, objective, "objective")
     return plot.done()
 
 
@@ -103,7 +96,7 @@ def rate_chart(result: Result, parts: Sequence[Span], key: str, size: tuple[int,
     """Requests sent a second, and those of them that failed, over the time of the run."""
     plot = Plot(key, size, "Rate over time", _rate_said(result, parts))
     across = _time(plot, result, parts)
-    high = max([result.asked_rate, *(part.rate for part in parts)]) * 1.05
+    high = max([1.0, result.asked_rate, *(part.rate for part in parts)]) * 1.05
     up = Axis(0.0, ticks(0.0, high)[-1], plot.bottom, plot.top + 8)
     plot.upwards(up, "requests/s")
     for part in parts:
@@ -149,15 +142,17 @@ def _nines(share: float) -> float:
     return log10(100 / (100 - share)) if share < 100 else LAST_DECADE
 
 
-def _objective(result: Result) -> float | None:
-    return next((each.wanted for each in result.findings if each.name == "p99_ms"), None)
-
-
-def _draw_objective(plot: Plot, up: Axis, objective: float, end: float, within: bool) -> None:
-    if within:
-        plot.rule(plot.left, up.at(objective), end, up.at(objective), "objective")
-    said = f"p99 objective {shown(objective)} ms{'' if within else ', above ↑'}"
+def _upwards(plot: Plot, values: Sequence[float], result: Result) -> tuple[Axis, float | None]:
+    """The axis of latencies, and the height of the p99 objective where the axis reaches it."""
+    wanted = next((each.wanted for each in result.findings if each.name == "p99_ms"), None)
+    within = wanted is not None and wanted <= HEADROOM * max(values, default=0)
+    up = bounds(values, plot.bottom, plot.top + 8, least=wanted if wanted and within else 0)
+    plot.upwards(up, "ms")
+    if wanted is None:
+        return up, None
+    said = f"p99 objective {shown(wanted)} ms{'' if within else ', above ↑'}"
     plot.text(plot.right, 9, said, "end", "note")
+    return up, up.at(wanted) if within else None
 
 
 def _time(plot: Plot, result: Result, parts: Sequence[Span]) -> Axis:

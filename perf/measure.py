@@ -38,7 +38,7 @@ BUCKETS = (
     *(100, 150, 200, 300, 500, 750, 1000, 2000, 5000, 10_000),
 )
 # A connection's own port, which tells apart what is the same error: 10.0.0.1:41234->10.0.0.2:80.
-_OWN_ADDRESS = re.compile(r"\S+:\d+->")
+_OWN_ADDRESS = re.compile(r"(?<!\S)\S+:\d+->")
 
 
 @dataclass
@@ -123,7 +123,7 @@ def _named(values: NDArray[Any], **shares: float) -> dict[str, float]:
 
 
 def _kind(error: str) -> str:
-    return _OWN_ADDRESS.sub("", error)[:ERROR_CHARACTERS]
+    return _OWN_ADDRESS.sub("", error[:ERROR_CHARACTERS])
 
 
 def _rate(hits: Hits) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ from perf.seed import SEED_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from jinja2 import Template
 
     from perf.recorded import Result
 
@@ -29,15 +31,8 @@ LISTED = (0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 99.99, 100)
 
 def page(result: Result, previous: Result | None = None) -> str:
     """The page's HTML."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     drawn = spans(result, DRAWN_SPANS)
-    return environment.get_template("report.html.j2").render(
+    return _template().render(
         result=result,
         previous=previous,
         words=words,
@@ -54,6 +49,18 @@ def page(result: Result, previous: Result | None = None) -> str:
         spans=spans(result, LISTED_SPANS),
         span_seconds=drawn[0].end - drawn[0].start if drawn else 0,
     )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2")
 
 
 def _drawn(name: str, draw: Callable[[str, tuple[int, int]], str]) -> dict[str, Markup]:

@@ -71,7 +71,7 @@ def shown(value: float) -> str:
 
 def _above(value: float) -> float:
     power = 10.0 ** floor(log10(value))
-    return next(power * each for each in (1, 2, 5, 10) if power * each >= value * 1.02)
+    return next(power * each for each in (2, 5, 10, 20) if power * each >= value * 1.02)
 
 
 class Plot:

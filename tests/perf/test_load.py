@@ -44,7 +44,12 @@ def test_pass_with_loose_objectives(
     assert 150 * 12_288 < raw["bytes"]["sent"] < 150 * 12_800
     assert raw["rate"]["achieved"] == pytest.approx(50, rel=0.1)
     assert sum(item["count"] for item in raw["latency_ms"]["histogram"]) == 150
-    assert "p99.9" in capsys.readouterr().out
+    assert raw["service_ms"]["p99"] <= raw["latency_ms"]["p99"]
+    assert [each["requests"] for each in raw["over_time"]] == pytest.approx([50] * 3, abs=5)
+    said = capsys.readouterr().out
+    assert "p99.9" in said
+    assert f"report: {tmp_path / 'report.html'}" in said
+    assert "✓ pass" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_impossible_objective_fails_and_is_named(

@@ -9,7 +9,7 @@ import pytest
 
 from perf import result
 from perf.generator import LoadError
-from perf.result import store
+from perf.result import report_place, store, store_page
 from tests.perf.server import Asked, Server
 
 if TYPE_CHECKING:
@@ -65,6 +65,28 @@ def test_emulator_gets_it_without_a_token(
     assert upload.path == UPLOAD
     assert "Authorization" not in upload.headers
     assert json.loads(upload.body) == {"verdict": "pass"}
+
+
+def test_page_is_uploaded_as_one(google: Google, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", google.server.address)
+    store_page("<p>é</p>", "gs://bucket/perf/report.html")
+    (upload,) = google.uploads
+    assert upload.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert upload.body == "<p>é</p>".encode()
+
+
+@pytest.mark.parametrize(
+    ("place", "beside"),
+    [
+        ("gs://bucket/perf/digits/1/result.json", "gs://bucket/perf/digits/1/report.html"),
+        ("/tmp/result.json", "/tmp/report.html"),
+        ("result.json", "report.html"),
+        ("/tmp/digits.json", "/tmp/digits.html"),
+        ("/tmp.json/digits", "/tmp.json/digits.html"),
+    ],
+)
+def test_page_is_beside_its_result(place: str, beside: str) -> None:
+    assert report_place(place) == beside
 
 
 def test_google_gets_it_with_the_pods_identity(
