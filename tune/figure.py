@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
-WIDTH, HEIGHT = 820, 460
-LEFT, RIGHT, TOP, BOTTOM = 64, 24, 64, 56
+WIDTH, HEIGHT = 820, 480
+LEFT, RIGHT, TOP, BOTTOM = 64, 24, 92, 56
+LEGEND, LEGEND_STEP = 44, 18
 # Far above the objective it only matters that it is far above.
 CLIPPED = 10.0
 STYLE = """
@@ -149,7 +150,7 @@ def _marked(outcome: Outcome, scale: _Scale) -> list[str]:
             x, y = scale.x(point.rate), scale.y(point.p99_ms)
             parts.append(f'<g class="{kind}"><circle cx="{x:.1f}" cy="{y:.1f}" r="6"/></g>')
         parts.append(
-            f'<g class="{kind}"><text x="{LEFT + 10}" y="{TOP + 18 + 18 * place}">'
+            f'<g class="{kind}"><text x="{LEFT}" y="{LEGEND + LEGEND_STEP * place}">'
             f"{escape(text)}</text></g>"
         )
     return parts
