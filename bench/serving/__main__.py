@@ -20,6 +20,7 @@ from bench.serving.runner import turns
 from bench.serving.servers import ROOT
 from bench.serving.session import minutes, session
 from bench.serving.subjects import SUBJECTS
+from local.errors import LocalError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,9 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join(str(turn.key) for step in todo for turn in step))
         print(f"about {minutes(todo, given.rounds):.0f} minutes in {given.rounds} rounds")
         return 0
-    if not given.quick:
-        return _full(todo, given.rounds)
-    return _quick(todo, given.rounds)
+    try:
+        return (_quick if given.quick else _full)(todo, given.rounds)
+    except (LocalError, RuntimeError) as error:
+        print(f"the benchmark can't be run: {error}", file=sys.stderr)
+        return 2
 
 
 def _full(todo: Sequence[Sequence[Turn]], rounds: int) -> int:

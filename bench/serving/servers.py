@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
+import socket
 import subprocess
 import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from infra.releases import Artefact
 from infra.render import config_pbtxt
@@ -20,12 +22,14 @@ from model.signature import Release
 from tests.triton import Triton, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from bench.serving.subjects import Subject
 
 __all__ = ["MAX_BATCH", "MODEL", "RELEASE", "ROOT", "Running", "running"]
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "digits"
 RELEASE = ROOT / "build" / MODEL / "release.json"
@@ -33,6 +37,8 @@ RELEASE = ROOT / "build" / MODEL / "release.json"
 MAX_BATCH = 64
 START_SECONDS = 60
 STOP_SECONDS = 15
+STARTS = 4
+SETTLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -47,24 +53,47 @@ class Running:
 
 @contextlib.contextmanager
 def running(subjects: Sequence[Subject], folder: Path) -> Iterator[dict[str, Running]]:
-    """All of them with one Triton behind, by name, ready on entry and gone on exit."""
+    """All of them with one Triton behind, by name, ready on entry and gone on exit.
+
+    Raises RuntimeError with the end of its log where one doesn't start.
+    """
+    repository = _repository(folder / "models")
     with contextlib.ExitStack() as stack:
-        repository = _repository(folder / "models")
-        # Triton's Python stub looks in the current folder first, where our `model` would be found.
-        with contextlib.chdir(folder):
-            triton = stack.enter_context(Triton(repository, log=folder / "triton.log"))
-        behind = [triton.process.pid]
+        triton = _start(stack, lambda: _triton(repository, folder))
         found = {}
         for subject in subjects:
             url, pids = f"http://{triton.http}", list[int]()
             if subject.program:
-                port = free_port()
-                url = f"http://127.0.0.1:{port}"
                 address = triton.grpc if subject.to_triton == "grpc-v2" else triton.http
-                line = subject.line(address, port)
-                pids = [stack.enter_context(_process(line, folder / f"{subject.name}.log", url))]
-            found[subject.name] = Running(url, triton.grpc, pids, behind)
+                start = functools.partial(_transformer, subject, address, folder)
+                url, pid = _start(stack, start)
+                pids = [pid]
+            found[subject.name] = Running(url, triton.grpc, pids, [triton.process.pid])
         yield found
+
+
+def _start(stack: contextlib.ExitStack, make: Callable[[], AbstractContextManager[T]]) -> T:
+    """Anew, with other ports, where somebody took one between its choice and its use."""
+    for _ in range(STARTS - 1):
+        with contextlib.suppress(RuntimeError):
+            return stack.enter_context(make())
+    return stack.enter_context(make())
+
+
+@contextlib.contextmanager
+def _triton(repository: Path, folder: Path) -> Iterator[Triton]:
+    # Triton's Python stub looks in the current folder first, where our `model` would be found.
+    with contextlib.chdir(folder):
+        server = Triton(repository, log=folder / "triton.log")
+        server.__enter__()
+    try:
+        # Ready is HTTP's word alone; where another port is taken, Triton only now begins to end.
+        time.sleep(SETTLE_SECONDS)
+        if not (_listens(server.grpc) and _listens(server.metrics)):
+            raise RuntimeError(f"tritonserver ended:\n{server.tail()}")
+        yield server
+    finally:
+        server.stop()
 
 
 def _repository(folder: Path) -> Path:
@@ -81,11 +110,23 @@ def _repository(folder: Path) -> Path:
     return folder
 
 
+def _listens(address: str) -> bool:
+    host, _, port = address.partition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
-def _process(line: Sequence[str], log: Path, url: str) -> Iterator[int]:
+def _transformer(subject: Subject, address: str, folder: Path) -> Iterator[tuple[str, int]]:
+    """Its URL and process id."""
+    port, log = free_port(), folder / f"{subject.name}.log"
+    url = f"http://127.0.0.1:{port}"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            line,
+            subject.line(address, port),
             cwd=ROOT,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -93,7 +134,7 @@ def _process(line: Sequence[str], log: Path, url: str) -> Iterator[int]:
         )
     try:
         _wait(process, url, log)
-        yield process.pid
+        yield url, process.pid
     finally:
         process.terminate()
         try:
