@@ -63,7 +63,7 @@ class Deployed:
         self._touched = True
         if self._pulumi(*self._up(self._copy)):
             raise BenchError("`pulumi up` failed, see above")
-        said = self._outputs()["models"].get(self.file.model)
+        said = self._outputs().get("models", {}).get(self.file.model)
         if said is None:
             raise TuneError(f"stack {self.file.stack} has no output for model {self.file.model}")
         own = str(said["url"])

@@ -40,9 +40,11 @@ def sweep(
 
     A coordinate search: each stage changes its own settings of the best point before it. It finds
     the best of the whole grid where stages don't interact. `measure` gets a point, and the best
-    rate so far to begin with.
+    rate so far to begin with. Where the start can't be measured, nothing else is tried.
     """
     found = {start: measure(start, 0)}
+    if found[start].failure:
+        return list(found.values())
     best = found[start]
     for stage in stages:
         base = best.knobs

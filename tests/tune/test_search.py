@@ -90,6 +90,11 @@ def test_no_point_is_measured_twice() -> None:
     assert len(seen) == len(set(seen))
 
 
+def test_where_the_start_cannot_be_measured_nothing_else_is_tried() -> None:
+    failed = Measured(Knobs(), 0, 0, failure="nobody answers")
+    assert sweep(Knobs(), grid(ModelSettings(), 4), lambda *_: failed) == [failed]
+
+
 def test_a_point_begins_at_the_best_rate_so_far() -> None:
     hints: list[float] = []
 
