@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 import numpy as np
@@ -56,13 +57,14 @@ class Recording:
             self._file.close()
 
     def catch_up(self) -> None:
-        """Read what vegeta has written since. Raises OSError when it can't be decoded."""
+        """Read what vegeta has written since. A decoder that has ended is for `finish` to tell."""
         if self._file is None and self._made.exists():
             self._file = self._made.open("rb")
         assert self._encoder.stdin is not None
-        while self._file and (chunk := self._file.read(CHUNK)):
-            self._encoder.stdin.write(chunk)
-            self._encoder.stdin.flush()
+        with suppress(BrokenPipeError):
+            while self._file and (chunk := self._file.read(CHUNK)):
+                self._encoder.stdin.write(chunk)
+                self._encoder.stdin.flush()
 
     def finish(self) -> bool:
         """Read to the end of a recording that grows no more; whether that was possible."""
