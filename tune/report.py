@@ -104,7 +104,7 @@ def _row(point: Measured, outcome: Outcome) -> tuple[str, ...]:
 
 
 def _limit(point: Measured) -> str:
-    """Where it was the load generator that gave up, and not Triton."""
+    """Where the generator had no CPU left for more, so that Triton might have held it."""
     missed = [each for each in point.trials if not each.held and each.asked > point.rate]
     nearest = min(missed, key=lambda each: each.asked, default=None)
-    return nearest.why if nearest and "generator" in nearest.why else ""
+    return nearest.why if nearest and "kept" in nearest.why else ""

@@ -68,7 +68,7 @@ def judged(hits: Hits, rate: int, seconds: float, objectives: Objectives) -> Tri
     if good < 1:
         why = f"{1 - good:.1%} failed"
     elif kept < objectives.rate_ratio:
-        why = "the generator kept no such rate"
+        why = "the rate was not kept"
     elif p99 > objectives.p99_ms:
         why = f"above {objectives.p99_ms:g} ms"
     return Trial(rate, float(hits.good.sum()) / max(ended, 1e-9), good, p50, p99, why)

@@ -47,7 +47,7 @@ def test_a_stall_of_the_generator_counts_as_waiting() -> None:
 def test_a_rate_that_was_not_kept_says_nothing_of_the_setting() -> None:
     half = hits()
     sent = Hits(half.at * 2, half.took, half.good)
-    assert "generator" in judged(sent, RATE, SECONDS, OBJECTIVES).why
+    assert "kept" in judged(sent, RATE, SECONDS, OBJECTIVES).why
 
 
 @given(st.floats(0.1, 49), st.integers(0, 2))
