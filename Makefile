@@ -5,7 +5,7 @@ PYTHON ?= python3
 uv := .bootstrap/bin/uv
 export UV_LINK_MODE ?= hardlink
 
-.PHONY: help install up down status logs report env check test releases bench lock clean
+.PHONY: help install up down status logs report env check test releases bench bench-quick tune lock clean
 
 help: ## what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,25 +84,34 @@ check: $(environments) ## formatter, linter, types, dead links, workflows
 	@.venv/bin/ruff format --check -q .
 	@.venv/bin/ruff check -q .
 	@.venv/bin/mypy infra bootstrap review __main__.py .github/stacks.py
-	@.venv-model/bin/mypy model transformer perf
+	@.venv-model/bin/mypy model transformer perf tune bench/serving
 	@.venv-local/bin/mypy local
 	@.venv-policy/bin/mypy policy
 	@.venv/bin/python docs/check_links.py
 	@go tool -C local/tools/actionlint actionlint
 	@.venv/bin/zizmor --offline --persona=auditor -q .github
 
-test: $(environments) build/test/models.lock.json ## everything, on the real programs
+test: $(environments) .venv-bench/stamp build/test/models.lock.json ## everything, on the real programs
 	@.venv/bin/python -m pytest tests/infra tests/monitoring tests/bootstrap tests/review tests/workflows tests/docs
-	@.venv-model/bin/python -m pytest tests/model tests/serving tests/transformer tests/perf
 	@.venv-local/bin/python -m local tools
+	@.venv-model/bin/python -m pytest tests/model tests/serving tests/transformer tests/perf tests/tune tests/bench
 	@.venv-policy/bin/python -m pytest tests/policy
 	@.venv-local/bin/python -m pytest tests/local
 
 releases: .venv/stamp ## what the lock and the stacks name, from a bucket: make releases ARTEFACTS=gs://…
 	@.venv/bin/python -m model pull --all --from "$(ARTEFACTS)"
 
-bench: $(environments) build/test/models.lock.json ## what the program costs, side by side
+bench: $(environments) .venv-bench/stamp build/test/models.lock.json ## side by side: serving, previews; an hour, best alone
 	@.venv/bin/python -m bench.program
+	@.venv-local/bin/python -m bench.preview
+	@.venv-model/bin/python -m bench.serving
+
+bench-quick: .venv-model/stamp .venv-bench/stamp build/digits/release.json ## the ratios that matter, in 75 seconds
+	@.venv-model/bin/python -m bench.serving --quick
+
+tune: .venv-model/stamp build/digits/release.json ## Triton's settings, measured: make tune MODEL=digits STACK=local TUNE=--quick
+	@.venv-local/bin/python -m local tools
+	@.venv-model/bin/python -m tune $(MODEL) --stack $(or $(STACK),local) $(TUNE)
 
 lock: .bootstrap/stamp ## lock the dependencies with hashes, newer versions only where needed
 	@UV=$(abspath $(uv)) requirements/lock $(LOCK)

@@ -22,9 +22,13 @@ SHARES = (0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 100)
 
 @dataclass(frozen=True)
 class Shots:
-    """What one load did: latencies in milliseconds of the requests that were answered well."""
+    """What one load did: latencies in milliseconds of the requests that were answered well.
+
+    `service` counts from the send: it is without what the load generator's own timer adds.
+    """
 
     latencies: NDArray[np.float64]
+    service: NDArray[np.float64]
     failed: int
     seconds: float
 
@@ -42,11 +46,13 @@ class Shots:
 @dataclass(frozen=True)
 class Figures:
     """Of one run, or the medians of several. CPU is in seconds a thousand good answers, memory is
-    the peak of all processes in MiB; `distribution` has a latency for each of SHARES."""
+    the peak of all processes in MiB; `distribution` has a latency for each of SHARES; `service` is
+    the mean from the send."""
 
     throughput: float
     success_ratio: float
     mean_ms: float
+    service_ms: float
     distribution_ms: tuple[float, ...]
     cpu: float
     triton_cpu: float
@@ -78,6 +84,7 @@ def medians(runs: Sequence[Figures]) -> Figures:
         throughput=of(lambda run: run.throughput),
         success_ratio=of(lambda run: run.success_ratio),
         mean_ms=of(lambda run: run.mean_ms),
+        service_ms=of(lambda run: run.service_ms),
         distribution_ms=tuple(
             median(values) for values in zip(*(run.distribution_ms for run in runs), strict=True)
         ),

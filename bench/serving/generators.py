@@ -93,15 +93,16 @@ def _ghz_shots(document: dict[str, Any], load: Rate | Clients) -> Shots:
 def shots(rows: Sequence[tuple[int, int, bool]], load: Rate | Clients) -> Shots:
     """Of each request: when it was sent, how long it took, in nanoseconds, and whether well.
 
-    In an open loop a request's latency counts from when it was due, whenever it was sent.
+    In an open loop a request's latency counts from when it was due, whenever it was sent; what it
+    took from then on is kept beside it.
     """
     if not rows:
-        return Shots(np.empty(0), 0, 0.0)
+        return Shots(np.empty(0), np.empty(0), 0, 0.0)
     at, took = (np.asarray([row[column] for row in rows], np.int64) for column in (0, 1))
     good = np.asarray([row[2] for row in rows], np.bool_)
     late = lateness(at, load.a_second) if isinstance(load, Rate) else 0
     seconds = float((at + took).max() - at.min()) / 1e9
-    return Shots((took + late)[good] / 1e6, int((~good).sum()), seconds)
+    return Shots((took + late)[good] / 1e6, took[good] / 1e6, int((~good).sum()), seconds)
 
 
 def nanoseconds(text: str) -> int:

@@ -150,6 +150,7 @@ class Bench:
             throughput=shots.throughput,
             success_ratio=len(shots.latencies) / max(shots.sent, 1),
             mean_ms=float(shots.latencies.mean()) if len(shots.latencies) else 0.0,
+            service_ms=float(shots.service.mean()) if len(shots.service) else 0.0,
             distribution_ms=distribution(shots.latencies),
             cpu=cpu,
             triton_cpu=triton_cpu,

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["goals", "heads", "markdown", "rows", "said", "text"]
 
 Row = tuple[str, ...]
-HEADS: Row = ("", "mean ms", "p50", "p99", "p99.9", "requests/s", "CPU s/1000", "Triton's", "MiB")
+HEADS: Row = (
+    *("", "as sent ms", "mean", "p50", "p99", "p99.9"),
+    *("requests/s", "CPU s/1000", "Triton's", "MiB"),
+)
 NONE = "–"
 
 
@@ -37,7 +40,7 @@ def said(load: str, payload: str) -> str:
 
 def heads(load: str) -> Row:
     """Where rates are given, latencies are compared; else what was answered."""
-    what = "mean" if _is_rate(load) else "requests/s"
+    what = "as sent" if _is_rate(load) else "requests/s"
     return (*HEADS, f"{what}: to SDK JSON", "to Triton binary")
 
 
@@ -59,11 +62,14 @@ def _figures(results: Results, key: Key, cell: Cell) -> Row:
     figures = cell.figures
     if figures is None:
         return (
-            *(NONE for _ in range(4)),
+            *(NONE for _ in range(5)),
             f"at most {cell.capacity:.0f}",
             *(NONE for _ in range(5)),
         )
-    latencies = (figures.mean_ms, figures.at(50), figures.p99_ms, figures.at(99.9))
+    latencies = (
+        *(figures.service_ms, figures.mean_ms),
+        *(figures.at(share) for share in (50, 99, 99.9)),
+    )
     # Triton alone gets the same tensor whatever the image was.
     compared = mean if _is_rate(key.load) else requests_a_second
     others = [

@@ -16,7 +16,7 @@ MACHINE = Machine("a processor", 2, 4.0, "Linux 6.1", "3.11.7", 0.1, {"vegeta": 
 def figures(mean: float = 2.0, throughput: float = 100.0) -> Figures:
     """With percentiles from the mean to four times as much."""
     shares = tuple(mean * (1 + 3 * share / 100) for share in SHARES)
-    return Figures(throughput, 1.0, mean, shares, 1.0, 2.0, 60.0, 500.0)
+    return Figures(throughput, 1.0, mean, mean, shares, 1.0, 2.0, 60.0, 500.0)
 
 
 def results(*groups: tuple[str, str], run: str = RUN) -> Results:
