@@ -8,7 +8,7 @@ export UV_LINK_MODE ?= hardlink
 .PHONY: help install up down status logs report env check test releases bench bench-quick tune lock clean
 
 help: ## what can be done here
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .bootstrap/stamp: requirements/bootstrap.txt
 	@echo "bootstrap: uv"

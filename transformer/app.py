@@ -49,6 +49,7 @@ class App:
         self.predictor = _predictor(settings, served)
         self.predictions = Predictions(settings, self.predictor, self.metrics)
         self.predict_path = f"/v1/models/{served.name}:predict"
+        self.predict_url = self.predict_path.encode()
         self.draining = False
         v1, v2 = f"/v1/models/{served.name}", f"/v2/models/{served.name}"
         self.routes: dict[str, Callable[[], Awaitable[tuple[int, bytes, bytes]]]] = {
@@ -73,12 +74,18 @@ class App:
             await self._other(scope, send)
 
     async def _predict(self, scope: dict[str, Any], receive: body.Receive, send: Send) -> None:
-        started = time.perf_counter()
         given = body.Body(scope, receive)
+        status, answer = await self.predicted(given, scope["query_string"])
+        if status != 200:
+            await given.discard()
+        await self._send(send, status, JSON, answer)
+
+    async def predicted(self, given: body.Given, query: bytes) -> tuple[int, bytes]:
+        """Status and JSON of a predict request."""
+        started = time.perf_counter()
         self.metrics.in_flight.inc()
         try:
-            plain = _wants_tensors(scope["query_string"])
-            answer = await self.predictions.answer(given, plain)
+            answer = await self.predictions.answer(given, _wants_tensors(query))
             status = 200
         except RequestError as error:
             status, message = error.status, error.message
@@ -89,10 +96,9 @@ class App:
             self.metrics.in_flight.dec()
         self.metrics.count(status)
         if status != 200:
-            log.failure(scope["path"], status, message, time.perf_counter() - started)
+            log.failure(self.predict_path, status, message, time.perf_counter() - started)
             answer = orjson.dumps({"error": message})
-            await given.discard()
-        await self._send(send, status, JSON, answer)
+        return status, answer
 
     async def _other(self, scope: dict[str, Any], send: Send) -> None:
         path, method = scope["path"], scope["method"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from transformer.deadline import BODY, ROOM
 from transformer.errors import RequestError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Receive = Callable[[], Awaitable[dict[str, Any]]]
 
-__all__ = ["MAX_BODY_BYTES", "SMALL_BODY_BYTES", "Body", "ClientGoneError"]
+__all__ = ["MAX_BODY_BYTES", "SMALL_BODY_BYTES", "Body", "ClientGoneError", "Given", "Whole"]
 
 MAX_BODY_BYTES = 32 * 2**20
 # What needs no share of the memory that large bodies wait for.
@@ -32,6 +32,25 @@ class ClientGoneError(RequestError):
 
     def __init__(self) -> None:
         super().__init__(CLIENT_GONE, "the client went away while it sent the body")
+
+
+class Given(Protocol):
+    """A request's body, there already or still to come."""
+
+    async def read(self, share: Share, deadline: Deadline) -> bytes | bytearray:
+        """The whole body. Raises RequestError as soon as it is known to be too large."""
+        ...
+
+
+class Whole:
+    """A small body that came with its head."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    async def read(self, share: Share, deadline: Deadline) -> bytes:
+        """All of it; it needs no share."""
+        return self.content
 
 
 class Body:

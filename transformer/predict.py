@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from transformer.body import Body
+    from transformer.body import Given
     from transformer.budget import Share
     from transformer.metrics import Metrics
     from transformer.predictor import Predictor
@@ -61,7 +61,7 @@ class Predictions:
         self.item_bytes = 4 * int(np.prod(self.release.input_dims))
         self.max_instances = max(1, min(requests.MAX_INSTANCES, TENSORS_BYTES // self.item_bytes))
 
-    async def answer(self, given: Body, plain: bool) -> bytes:
+    async def answer(self, given: Given, plain: bool) -> bytes:
         """The answer's JSON; `plain` asks for V2 tensors. Raises RequestError."""
         if self.requests >= MAX_REQUESTS:
             raise RequestError(503, f"busy with {MAX_REQUESTS} other requests")
@@ -80,7 +80,7 @@ class Predictions:
             self.requests -= 1
         return self._tensors(found) if plain else self._labels(found[0])
 
-    async def _batch(self, given: Body, share: Share, deadline: Deadline) -> NDArray[np.float32]:
+    async def _batch(self, given: Given, share: Share, deadline: Deadline) -> NDArray[np.float32]:
         with self.bodies.share() as held:
             content = await given.read(held, deadline)
             deadline.waits_for = ROOM

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from transformer.heads import LimitedHeads
+from transformer.front import Front
 
 if TYPE_CHECKING:
     from transformer.settings import Settings
@@ -24,6 +25,8 @@ __all__ = ["listen", "serve"]
 
 # Longer than proxies keep idle connections, so that it's they who close them.
 KEEP_ALIVE_SECONDS = 120
+# New objects before a collection; Python's own 700 comes with every other request.
+GARBAGE = 20_000
 # Writable also where the root file system is read-only.
 SHARED_MEMORY = Path("/dev/shm")
 
@@ -33,7 +36,7 @@ def serve(given: Settings, listening: socket.socket) -> None:
     config = uvicorn.Config(
         functools.partial(_app, given),
         factory=True,
-        http=LimitedHeads,
+        http=Front,
         loop="uvloop",
         ws="none",
         lifespan="on",
@@ -64,7 +67,13 @@ def _app(given: Settings) -> object:
     # By the workers alone: metrics ask for their shared directory when they are imported.
     from transformer.app import make  # noqa: PLC0415
 
-    return make(given)
+    made = make(given)
+    # What lives as long as the process is looked at no more, and the rest less often: a request
+    # makes few objects that refer to each other, and a collection in its midst costs it time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
+    return made
 
 
 def listen(port: int) -> socket.socket:
