@@ -62,6 +62,9 @@ SPECIAL: dict[str, dict[str, Any]] = {
 }
 CASES = {"-".join(each.values()).lower(): each for each in COMBINATIONS}
 CASES |= {f"options/{name}": changes for name, changes in SPECIAL.items()}
+# The cloud stacks' own files, with `digits` in the place of what is not here.
+STACKS = ("dev", "prod")
+_UNPROVEN = {"promotion": {"override": "nothing has been proven here"}}
 # What people want to see of a stack, and the API to accept. ConfigMaps hold the Jobs' own words.
 _KINDS = (
     "InferenceService",
@@ -80,7 +83,12 @@ def path(name: str) -> Path:
     return GOLDEN / f"{name}.yaml"
 
 
-def manifests(changes: dict[str, Any]) -> str:
+def stack_manifests(stack: str) -> str:
+    """Of a cloud stack."""
+    return manifests(_UNPROVEN, stack)
+
+
+def manifests(changes: dict[str, Any], stack: str = "local") -> str:
     """What a stack asks the cluster for, as YAML documents."""
     documents = [
         {
@@ -89,7 +97,7 @@ def manifests(changes: dict[str, Any]) -> str:
             "metadata": each.inputs["metadata"],
             "spec": each.inputs["spec"],
         }
-        for each in run("local", changes).resources
+        for each in run(stack, changes, model="digits").resources
         if each.typ.startswith("kubernetes:")
         and each.typ.rpartition(":")[2] in _KINDS
         and not each.resource_id
@@ -111,8 +119,12 @@ def _plain(value: Any) -> Any:
 def main() -> None:
     os.chdir(TEST_ROOT)
     GOLDEN.mkdir(exist_ok=True)
+    for folder in ("options", "stacks"):
+        (GOLDEN / folder).mkdir(exist_ok=True)
     for name, changes in CASES.items():
         path(name).write_text(manifests(changes))
+    for stack in STACKS:
+        path(f"stacks/{stack}").write_text(stack_manifests(stack))
 
 
 if __name__ == "__main__":

@@ -58,20 +58,25 @@ class Recorder(pulumi.runtime.Mocks):
         return found
 
 
-def stack_config(stack: str, changes: dict[str, Any] | None = None) -> dict[str, Any]:
-    """A stack file's values by key, with changes merged in. cifar10 is the one made for tests."""
-    text = (ROOT / f"Pulumi.{stack}.yaml").read_text().replace("cifar10:", "cifar10-custom:")
+def stack_config(
+    stack: str, changes: dict[str, Any] | None = None, model: str = "cifar10-custom"
+) -> dict[str, Any]:
+    """A stack file's values by key, with changes merged in; `model` stands for cifar10."""
+    text = (ROOT / f"Pulumi.{stack}.yaml").read_text().replace("cifar10:", f"{model}:")
     config = yaml.safe_load(text)["config"]
     values = {key.removeprefix("kserve-triton:"): value for key, value in config.items()}
     return dict(merged(values, changes or {}))
 
 
 def run(
-    stack: str, changes: dict[str, Any] | None = None, recorder: Recorder | None = None
+    stack: str,
+    changes: dict[str, Any] | None = None,
+    recorder: Recorder | None = None,
+    model: str = "cifar10-custom",
 ) -> Recorder:
     """Run `__main__.py` as the engine would; raises what it raises."""
     recorder = recorder or Recorder()
-    values = stack_config(stack, changes)
+    values = stack_config(stack, changes, model)
     pulumi.runtime.set_all_config(
         {
             f"kserve-triton:{key}": value if isinstance(value, str) else json.dumps(value)

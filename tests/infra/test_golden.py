@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.infra.golden import CASES, GOLDEN, manifests, path
+from tests.infra.golden import CASES, GOLDEN, STACKS, manifests, path, stack_manifests
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -13,5 +13,13 @@ def test_manifests_are_as_in_the_golden_file(name: str) -> None:
     assert manifests(CASES[name]) == path(name).read_text(), again
 
 
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_cloud_stack_is_as_in_its_golden_file(stack: str) -> None:
+    assert stack_manifests(stack) == path(f"stacks/{stack}").read_text()
+
+
 def test_no_golden_file_is_left_over() -> None:
-    assert set(GOLDEN.rglob("*.yaml")) == {path(name) for name in CASES}
+    assert set(GOLDEN.rglob("*.yaml")) == {
+        *map(path, CASES),
+        *(path(f"stacks/{stack}") for stack in STACKS),
+    }

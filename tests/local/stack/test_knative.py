@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from tests.local.stack.conftest import Stack
 
 _IMAGE = "nvcr.io/nvidia/tritonserver:26.05-py3"
+_GKE = "cloud.google.com"
+_NODES = {
+    "accelerator": "nvidia-l4",
+    "gpuSharing": "mps",
+    "spot": True,
+    "spread": ["zone", "node"],
+}
 _KEYS = {"registries-skipping-tag-resolving", "progress-deadline"}
 
 
@@ -56,13 +63,16 @@ def test_the_seeds_problem_its_cure_and_nothing_left(stack: Stack) -> None:
         cluster.api.delete(f"/apis/serving.knative.dev/v1/namespaces/default/services/{name}")
 
 
-def test_a_gpu_stack_in_knative_mode_gets_its_revision(stack: Stack) -> None:
+def test_a_gpu_stack_with_every_option_gets_its_revisions(stack: Stack) -> None:
     cluster = stack.cluster
     before = knative_config(cluster, "config-features")
     # Nothing gets ready here in Knative mode, so the proof fails; what matters is how far it came.
     done = stack.up(
         device="gpu",
         mode="Knative",
+        pullSecrets=["ngc"],
+        predictor=_NODES,
+        transformer={"minReplicas": 0, "idleSeconds": 300, "spread": ["zone"]},
         verification={"deadlineSeconds": 10},
         perf={"enabled": False},
     )
@@ -70,8 +80,20 @@ def test_a_gpu_stack_in_knative_mode_gets_its_revision(stack: Stack) -> None:
     path = "/apis/apps/v1/namespaces/models/deployments/digits-predictor-00001-deployment"
     deployment = eventually(lambda: cluster.api.find(path))
     pod = deployment["spec"]["template"]["spec"]
-    assert pod["tolerations"] == [
-        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
-    ]
+    assert {each["key"] for each in pod["tolerations"]} == {"nvidia.com/gpu", f"{_GKE}/gke-spot"}
+    assert pod["nodeSelector"] == {
+        f"{_GKE}/gke-accelerator": "nvidia-l4",
+        f"{_GKE}/gke-gpu-sharing-strategy": "mps",
+        f"{_GKE}/gke-max-shared-clients-per-gpu": "2",
+        f"{_GKE}/gke-spot": "true",
+    }
+    assert pod["imagePullSecrets"] == [{"name": "ngc"}]
+    assert len(pod["topologySpreadConstraints"]) == 2
+    path = "/apis/serving.knative.dev/v1/namespaces/models/revisions/digits-transformer-00001"
+    revision = eventually(lambda: cluster.api.find(path))
+    annotations = revision["metadata"]["annotations"]
+    assert annotations["autoscaling.knative.dev/min-scale"] == "0"
+    retention = "autoscaling.knative.dev/scale-to-zero-pod-retention-period"
+    assert annotations[retention] == "300s"
     assert stack.run("destroy", "--yes", "--skip-preview").returncode == 0
     assert knative_config(cluster, "config-features") == before
