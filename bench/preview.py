@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from bench.results import keep
+from bench.results import keep, read
+from bench.serving import svg
 from local.cluster import bring_down, bring_up
 from local.environment import environment
 from local.layout import ROOT, Layout
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROGRAM = ("Pulumi.yaml", "__main__.py", "infra", "model", "templates")
+PICTURE = ROOT / "docs" / "previews.svg"
 ROUNDS = 5
 GROWTH = (1, 10, 50, 200)
 # Goals: a preview over the trivial one's, one of fifty models over that, an update over a preview.
@@ -190,11 +192,33 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         yield f"{name.replace('_', ' '):<22} {ratio:.2f} (goal: {LIMITS[name]}, {said})"
 
 
+def picture(found: dict[str, Any]) -> str:
+    """Seconds of a preview over the number of models, as SVG."""
+    runs = [(n, found["previews"][f"{n} models"]) for n in GROWTH]
+    walls = tuple((float(n), float(run["seconds"])) for n, run in runs)
+    cpus = tuple((float(n), float(run["cpu_seconds"])) for n, run in runs)
+    drawn = [
+        svg.Line("seconds", walls, "#00798c"),
+        svg.Line("CPU seconds", cpus, "#777777", "8 4"),
+    ]
+    most = max(y for line in drawn for _, y in line.points)
+    axes = svg.linear("models in the stack", GROWTH[-1]), svg.linear("s", most)
+    return svg.plot("A preview of the local stack", drawn, *axes)
+
+
 def main() -> None:
     """Measure, print, and keep what was found."""
     parser = argparse.ArgumentParser(prog="python -m bench.preview", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--render", action="store_true", help="only draw what was measured")
+    given = parser.parse_args()
+    found = read()["preview"] if given.render else measured(given.rounds)
+    print("\n".join(lines(found)))
+    PICTURE.write_text(picture(found))
+
+
+def measured(rounds: int) -> dict[str, Any]:
+    """On a cluster of its own; kept in results.json."""
     with tempfile.TemporaryDirectory(prefix="kserve-triton-bench-") as folder:
         layout = Layout(Path(folder) / "cluster")
         bring_up(layout)
@@ -202,8 +226,8 @@ def main() -> None:
             found = measure(Path(folder), layout, rounds)
         finally:
             bring_down(layout)
-    print("\n".join(lines(found)))
     keep("preview", found)
+    return found
 
 
 if __name__ == "__main__":
