@@ -6,7 +6,6 @@ Writes what the bucket would hold, with the stack's own config.pbtxt, and a Dock
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +26,7 @@ DOCKERFILE = "FROM busybox:1.37.0-musl\nCOPY models /models\nUSER 65532:65532\n"
 
 def write(artefact: Artefact, folder: Path) -> None:
     """`folder/Dockerfile` and `folder/models/NAME/…`; `folder` must be new."""
-    models = folder / "models"
-    for path, file in artefact.files.items():
-        (models / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, models / path)
-    for path, text in artefact.texts.items():
-        (models / path).write_text(text)
+    artefact.write(folder / "models")
     (folder / "Dockerfile").write_text(DOCKERFILE)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,14 @@ class Artefact:
         """Object path under `prefix` -> content, for what the program makes."""
         labels = {f"{self.name}/{LABELS}": labels_txt(self.release)} if self.release.labels else {}
         return {f"{self.name}/config.pbtxt": self.config} | labels
+
+    def write(self, folder: Path) -> None:
+        """What the bucket holds under `prefix`, under a folder."""
+        for path, file in self.files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, folder / path)
+        for path, text in self.texts.items():
+            (folder / path).write_text(text)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pulumi
 from pydantic import TypeAdapter, ValidationError
 
 from infra import types as t
-from infra.sections import ModelSettings, StackSettings
+from infra.sections import ModelSettings, StackSettings, merged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -158,13 +158,6 @@ def _identity_problems(stack: StackSettings, models: Mapping[str, ModelSettings]
         how = "identity.create makes it for perf.upload; give it a name, such as perf"
         problems.append(Problem("jobs.serviceAccount", _MISSING, how))
     return problems
-
-
-def merged(base: Any, own: Any) -> Any:
-    """`own` over `base`, object by object; lists and plain values replace."""
-    if not isinstance(base, dict) or not isinstance(own, dict):
-        return own
-    return {**base, **{key: merged(base.get(key), value) for key, value in own.items()}}
 
 
 def _name_problems(name: str) -> list[Problem]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +12,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from local.ports import free_port
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -24,23 +24,6 @@ __all__ = ["Triton", "free_port"]
 LAUNCH = Path(__file__).resolve().parents[1] / "local" / "triton" / "launch.py"
 START_SECONDS = 120
 STOP_SECONDS = 10
-
-
-# Below those that the system gives to clients: a load test uses them up by the thousand, and Triton
-# binds none that one of them has just left.
-PORTS = range(12_000, 20_000)
-_given: set[int] = set()
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on, another one at each call."""
-    while True:
-        port = random.choice(PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            if port not in _given:
-                _given.add(port)
-                return port
 
 
 class Triton:

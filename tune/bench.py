@@ -9,7 +9,7 @@ import numpy as np
 
 from perf import tensors
 from perf.endpoint import predict_body
-from tune.vegeta import Target
+from perf.generator import Target
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from infra.sections import ModelSettings
+    from perf.generator import Target
     from perf.release import Release
     from tune.bench import Bench
     from tune.grid import Stage
     from tune.knobs import Knobs
     from tune.trial import Trial
-    from tune.vegeta import Target
 
 __all__ = ["BATCH", "Plan", "Session"]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import ValidationError
 
-from infra.sections import ModelSettings
+from infra.sections import ModelSettings, merged
 from tune.edit import EditError, set_value
 from tune.errors import TuneError
 
@@ -92,7 +92,7 @@ def _settings(text: str, model: str, name: str) -> ModelSettings:
         raise TuneError(f"model {model}: not in {name}; it has {known}")
     shared = {key: value for key, value in config.items() if key in SECTIONS}
     try:
-        return ModelSettings.model_validate(_over(shared, models[model]))
+        return ModelSettings.model_validate(merged(shared, models[model]))
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
         raise TuneError("\n".join([f"wrong in {name}:", *lines])) from error
@@ -107,10 +107,3 @@ def _config(text: str, name: str) -> dict[str, Any]:
         }
     except (yaml.YAMLError, AttributeError) as error:
         raise TuneError(f"{name}: not a stack's file: {error}") from error
-
-
-def _over(base: Any, own: Any) -> Any:
-    """`own` over `base`, object by object, as `infra.settings` merges them."""
-    if not isinstance(base, dict) or not isinstance(own, dict):
-        return own
-    return {**base, **{key: _over(base.get(key), value) for key, value in own.items()}}

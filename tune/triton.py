@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from infra.render import RenderError, config_pbtxt
+from local.ports import free_port
 from perf.web import UnreachableError, request
 from tune.bench import Address
 from tune.errors import BenchError, TuneError
@@ -44,7 +43,9 @@ class LocalTriton:
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tune-")))
-            self._repository = _repository(self.artefact, self._folder / "models")
+            self._repository = self._folder / "models"
+            # config.pbtxt comes anew with each point.
+            self.artefact.write(self._repository)
             self._start()
             stack.callback(self._stop)
             self._wait_live()
@@ -94,7 +95,7 @@ class LocalTriton:
             raise TuneError(f"Triton: {error}\n{self._tail()}") from error
 
     def _start(self) -> None:
-        http, grpc, metrics = (_free_port() for _ in range(3))
+        http, grpc, metrics = (free_port() for _ in range(3))
         self._http = f"127.0.0.1:{http}"
         self._log = self._folder / "triton.log"
         with self._log.open("wb") as out:
@@ -152,20 +153,3 @@ class LocalTriton:
 
     def _tail(self) -> str:
         return self._log.read_text(errors="replace")[-3000:]
-
-
-def _repository(artefact: Artefact, folder: Path) -> Path:
-    """What the bucket would hold; config.pbtxt comes with each point."""
-    for name, source in artefact.files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, folder / name)
-    for name, text in artefact.texts.items():
-        (folder / name).write_text(text)
-    return folder
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import csv
-import json
 import os
 import subprocess
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,32 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Target", "attack", "program", "settle"]
+    from perf.generator import Target
+
+__all__ = ["attack", "program", "settle"]
 
 TIMEOUT_SECONDS = 2.0
 # What was sent too much is answered or given up by then.
 SETTLE_SECONDS = 20.0
 MARGIN_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class Target:
-    """A request of the load; they take turns."""
-
-    url: str
-    headers: dict[str, str]
-    body: bytes
-
-    def line(self) -> str:
-        """As vegeta reads it."""
-        return json.dumps(
-            {
-                "method": "POST",
-                "url": self.url,
-                "header": {name: [value] for name, value in self.headers.items()},
-                "body": base64.b64encode(self.body).decode(),
-            }
-        )
 
 
 def program() -> str:

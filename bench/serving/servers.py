@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -18,8 +17,9 @@ from infra.releases import Artefact
 from infra.render import config_pbtxt
 from infra.sections import ModelSettings
 from infra.sections import Triton as TritonSettings
+from local.ports import free_port
 from model.signature import Release
-from tests.triton import Triton, free_port
+from tests.triton import Triton
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -102,11 +102,7 @@ def _repository(folder: Path) -> Path:
     text = RELEASE.read_text()
     release = Release.from_json(text.encode())
     artefact = Artefact(release, "", text, RELEASE.parent, config_pbtxt(release, settings))
-    for name, source in artefact.files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source, folder / name)
-    for name, text in artefact.texts.items():
-        (folder / name).write_text(text)
+    artefact.write(folder)
     return folder
 
 

@@ -14,6 +14,9 @@ Manifest = dict[str, Any]
 
 RELEASE_MOUNT = "/etc/kserve-triton/release"
 JOB_MOUNT = "/etc/kserve-triton/job"
+TRANSFORMER_PORT = 8080
+# Triton's default, which KServe's runtime leaves.
+TRITON_METRICS_PORT = 8002
 SCRATCH = {"name": "scratch", "mountPath": "/tmp"}
 SECURITY = {
     "allowPrivilegeEscalation": False,

@@ -10,6 +10,7 @@ from infra.manifests.common import (
     RELEASE_MOUNT,
     SCRATCH,
     SECURITY,
+    TRANSFORMER_PORT,
     Manifest,
     environment,
     labels,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from infra.releases import Artefact
     from infra.sections import Component, ModelSettings
 
-TRANSFORMER_PORT = 8080
 # Beside a transformer Triton moves out of its way; KServe takes no other port for the front.
 COLLOCATED_HTTP_PORT = 8085
 GRPC_PORT = 9000

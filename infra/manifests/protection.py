@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from infra.manifests.common import Manifest, labels, pods, proof_labels
+from infra.manifests.common import (
+    TRANSFORMER_PORT,
+    TRITON_METRICS_PORT,
+    Manifest,
+    labels,
+    pods,
+    proof_labels,
+)
 from infra.manifests.inference_service import (
     GRPC_PORT,
-    TRANSFORMER_PORT,
     split_name,
 )
 from infra.types import Mode, Placement, Protocol
@@ -17,8 +23,7 @@ if TYPE_CHECKING:
 
     from infra.sections import Component, ModelSettings, Network
 
-# Triton's, and that of Knative's queue-proxy: its own and the application's.
-TRITON_METRICS_PORT = 8002
+# Of Knative's queue-proxy: its own metrics and the application's.
 QUEUE_METRICS_PORTS = (9090, 9091)
 # Knative's queue-proxy takes requests here: HTTP/1, HTTP/2, probes and draining.
 QUEUE_PORTS = (8012, 8013, 8022, 8112)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from infra.manifests.common import COMPONENT_LABEL, SERVICE_LABEL, Manifest, labels, pods
+from infra.manifests.common import (
+    COMPONENT_LABEL,
+    SERVICE_LABEL,
+    TRANSFORMER_PORT,
+    TRITON_METRICS_PORT,
+    Manifest,
+    labels,
+    pods,
+)
 from infra.monitoring.service import SERVICE_SERIES
 from infra.types import Placement
 
@@ -13,8 +21,6 @@ if TYPE_CHECKING:
     from infra.sections import ModelSettings
     from infra.sections.monitoring import Monitoring
 
-# Triton's default, which KServe's runtime leaves, and the port that the transformer has for all.
-TRITON_PORT, TRANSFORMER_PORT = 8002, 8080
 PATH = "/metrics"
 # Ten samples in the shortest window that alerts look at.
 INTERVAL = "30s"
@@ -34,7 +40,7 @@ def scrape_annotations(
     front = component == "transformer" or settings.placement is Placement.COLLOCATED
     return {
         "prometheus.io/scrape": "true",
-        "prometheus.io/port": str(TRANSFORMER_PORT if front else TRITON_PORT),
+        "prometheus.io/port": str(TRANSFORMER_PORT if front else TRITON_METRICS_PORT),
         "prometheus.io/path": PATH,
         "serving.kserve.io/enable-prometheus-scraping": "false",
     }
@@ -73,7 +79,7 @@ def _pod_monitoring(service: Service, component: str) -> Manifest:
 def _ports(service: Service, component: str) -> list[int]:
     if component == "transformer":
         return [TRANSFORMER_PORT]
-    return [TRITON_PORT, *([TRANSFORMER_PORT] if service.collocated else [])]
+    return [TRITON_METRICS_PORT, *([TRANSFORMER_PORT] if service.collocated else [])]
 
 
 def _endpoint(port: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The sections of a stack's configuration: names, types, defaults, descriptions, rules."""
 
-from infra.sections.base import Section
+from infra.sections.base import Section, merged
 from infra.sections.cloud import Identity, Storage
 from infra.sections.monitoring import Monitoring
 from infra.sections.proof import Jobs, Objectives, Perf, Verification
@@ -27,4 +27,5 @@ __all__ = [
     "Transformer",
     "Triton",
     "Verification",
+    "merged",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
@@ -16,3 +18,10 @@ class Section(BaseModel):
         validate_default=True,
         populate_by_name=True,
     )
+
+
+def merged(base: Any, own: Any) -> Any:
+    """`own` over `base`, object by object; lists and plain values replace."""
+    if not isinstance(base, dict) or not isinstance(own, dict):
+        return own
+    return {**base, **{key: merged(base.get(key), value) for key, value in own.items()}}

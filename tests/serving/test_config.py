@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import shutil
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +25,7 @@ if TYPE_CHECKING:
 
 def repository(artefact: Artefact, folder: Path) -> Path:
     """What the bucket would hold under the artefact's prefix."""
-    for name, source in artefact.files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source, folder / name)
-    for name, text in artefact.texts.items():
-        (folder / name).write_text(text)
+    artefact.write(folder)
     return folder
 
 
