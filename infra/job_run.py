@@ -1,15 +1,13 @@
-"""One attempt at something, in the cluster: a Job and its settings."""
+"""One attempt at something, in the cluster: a Job."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
 from infra.kubernetes import KubernetesObject
-from infra.manifests.common import labels
 from infra.manifests.jobs import JOB_MARGIN_SECONDS, job
 
 if TYPE_CHECKING:
@@ -22,10 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class JobRunArgs:
-    """`config` is its job.json, `after` what must be there."""
+    """`after` is what must be there."""
 
     task: Task
-    config: dict[str, Any]
     serving: Serving
     jobs: Jobs
     after: Sequence[pulumi.Resource] = field(default=())
@@ -38,31 +35,16 @@ class JobRun:
     succeeded: pulumi.Output[bool]
 
     def __init__(self, args: JobRunArgs, parent: pulumi.Resource) -> None:
-        task, serving = args.task, args.serving
-        settings = KubernetesObject(
-            task.name,
-            "v1",
-            "ConfigMap",
-            {
-                "metadata": {
-                    "name": task.name,
-                    "namespace": serving.namespace,
-                    "labels": labels(serving.name),
-                },
-                "data": {"job.json": json.dumps(args.config, indent=1)},
-                "immutable": True,
-            },
-            pulumi.ResourceOptions(parent=parent),
-        )
+        task = args.task
         seconds = task.seconds + JOB_MARGIN_SECONDS
         self.resource = KubernetesObject(
             task.name,
             "batch/v1",
             "Job",
-            job(task, serving, args.jobs),
+            job(task, args.serving, args.jobs),
             pulumi.ResourceOptions(
                 parent=parent,
-                depends_on=[settings, *args.after],
+                depends_on=args.after,
                 custom_timeouts=pulumi.CustomTimeouts(create=f"{seconds}s"),
             ),
         )

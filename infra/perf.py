@@ -45,8 +45,13 @@ class PerfTest(pulumi.ComponentResource):
         account = args.jobs.service_account
         test = JobRun(
             JobRunArgs(
-                task=Task(f"{name}-{identity}", "load", perf.duration_seconds, account),
-                config=load_config(serving, result),
+                task=Task(
+                    f"{name}-{identity}",
+                    "load",
+                    load_config(serving, result),
+                    perf.duration_seconds,
+                    account,
+                ),
                 serving=serving,
                 jobs=args.jobs,
                 after=[verification.job.resource for verification in args.verifications],

@@ -13,6 +13,7 @@ from infra.manifests.jobs import canary_config, verify_config
 from infra.perf import PerfTest, PerfTestArgs
 from infra.types import Mode
 from infra.verification import Verification, VerificationArgs
+from infra.verifier import Verifier, VerifierArgs
 
 if TYPE_CHECKING:
     from infra.model_repository import ModelRepository
@@ -36,8 +37,13 @@ def serve(
 ) -> Served:
     """Each model by itself, side by side, once namespace and Knative are as they must be."""
     served = Served({}, {})
+    verifier = Verifier(
+        "verifier",
+        VerifierArgs(pulumi.get_stack(), settings.stack.namespace, releases.stable),
+        pulumi.ResourceOptions(depends_on=after),
+    )
     for name in releases.stable:
-        _Model(name, settings, releases, repository, after).add_to(served)
+        _Model(name, settings, releases, repository, verifier, after).add_to(served)
     return served
 
 
@@ -50,9 +56,11 @@ class _Model:
         settings: Settings,
         releases: Releases,
         repository: ModelRepository,
+        verifier: Verifier,
         after: list[pulumi.Resource],
     ) -> None:
         self._name, self._stack, self._repository = name, settings.stack, repository
+        self._verifier = verifier
         self._settings = settings.models[name]
         self._options = pulumi.ResourceOptions(depends_on=after)
         self._stable = self._serving(releases.stable[name])
@@ -100,14 +108,14 @@ class _Model:
 
     def _verify(self, inference: Inference) -> Verification:
         config = verify_config(self._stable)
-        args = VerificationArgs(self._stable, config, self._stack.jobs, inference)
+        args = VerificationArgs(self._stable, config, self._stack.jobs, inference, self._verifier)
         return Verification(f"verify-{self._name}", args, self._options)
 
     def _verify_canary(self, inference: Inference) -> Verification | None:
         if self._canary is None:
             return None
         config = canary_config(self._canary)
-        args = VerificationArgs(self._canary, config, self._stack.jobs, inference)
+        args = VerificationArgs(self._canary, config, self._stack.jobs, inference, self._verifier)
         return Verification(f"verify-{self._name}-canary", args, self._options)
 
     def _load(self, proofs: list[Verification]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the Jobs run, `python -m perf verify|load --config PATH --release PATH`, and for people
+"""What the Jobs run, `python -m perf verify|load --release PATH`, and for people
 `python -m perf report RESULT.json`.
 
 Exit status: 0 proven or passed, 1 not, 2 when what is given can't be read.
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perf.job import JobError, Load, Verify
+from perf.job import JOB_VARIABLE, JobError, Load, Verify
 from perf.kubernetes import Cluster
 from perf.load import LoadError, load
 from perf.recorded import ResultError
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     kinds = parser.add_subparsers(dest="job", required=True)
     for name, words in (("verify", "prove an endpoint"), ("load", "load it, judge the figures")):
         job = kinds.add_parser(name, help=words)
-        job.add_argument("--config", type=Path, required=True, help="job.json")
+        job.add_argument("--config", type=Path, help=f"what to do, as JSON; else ${JOB_VARIABLE}")
         job.add_argument("--release", type=Path, required=True, help="release.json")
     page = kinds.add_parser("report", help="a load test's result as a page")
     page.add_argument("result", type=Path, help="result.json")
@@ -64,7 +64,7 @@ def run_report(result: Path, previous: Path | None, out: Path | None) -> int:
     return 0
 
 
-def run_verify(config: Path, release: Path) -> int:
+def run_verify(config: Path | None, release: Path) -> int:
     """Exit status of a verification."""
     job = Verify.read(config)
     try:
@@ -76,7 +76,7 @@ def run_verify(config: Path, release: Path) -> int:
     return 0
 
 
-def run_load(config: Path, release: Path) -> int:
+def run_load(config: Path | None, release: Path) -> int:
     """Exit status of a load test."""
     job = Load.read(config)
     try:

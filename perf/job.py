@@ -1,8 +1,9 @@
-"""What a Job is asked to do: job.json, read once into frozen values."""
+"""What a Job is asked to do: JSON, read once into frozen values."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["JobError", "Load", "Objectives", "Verify"]
+__all__ = ["JOB_VARIABLE", "JobError", "Load", "Objectives", "Verify"]
+
+# Where a container has it; people have a file.
+JOB_VARIABLE = "KSERVE_TRITON_JOB"
 
 URL = ("http://", "https://")
 
@@ -44,8 +48,8 @@ class Verify:
     termination_log: str | None
 
     @classmethod
-    def read(cls, path: Path) -> Verify:
-        """Raises JobError naming the first wrong field."""
+    def read(cls, path: Path | None = None) -> Verify:
+        """Of a file, or of the environment. Raises JobError naming the first wrong field."""
         fields = _Fields.read(path)
         protocol = fields.choice("predictor_protocol", "http", "grpc")
         made = cls(
@@ -95,8 +99,8 @@ class Load:
     termination_log: str | None
 
     @classmethod
-    def read(cls, path: Path) -> Load:
-        """Raises JobError naming the first wrong field."""
+    def read(cls, path: Path | None = None) -> Load:
+        """Of a file, or of the environment. Raises JobError naming the first wrong field."""
         fields = _Fields.read(path)
         made = cls(
             model=fields.text("model"),
@@ -139,16 +143,19 @@ class _Fields:
         self.taken: set[str] = set()
 
     @classmethod
-    def read(cls, path: Path) -> _Fields:
+    def read(cls, path: Path | None) -> _Fields:
+        place = str(path or JOB_VARIABLE)
         try:
-            raw = json.loads(path.read_bytes())
+            raw = json.loads(path.read_bytes() if path else os.environ[JOB_VARIABLE])
         except OSError as error:
-            raise JobError(f"{path}: {error.strerror}") from error
+            raise JobError(f"{place}: {error.strerror}") from error
+        except KeyError as error:
+            raise JobError(f"{place} is not set; allowed: JSON in it, or --config FILE") from error
         except ValueError as error:
-            raise JobError(f"{path}: not JSON: {error}") from error
+            raise JobError(f"{place}: not JSON: {error}") from error
         if not isinstance(raw, dict):
-            raise JobError(f"{path}: found a {type(raw).__name__}; allowed: a JSON object")
-        return cls(raw, f"{path}: ")
+            raise JobError(f"{place}: found a {type(raw).__name__}; allowed: a JSON object")
+        return cls(raw, f"{place}: ")
 
     def wrong(self, name: str, allowed: str) -> None:
         """Raise JobError for a field."""

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 Manifest = dict[str, Any]
 
 RELEASE_MOUNT = "/etc/kserve-triton/release"
-JOB_MOUNT = "/etc/kserve-triton/job"
+# What a Job is asked, as JSON: it changes only with the Job, and needs no object of its own.
+JOB_VARIABLE = "KSERVE_TRITON_JOB"
 TRANSFORMER_PORT = 8080
 # Triton's default, which KServe's runtime leaves.
 TRITON_METRICS_PORT = 8002

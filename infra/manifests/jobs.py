@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.addresses import canary_host, predictor_url, transformer_url
 from infra.manifests.common import (
-    JOB_MOUNT,
+    JOB_VARIABLE,
     RELEASE_MOUNT,
     SCRATCH,
     SECURITY,
     Manifest,
+    environment,
     labels,
     mount,
     proof_labels,
@@ -27,6 +29,8 @@ from infra.releases import RESULTS
 from infra.types import Mode, Placement, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from infra.manifests.inference_service import Serving
     from infra.releases import Artefact
     from infra.sections import Jobs
@@ -35,25 +39,28 @@ if TYPE_CHECKING:
 JOB_MARGIN_SECONDS = 300
 # How long a single request of the load test may take before it counts as failed.
 LOAD_TIMEOUT_SECONDS = 10
-# What the verification reads of its namespace to tell why a service can't come up.
-RULES: list[Manifest] = [
-    {"apiGroups": [""], "resources": ["pods", "pods/log", "events"], "verbs": ["get", "list"]},
-]
 
 
-def rules(name: str) -> list[Manifest]:
-    """Read this one InferenceService, and the pods, logs and events of the namespace."""
-    own = {
-        "apiGroups": ["serving.kserve.io"],
-        "resources": ["inferenceservices"],
-        "resourceNames": [name],
-        "verbs": ["get"],
-    }
-    return [own, *RULES]
+def verifier_name(stack: str) -> str:
+    """The Kubernetes account of a stack's verifications; stacks may share a namespace."""
+    return f"verifier-{re.sub('[^a-z0-9]+', '-', stack.lower()).strip('-')}"
+
+
+def verifier_rules(models: Iterable[str]) -> list[Manifest]:
+    """Read these InferenceServices, and what tells why one of them can't come up."""
+    return [
+        {
+            "apiGroups": ["serving.kserve.io"],
+            "resources": ["inferenceservices"],
+            "resourceNames": sorted(models),
+            "verbs": ["get"],
+        },
+        {"apiGroups": [""], "resources": ["pods", "pods/log", "events"], "verbs": ["get", "list"]},
+    ]
 
 
 def verify_config(serving: Serving) -> Manifest:
-    """job.json of the verification."""
+    """What the verification is asked."""
     name, namespace, settings = serving.name, serving.namespace, serving.settings
     return _verify(serving) | {
         "transformer_url": transformer_url(name, namespace, settings),
@@ -62,7 +69,7 @@ def verify_config(serving: Serving) -> Manifest:
 
 
 def canary_config(canary: Serving) -> Manifest:
-    """job.json of a canary's verification, at its own address."""
+    """What a canary's verification is asked, at its own address."""
     settings = canary.settings
     host = canary_host(canary.name, canary.namespace, settings.mode)
     collocated = settings.placement is Placement.COLLOCATED
@@ -91,7 +98,7 @@ def _verify(serving: Serving) -> Manifest:
 
 
 def load_config(serving: Serving, result: str | None) -> Manifest:
-    """job.json of the load test."""
+    """What the load test is asked."""
     name, perf = serving.name, serving.settings.perf
     to_transformer = perf.target == "transformer"
     reach = transformer_url if to_transformer else predictor_url
@@ -126,25 +133,22 @@ def key(*parts: Manifest | str) -> str:
 
 @dataclass(frozen=True)
 class Task:
-    """What a Job does: `perf`'s command, for so many seconds, as which Kubernetes account."""
+    """What a Job does: `perf`'s command as `config` says, for so many seconds, as which account."""
 
     name: str
     command: str
+    config: Manifest
     seconds: int
     service_account: str | None = None
 
 
 def job(task: Task, serving: Serving, jobs: Jobs) -> Manifest:
-    """A Job of one attempt: metadata and spec. Its job.json is the ConfigMap of the same name."""
+    """A Job of one attempt: metadata and spec."""
     pod: Manifest = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": task.service_account is not None,
-        "containers": [_container(task.command, jobs)],
-        "volumes": [
-            release_volume(serving.artefact),
-            {"name": "job", "configMap": {"name": task.name}},
-            scratch_volume(),
-        ],
+        "containers": [_container(task, jobs)],
+        "volumes": [release_volume(serving.artefact), scratch_volume()],
         **pull_secrets(serving.pull_secrets),
     }
     if task.service_account:
@@ -167,21 +171,16 @@ def job(task: Task, serving: Serving, jobs: Jobs) -> Manifest:
     }
 
 
-def _container(command: str, jobs: Jobs) -> Manifest:
+def _container(task: Task, jobs: Jobs) -> Manifest:
+    # Kubernetes would take $(NAME) in a variable for another one.
+    config = json.dumps(task.config, indent=1).replace("$", "$$")
     return {
-        "name": command,
+        "name": task.command,
         "image": jobs.image,
-        "args": [
-            command,
-            f"--config={JOB_MOUNT}/job.json",
-            f"--release={RELEASE_MOUNT}/release.json",
-        ],
+        "args": [task.command, f"--release={RELEASE_MOUNT}/release.json"],
+        "env": environment({JOB_VARIABLE: config}),
         "resources": resources(jobs),
         "securityContext": SECURITY,
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [
-            mount("release", RELEASE_MOUNT),
-            mount("job", JOB_MOUNT),
-            SCRATCH,
-        ],
+        "volumeMounts": [mount("release", RELEASE_MOUNT), SCRATCH],
     }

@@ -65,7 +65,7 @@ CASES |= {f"options/{name}": changes for name, changes in SPECIAL.items()}
 # The cloud stacks' own files, with `digits` in the place of what is not here.
 STACKS = ("dev", "prod")
 _UNPROVEN = {"promotion": {"override": "nothing has been proven here"}}
-# What people want to see of a stack, and the API to accept. ConfigMaps hold the Jobs' own words.
+# What people want to see of a stack, and the API to accept. ConfigMaps hold releases.
 _KINDS = (
     "InferenceService",
     "Job",

@@ -11,6 +11,7 @@ from typing import Any
 import pulumi
 import yaml
 
+from infra.manifests.common import JOB_VARIABLE
 from infra.settings import merged
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +57,17 @@ class Recorder(pulumi.runtime.Mocks):
         """Inputs of the only resource of that type."""
         (found,) = self.of(kind).values()
         return found
+
+    def asked(self, prefix: str) -> dict[str, dict[str, Any]]:
+        """What the Jobs with such names are asked, by name."""
+        jobs = {name: job for name, job in self.of(":Job").items() if name.startswith(prefix)}
+        return {name: _asked(job["spec"]["template"]["spec"]) for name, job in jobs.items()}
+
+
+def _asked(pod: dict[str, Any]) -> dict[str, Any]:
+    (variable,) = pod["containers"][0]["env"]
+    assert variable["name"] == JOB_VARIABLE
+    return dict(json.loads(variable["value"].replace("$$", "$")))
 
 
 def stack_config(

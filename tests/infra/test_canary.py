@@ -78,17 +78,12 @@ def test_under_knative_the_newest_revision_is_the_canary() -> None:
     assert annotations["serving.kserve.io/enable-tag-routing"] == "true"
 
 
-def configs(engine: Recorder, prefix: str) -> dict[str, dict[str, Any]]:
-    maps = engine.of(":ConfigMap").items()
-    return {name: json.loads(m["data"]["job.json"]) for name, m in maps if name.startswith(prefix)}
-
-
 def test_a_canary_is_proven_at_its_own_address() -> None:
-    ((_, standard),) = configs(canary(), "verify-digits-canary-").items()
+    (standard,) = canary().asked("verify-digits-canary-").values()
     assert standard["predictor_url"] == ("http://digits-canary-predictor.models.svc.cluster.local")
     assert standard["transformer_url"] is None
     assert (standard["canary"], standard["release_digest"]) == ("canary", CURRENT)
-    ((_, knative),) = configs(canary({"mode": "Knative"}), "verify-digits-canary-").items()
+    (knative,) = canary({"mode": "Knative"}).asked("verify-digits-canary-").values()
     assert knative["predictor_url"] == ("http://latest-digits-predictor.models.svc.cluster.local")
 
 

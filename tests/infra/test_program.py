@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pulumi
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from infra.manifests.jobs import verifier_name
 from tests.infra.program import Recorder, run
 
 ISVC = "InferenceService"
@@ -77,14 +81,9 @@ def test_grpc_is_spoken_by_triton_transformer_and_verification() -> None:
     ]
     args = container(spec["transformer"], "kserve-container")["args"]
     assert "--predictor_protocol=grpc-v2" in args
-    (config,) = job_configs(engine, "verify-")
+    (config,) = engine.asked("verify-").values()
     assert config["predictor_protocol"] == "grpc"
     assert config["predictor_url"] == "digits-predictor.models.svc.cluster.local:80"
-
-
-def job_configs(engine: Recorder, prefix: str) -> list[dict[str, Any]]:
-    maps = engine.of(":ConfigMap").items()
-    return [json.loads(m["data"]["job.json"]) for name, m in maps if name.startswith(prefix)]
 
 
 def test_collocated_puts_the_transformer_beside_a_triton_that_moves_over() -> None:
@@ -179,8 +178,33 @@ def test_jobs_try_once_and_the_verification_reads_only_its_namespace() -> None:
         assert spec["backoffLimit"] == 0
         assert spec["template"]["spec"]["restartPolicy"] == "Never"
         assert "ttlSecondsAfterFinished" not in spec
-    verbs = {verb for rule in engine.one(":Role")["rules"] for verb in rule["verbs"]}
-    assert verbs == {"get", "list"}
+    role = engine.one(":Role")
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list"}
+    (verification,) = [job for name, job in engine.of(":Job").items() if name.startswith("verify-")]
+    account = verification["spec"]["template"]["spec"]["serviceAccountName"]
+    assert account == engine.one(":ServiceAccount")["metadata"]["name"] == "verifier-local"
+    assert engine.one(":RoleBinding")["subjects"] == [
+        {"kind": "ServiceAccount", "name": account, "namespace": "models"}
+    ]
+
+
+def test_one_account_for_all_verifications_reads_just_the_stacks_services() -> None:
+    models = {"digits": {}, "cifar10-custom": {}}
+    rules = run("local", {"models": models}).one(":Role")["rules"]
+    (services,) = [rule for rule in rules if "inferenceservices" in rule["resources"]]
+    assert services["resourceNames"] == ["cifar10-custom", "digits"]
+    assert services["verbs"] == ["get"]
+
+
+@given(st.from_regex(r"[A-Za-z0-9_.-]{1,100}", fullmatch=True))
+def test_every_stacks_name_gives_an_account_that_kubernetes_takes(stack: str) -> None:
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", verifier_name(stack))
+
+
+def test_what_a_job_is_asked_has_nothing_that_kubernetes_would_expand() -> None:
+    for job in run("local").of(":Job").values():
+        (variable,) = job["spec"]["template"]["spec"]["containers"][0]["env"]
+        assert "$" not in variable["value"].replace("$$", "")
 
 
 def test_containers_are_locked_down() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from infra.manifests import common as manifests
 from perf.__main__ import main
-from perf.job import JobError, Load, Verify
+from perf.job import JOB_VARIABLE, JobError, Load, Verify
 from perf.release import Release
 
 if TYPE_CHECKING:
@@ -19,6 +21,23 @@ def test_verify_job_as_the_program_writes_it(write: Any, verify_job: dict[str, A
     assert job.predictor_url == "http://digits-predictor.models"
     assert job.tolerance == 1e-3
     assert job.transformer_url is None
+
+
+def test_a_container_finds_its_job_in_the_environment(
+    load_job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(JOB_VARIABLE, json.dumps(load_job | {"url": "http://digits.models"}))
+    assert Load.read().url == "http://digits.models"
+    monkeypatch.setenv(JOB_VARIABLE, json.dumps(load_job))
+    with pytest.raises(JobError, match=f"{JOB_VARIABLE}: url: found nothing"):
+        Load.read()
+    monkeypatch.delenv(JOB_VARIABLE)
+    with pytest.raises(JobError, match=f"{JOB_VARIABLE} is not set; allowed: .* --config FILE"):
+        Load.read()
+
+
+def test_program_and_container_mean_the_same_variable() -> None:
+    assert JOB_VARIABLE == manifests.JOB_VARIABLE
 
 
 def test_grpc_address_needs_no_scheme(write: Any, verify_job: dict[str, Any]) -> None:

@@ -115,7 +115,6 @@ def _serving(made: Stack, model: Setting) -> None:
     # A Job is named by all that it proves.
     for verb, component in (("verify", "Verification"), ("perf", "PerfTest")):
         name = f"{verb}-{model.name}-{short(json.dumps(manifest, sort_keys=True), 10)}"
-        _add(made, f"{component}${CONFIG_MAP}", name, _object(name, {"data": {"job.json": "{}"}}))
         _add(made, f"{component}${JOB}", name, _object(name, {"spec": {"backoffLimit": 0}}))
 
 

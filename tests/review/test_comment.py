@@ -87,7 +87,7 @@ def test_objects_that_go_are_counted_by_version() -> None:
 
 def test_jobs_and_release_maps_made_anew_are_no_alarm() -> None:
     text = render(EXAMPLES["http-to-grpc"])
-    assert "Resources: 1 updated. Routine: 8" in text
+    assert "Resources: 1 updated. Routine: 4" in text
     assert "Replaced or deleted" not in text
 
 
