@@ -10,27 +10,21 @@ import json
 import os
 import resource
 import statistics
-import subprocess
 import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from bench.results import keep, read
 from bench.serving import svg
+from bench.stacks import Project, program
 from local.cluster import bring_down, bring_up
-from local.environment import environment
 from local.layout import ROOT, Layout
-from model.files import RELEASE_JSON, replace
-from model.signature import Release, digest, lock_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROGRAM = ("Pulumi.yaml", "__main__.py", "infra", "model", "templates")
 PICTURE = ROOT / "docs" / "previews.svg"
 ROUNDS = 5
 GROWTH = (1, 10, 50, 200)
@@ -53,44 +47,25 @@ class Run:
     megabytes: float
 
 
-class Project:
-    """A folder with a program and one stack on the cluster."""
-
-    def __init__(self, folder: Path, layout: Layout) -> None:
-        self.folder, self.layout = folder, layout
-
-    def pulumi(self, *words: str) -> None:
-        """Raises RuntimeError with what the CLI said."""
-        done = subprocess.run(
-            ["pulumi", *words, "--non-interactive"],
-            cwd=self.folder,
-            env=environment(self.layout),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"pulumi {' '.join(words)}: {done.stdout}{done.stderr}")
-
-    def timed(self, *words: str) -> Run:
-        """In a process of its own, so that the memory is this run's."""
-        reader, writer = os.pipe()
-        child = os.fork()
-        if child == 0:
-            begun = time.perf_counter()
-            self.pulumi(*words)
-            took = time.perf_counter() - begun
-            used = resource.getrusage(resource.RUSAGE_CHILDREN)
-            run = Run(took, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
-            os.write(writer, json.dumps(asdict(run)).encode())
-            os._exit(0)
-        os.close(writer)
-        with os.fdopen(reader) as pipe:
-            text = pipe.read()
-        os.waitpid(child, 0)
-        if not text:
-            raise RuntimeError(f"pulumi {' '.join(words)} failed, see above")
-        return Run(**json.loads(text))
+def timed(project: Project, *words: str) -> Run:
+    """In a process of its own, so that the memory is this run's."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        begun = time.perf_counter()
+        project.pulumi(*words)
+        took = time.perf_counter() - begun
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        run = Run(took, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+        os.write(writer, json.dumps(asdict(run)).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        text = pipe.read()
+    os.waitpid(child, 0)
+    if not text:
+        raise RuntimeError(f"pulumi {' '.join(words)} failed, see above")
+    return Run(**json.loads(text))
 
 
 def trivial(folder: Path, layout: Layout) -> Project:
@@ -98,44 +73,14 @@ def trivial(folder: Path, layout: Layout) -> Project:
     folder.mkdir()
     (folder / "Pulumi.yaml").write_text("{name: trivial, runtime: python}\n")
     (folder / "__main__.py").write_text(TRIVIAL)
-    return _stack(Project(folder, layout), "trivial")
+    return Project(folder, layout, "trivial")
 
 
-def program(folder: Path, layout: Layout, models: int) -> Project:
-    """This project's, as the local stack has it, with so many models."""
-    folder.mkdir()
-    for name in PROGRAM:
-        (folder / name).symlink_to(ROOT / name)
-    names = ["digits", *(f"digits-{at}" for at in range(1, models))]
-    entries = {name: _release(folder, name) for name in names}
-    lock = {"schema": 1, "models": entries}
-    (folder / "models.lock.json").write_text(json.dumps(lock))
-    config = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["config"]
-    config |= {"kserve-triton:models": {name: {} for name in names}}
-    config["kserve-triton:perf"] = {"enabled": False}
-    made = _stack(Project(folder, layout), f"bench-{models}")
-    path = folder / f"Pulumi.bench-{models}.yaml"
-    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"config": config}))
-    return made
-
-
-def _release(folder: Path, name: str) -> dict[str, Any]:
-    """The release of `digits` under another name, and what the lock says of it."""
-    source, target = ROOT / "build" / "digits", folder / "build" / name
-    raw = json.loads((source / RELEASE_JSON).read_text()) | {"name": name}
-    release = Release.from_json(json.dumps(raw).encode())
-    replace(target / RELEASE_JSON, release.to_json())
-    for file in ("model.pt", *(f"warmup/{each}" for each in release.warmup)):
-        (target / file).parent.mkdir(exist_ok=True)
-        (target / file).symlink_to(source / file)
-    entry = lock_entry(release)
-    assert entry["digest"] == digest(release.to_json())
-    return entry
-
-
-def _stack(project: Project, name: str) -> Project:
-    project.pulumi("stack", "init", name)
-    return project
+def with_models(folder: Path, layout: Layout, count: int) -> Project:
+    """The local stack with so many models."""
+    names = ["digits", *(f"digits-{at}" for at in range(1, count))]
+    models: dict[str, dict[str, Any]] = {name: {} for name in names}
+    return program(folder, layout, f"bench-{count}", models, {"perf": {"enabled": False}})
 
 
 def interleaved(projects: dict[str, Project], rounds: int) -> dict[str, Run]:
@@ -143,7 +88,7 @@ def interleaved(projects: dict[str, Project], rounds: int) -> dict[str, Run]:
     runs: dict[str, list[Run]] = {name: [] for name in projects}
     for at in range(rounds + 1):
         for name, project in projects.items():
-            runs[name].append(project.timed("preview"))
+            runs[name].append(timed(project, "preview"))
             print(f"  {at}/{rounds} preview of {name}: {runs[name][-1].seconds:.2f} s", flush=True)
     return {name: median(each[1:]) for name, each in runs.items()}
 
@@ -157,12 +102,12 @@ def median(runs: list[Run]) -> Run:
 def measure(base: Path, layout: Layout, rounds: int) -> dict[str, Any]:
     """Everything that results.json says of previews and updates."""
     projects = {"trivial": trivial(base / "trivial", layout)}
-    projects |= {f"{n} models": program(base / f"models-{n}", layout, n) for n in GROWTH}
+    projects |= {f"{n} models": with_models(base / f"models-{n}", layout, n) for n in GROWTH}
     found = interleaved(projects, rounds)
     one = projects["1 models"]
     one.pulumi("up", "--yes", "--skip-preview")
     pairs = [
-        (one.timed("preview"), one.timed("up", "--yes", "--skip-preview")) for _ in range(rounds)
+        (timed(one, "preview"), timed(one, "up", "--yes", "--skip-preview")) for _ in range(rounds)
     ]
     preview, update = (median(list(side)) for side in zip(*pairs, strict=True))
     one.pulumi("destroy", "--yes", "--skip-preview")

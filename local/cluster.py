@@ -33,7 +33,6 @@ def bring_up(layout: Layout) -> None:
     """Everything built, running and healthy. Raises LocalError with the reason and the log."""
     if sys.platform != "linux":
         raise LocalError("the local cluster needs Linux: its pods are processes in namespaces")
-    begun = time.monotonic()
     with _one_at_a_time(layout):
         build_missing()
         now = state.read(layout)
@@ -45,7 +44,7 @@ def bring_up(layout: Layout) -> None:
             _clear_leftovers(now)
             _prepare(layout)
             _start_supervisor(layout)
-        _wait(layout, begun)
+        _wait(layout)
 
 
 def bring_down(layout: Layout, *, keep: bool = False) -> None:
@@ -142,8 +141,9 @@ def _start_supervisor(layout: Layout) -> None:
         state.write(layout, first)
 
 
-def _wait(layout: Layout, begun: float) -> None:
+def _wait(layout: Layout) -> None:
     """Follow the supervisor's notes until all is well."""
+    begun = time.monotonic()
     said: set[str] = set()
     while True:
         now = state.read(layout)

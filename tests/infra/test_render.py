@@ -67,7 +67,7 @@ def model_settings(draw: st.DrawFn) -> ModelSettings:
     return ModelSettings(device=device, triton=triton, predictor=Predictor(gpus=4))
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(releases(), model_settings())
 def test_triton_reads_what_was_meant(release: Release, model: ModelSettings) -> None:
     config = model_config_pb2.ModelConfig()
@@ -97,7 +97,7 @@ def test_triton_reads_what_was_meant(release: Release, model: ModelSettings) -> 
     }
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(releases(), model_settings())
 def test_every_warmup_runs_each_input_from_its_file(release: Release, model: ModelSettings) -> None:
     config = model_config_pb2.ModelConfig()

@@ -111,7 +111,7 @@ def made(requests: list[tuple[int, int, str, str]], **asked: Any) -> dict[str, A
     return result(collect(rows), job(100, max(len(rows) / 100, 0.01), **asked))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(REQUEST, min_size=1, max_size=80), st.booleans())
 def test_whatever_happened_there_is_a_page_of_it(
     requests: list[tuple[int, int, str, str]], compare: bool
@@ -136,7 +136,7 @@ def test_extremes_are_drawn(requests: list[tuple[int, int, str, str]]) -> None:
     assert [tag for tag, _ in found.tags].count("title") == 1 + 9
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(TEXT, min_size=8, max_size=8))
 def test_texts_are_text_and_never_markup(texts: list[str]) -> None:
     raw = copy.deepcopy(usual())

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.__main__ import main
@@ -61,7 +61,6 @@ def test_schema_1_is_read_without_what_it_does_not_know() -> None:
     assert found.error_kinds == len(found.errors)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(places(THIS)), ANYTHING)
 def test_wrong_value_is_one_line_or_no_matter(place: tuple[Any, ...], value: Any) -> None:
     raw = copy.deepcopy(THIS)

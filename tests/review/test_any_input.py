@@ -17,7 +17,7 @@ from tests.review.examples import EXAMPLES, Example, render
 if TYPE_CHECKING:
     import random
 
-slow = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 example_names = st.sampled_from(sorted(EXAMPLES))
 
 

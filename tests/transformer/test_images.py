@@ -59,7 +59,7 @@ def reference(image: Image.Image, served: Release) -> np.ndarray[Any, Any]:
     st.tuples(fractions, fractions, fractions),
     st.tuples(spreads, spreads, spreads),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_equals_to_tensor_and_normalize(
     width: int, height: int, seed: int, mean: Any, std: Any
 ) -> None:
@@ -71,7 +71,7 @@ def test_equals_to_tensor_and_normalize(
 
 
 @given(st.sampled_from(KINDS), sides, sides, sides, sides, st.integers(0, 2**32))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_kind_is_pillows_rgb_resized(
     how: tuple[str, str], width: int, height: int, to_width: int, to_height: int, seed: int
 ) -> None:
@@ -120,7 +120,7 @@ def test_exif_orientation_is_left_alone() -> None:
 
 
 @given(st.binary(min_size=1, max_size=400))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_base64_is_read_back(data: bytes) -> None:
     assert decode_base64(b64(data)) == data
     assert decode_base64(base64.encodebytes(data).decode()) == data
@@ -136,7 +136,7 @@ def test_wrong_base64_is_refused(text: str) -> None:
 
 
 @given(st.sampled_from(KINDS), st.integers(0, 2**32), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_broken_images_are_refused_or_converted(
     how: tuple[str, str], seed: int, data: st.DataObject
 ) -> None:

@@ -61,7 +61,7 @@ def places(draw: st.DrawFn) -> tuple[dict[str, Any], list[str]]:
     return raw, path + missing
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(places(), remarks, values, st.booleans())
 def test_whatever_was_there_stays_but_for_the_line_of_the_value(
     place: tuple[dict[str, Any], list[str]], said: list[str], value: Any, windows: bool

@@ -1,0 +1,80 @@
+"""Stacks for benchmarks: this project's program in a folder of its own, driven by the real CLI."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from local.environment import environment
+from local.layout import ROOT
+from model.files import RELEASE_JSON, replace
+from model.signature import Release, digest, lock_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from local.layout import Layout
+
+PROGRAM = ("Pulumi.yaml", "__main__.py", "infra", "model", "templates")
+
+
+class Project:
+    """A folder with a program and one stack on the cluster."""
+
+    def __init__(self, folder: Path, layout: Layout, stack: str) -> None:
+        self.folder, self.layout = folder, layout
+        self.pulumi("stack", "init", stack)
+
+    def pulumi(self, *words: str) -> str:
+        """What the CLI printed; raises RuntimeError with what it said."""
+        done = subprocess.run(
+            ["pulumi", *words, "--non-interactive"],
+            cwd=self.folder,
+            env=environment(self.layout),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"pulumi {' '.join(words)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+
+def program(
+    folder: Path,
+    layout: Layout,
+    stack: str,
+    models: Mapping[str, Mapping[str, Any]],
+    changes: Mapping[str, Any],
+) -> Project:
+    """This project's, as the local stack has it but for the changes; every model is `digits`."""
+    folder.mkdir()
+    for name in PROGRAM:
+        (folder / name).symlink_to(ROOT / name)
+    lock = {"schema": 1, "models": {name: _release(folder, name) for name in models}}
+    (folder / "models.lock.json").write_text(json.dumps(lock))
+    made = Project(folder, layout, stack)
+    config = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["config"]
+    own = {"models": dict(models)} | changes
+    config |= {f"kserve-triton:{key}": value for key, value in own.items()}
+    path = folder / f"Pulumi.{stack}.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"config": config}))
+    return made
+
+
+def _release(folder: Path, name: str) -> dict[str, Any]:
+    """The release of `digits` under another name, and what the lock says of it."""
+    source, target = ROOT / "build" / "digits", folder / "build" / name
+    raw = json.loads((source / RELEASE_JSON).read_text()) | {"name": name}
+    release = Release.from_json(json.dumps(raw).encode())
+    replace(target / RELEASE_JSON, release.to_json())
+    for file in ("model.pt", *(f"warmup/{each}" for each in release.warmup)):
+        (target / file).parent.mkdir(exist_ok=True)
+        (target / file).symlink_to(source / file)
+    entry = lock_entry(release)
+    assert entry["digest"] == digest(release.to_json())
+    return entry
