@@ -4,6 +4,8 @@ SHELL := bash
 PYTHON ?= python3
 uv := .bootstrap/bin/uv
 export UV_LINK_MODE ?= hardlink
+# Once, rather than at the start of every program where Python may not write it.
+export UV_COMPILE_BYTECODE ?= 1
 
 .PHONY: help install up down status logs report env check test releases bench bench-quick tune lock clean
 

@@ -10,41 +10,51 @@ from infra.model_repository import ModelRepository, ModelRepositoryArgs
 from infra.monitoring.component import Monitoring, MonitoringArgs
 from infra.namespace import Namespace, NamespaceArgs
 from infra.preflight import preflight
+from infra.registration import hand_over, keep_debug_messages_here, known
 
-settings, releases = preflight()
-repository = ModelRepository(
-    "models", ModelRepositoryArgs(settings.stack.storage, releases.stored(settings.models))
-)
-knative = KnativeConfig(
-    "knative", KnativeConfigArgs(settings.stack.knative, knative_features(settings.models.values()))
-)
-namespace = Namespace(
-    "namespace", NamespaceArgs(settings.stack.namespace, settings.stack.create_namespace)
-)
-identity = Identity(
-    "identity",
-    IdentityArgs(
-        settings.stack.identity,
-        settings.stack.storage,
-        settings.stack.namespace,
-        readers=settings.readers,
-        writers=settings.writers,
-        after=[repository, namespace],
-    ),
-)
-served = stack.serve(settings, releases, repository, after=[knative, namespace, identity])
-Monitoring(
-    "monitoring",
-    MonitoringArgs(
-        settings.stack.monitoring,
-        settings.stack.namespace,
-        settings.stack.storage.project,
-        pulumi.get_stack(),
-        settings.models,
-        after=[namespace],
-    ),
-)
 
-pulumi.export("bucket", repository.bucket)
-pulumi.export("models", served.models)
-pulumi.export("perf", served.perf)
+async def main() -> pulumi.Inputs:
+    """The stack's outputs."""
+    keep_debug_messages_here()
+    settings, releases = preflight()
+    features = knative_features(settings.models.values())
+    knative = KnativeConfig("knative", KnativeConfigArgs(settings.stack.knative, features))
+    namespace = Namespace(
+        "namespace", NamespaceArgs(settings.stack.namespace, settings.stack.create_namespace)
+    )
+    # Its plugin starts while the rest is made.
+    await known(namespace)
+    repository = ModelRepository(
+        "models", ModelRepositoryArgs(settings.stack.storage, releases.stored(settings.models))
+    )
+    await hand_over()
+    identity = Identity(
+        "identity",
+        IdentityArgs(
+            settings.stack.identity,
+            settings.stack.storage,
+            settings.stack.namespace,
+            readers=settings.readers,
+            writers=settings.writers,
+            after=[repository, namespace],
+        ),
+    )
+    after = [knative, namespace, identity]
+    served = await stack.serve(settings, releases, repository, after)
+    Monitoring(
+        "monitoring",
+        MonitoringArgs(
+            settings.stack.monitoring,
+            settings.stack.namespace,
+            settings.stack.storage.project,
+            pulumi.get_stack(),
+            settings.models,
+            after=[namespace],
+        ),
+    )
+    await hand_over()
+    return {"bucket": repository.bucket, "models": served.models, "perf": served.perf}
+
+
+if __name__ == "__main__":
+    pulumi.run(main)

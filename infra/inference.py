@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi_kubernetes.apiextensions import CustomResource
 
 from infra.addresses import predict_url
 from infra.kubernetes import KubernetesObject
@@ -40,7 +39,7 @@ class Inference(pulumi.ComponentResource):
     """An InferenceService with Triton and the transformer; applied here, proven elsewhere."""
 
     url: str
-    service: CustomResource
+    service: KubernetesObject
 
     def __init__(
         self, name: str, args: InferenceArgs, opts: pulumi.ResourceOptions | None = None
@@ -56,13 +55,12 @@ class Inference(pulumi.ComponentResource):
             split = split_service(name, namespace, settings)
             before.append(self._object(f"{name}-split", "v1", "Service", split))
         manifest = inference_service(stable, canary)
-        self.service = CustomResource(
+        self.service = KubernetesObject(
             name,
-            api_version="serving.kserve.io/v1beta1",
-            kind="InferenceService",
-            metadata=manifest["metadata"],
-            spec=manifest["spec"],
-            opts=pulumi.ResourceOptions(
+            "serving.kserve.io/v1beta1",
+            "InferenceService",
+            manifest,
+            pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[*before, *args.objects],
                 # KServe refuses to change the mode; the name allows only one of it at a time.

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class JobRunArgs:
-    """`after` is what must be there."""
+    """`after` is what must be there; `once` the component, TYPE::NAME, that held the Job before."""
 
     task: Task
     serving: Serving
     jobs: Jobs
+    parent: pulumi.Resource
+    once: str
     after: Sequence[pulumi.Resource] = field(default=())
 
 
@@ -34,8 +36,9 @@ class JobRun:
     resource: KubernetesObject
     succeeded: pulumi.Output[bool]
 
-    def __init__(self, args: JobRunArgs, parent: pulumi.Resource) -> None:
+    def __init__(self, args: JobRunArgs) -> None:
         task = args.task
+        before = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{args.once}"
         seconds = task.seconds + JOB_MARGIN_SECONDS
         self.resource = KubernetesObject(
             task.name,
@@ -43,7 +46,8 @@ class JobRun:
             "Job",
             job(task, args.serving, args.jobs),
             pulumi.ResourceOptions(
-                parent=parent,
+                parent=args.parent,
+                aliases=[pulumi.Alias(parent=before)],
                 depends_on=args.after,
                 custom_timeouts=pulumi.CustomTimeouts(create=f"{seconds}s"),
             ),

@@ -10,6 +10,7 @@ import pulumi
 from pulumi_gcp import storage
 
 from infra import access
+from infra.bucket_object import BucketObject
 from infra.releases import MODELS, RESULTS
 
 if TYPE_CHECKING:
@@ -109,18 +110,17 @@ class ModelRepository(pulumi.ComponentResource):
 
     def _object(
         self, artefact: Artefact, path: str, asset: pulumi.Asset, size: int
-    ) -> storage.BucketObject:
+    ) -> BucketObject:
         seconds = UPLOAD_FLOOR_SECONDS + size // SLOWEST_BYTES_A_SECOND
-        return storage.BucketObject(
+        return BucketObject(
             # The version in the name: a new release is uploaded before an old one goes.
             f"{artefact.name}-{artefact.version}/{path}",
-            bucket=self.bucket,
-            name=f"{artefact.prefix}/{path}",
-            source=asset,
-            content_type="application/octet-stream",
+            self.bucket,
+            f"{artefact.prefix}/{path}",
+            asset,
             # By which old releases are told apart when they are removed.
-            metadata={"release": artefact.digest},
-            opts=pulumi.ResourceOptions(
+            {"release": artefact.digest},
+            pulumi.ResourceOptions(
                 parent=self,
                 custom_timeouts=pulumi.CustomTimeouts(create=f"{seconds}s"),
                 retain_on_delete=self._storage.retain_releases,

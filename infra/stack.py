@@ -11,11 +11,14 @@ from infra.inference import Inference, InferenceArgs
 from infra.manifests.inference_service import Serving
 from infra.manifests.jobs import canary_config, verify_config
 from infra.perf import PerfTest, PerfTestArgs
+from infra.registration import hand_over
 from infra.types import Mode
 from infra.verification import Verification, VerificationArgs
 from infra.verifier import Verifier, VerifierArgs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from infra.model_repository import ModelRepository
     from infra.releases import Artefact, Releases
     from infra.settings import Settings
@@ -29,21 +32,22 @@ class Served:
     perf: dict[str, dict[str, Any]]
 
 
-def serve(
+async def serve(
     settings: Settings,
     releases: Releases,
     repository: ModelRepository,
-    after: list[pulumi.Resource],
+    after: Sequence[pulumi.Resource],
 ) -> Served:
     """Each model by itself, side by side, once namespace and Knative are as they must be."""
     served = Served({}, {})
     verifier = Verifier(
         "verifier",
         VerifierArgs(pulumi.get_stack(), settings.stack.namespace, releases.stable),
-        pulumi.ResourceOptions(depends_on=after),
+        pulumi.ResourceOptions(depends_on=list(after)),
     )
     for name in releases.stable:
         _Model(name, settings, releases, repository, verifier, after).add_to(served)
+        await hand_over()
     return served
 
 
@@ -57,12 +61,12 @@ class _Model:
         releases: Releases,
         repository: ModelRepository,
         verifier: Verifier,
-        after: list[pulumi.Resource],
+        after: Sequence[pulumi.Resource],
     ) -> None:
         self._name, self._stack, self._repository = name, settings.stack, repository
         self._verifier = verifier
         self._settings = settings.models[name]
-        self._options = pulumi.ResourceOptions(depends_on=after)
+        self._options = pulumi.ResourceOptions(depends_on=list(after))
         self._stable = self._serving(releases.stable[name])
         canary = releases.canary.get(name)
         self._canary = self._serving(canary) if canary else None
@@ -96,7 +100,7 @@ class _Model:
                 "trafficPercent": self._settings.canary.traffic_percent,
             }
         if self._settings.perf.enabled:
-            served.perf[self._name] = self._load(proofs)
+            served.perf[self._name] = self._load(inference, proofs)
 
     def _inference(self) -> Inference:
         servings = [self._stable, self._canary] if self._canary else [self._stable]
@@ -109,16 +113,16 @@ class _Model:
     def _verify(self, inference: Inference) -> Verification:
         config = verify_config(self._stable)
         args = VerificationArgs(self._stable, config, self._stack.jobs, inference, self._verifier)
-        return Verification(f"verify-{self._name}", args, self._options)
+        return Verification(f"verify-{self._name}", args)
 
     def _verify_canary(self, inference: Inference) -> Verification | None:
         if self._canary is None:
             return None
         config = canary_config(self._canary)
         args = VerificationArgs(self._canary, config, self._stack.jobs, inference, self._verifier)
-        return Verification(f"verify-{self._name}-canary", args, self._options)
+        return Verification(f"verify-{self._name}-canary", args)
 
-    def _load(self, proofs: list[Verification]) -> dict[str, Any]:
+    def _load(self, inference: Inference, proofs: list[Verification]) -> dict[str, Any]:
         stack = self._stack
-        args = PerfTestArgs(self._stable, stack.jobs, stack.storage.bucket, proofs)
-        return PerfTest(f"perf-{self._name}", args, self._options).report
+        args = PerfTestArgs(self._stable, stack.jobs, stack.storage.bucket, inference, proofs)
+        return PerfTest(f"perf-{self._name}", args).report

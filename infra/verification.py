@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pulumi
-
 from infra.job_run import JobRun, JobRunArgs
 from infra.manifests.inference_service import inference_service
 from infra.manifests.jobs import Task, key
 
 if TYPE_CHECKING:
+    import pulumi
+
     from infra.inference import Inference
     from infra.manifests.inference_service import Serving
     from infra.sections import Jobs
@@ -29,33 +29,29 @@ class VerificationArgs:
     verifier: Verifier
 
 
-class Verification(pulumi.ComponentResource):
+class Verification:
     """A Job named by release and settings: whatever changes in them is proven anew."""
 
     key: str
     job: JobRun
     ready: pulumi.Output[bool]
 
-    def __init__(
-        self, name: str, args: VerificationArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("kserve-triton:index:Verification", name, None, opts)
+    def __init__(self, name: str, args: VerificationArgs) -> None:
         serving = args.serving
         # Of the service as it is without a canary: what was proven stays so when one begins.
         service = inference_service(serving)
         jobs = args.jobs.model_dump(mode="json")
         self.key = key(service, args.config, serving.artefact.digest, jobs)
         seconds = serving.settings.verification.deadline_seconds
+        account = args.verifier.account
         self.job = JobRun(
             JobRunArgs(
-                task=Task(
-                    f"{name}-{self.key}", "verify", args.config, seconds, args.verifier.account
-                ),
+                task=Task(f"{name}-{self.key}", "verify", args.config, seconds, account),
                 serving=serving,
                 jobs=args.jobs,
+                parent=args.inference,
+                once=f"kserve-triton:index:Verification::{name}",
                 after=[args.inference.service, *args.verifier.resources],
-            ),
-            self,
+            )
         )
         self.ready = self.job.succeeded
-        self.register_outputs({"ready": self.ready})

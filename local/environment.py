@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from local.layout import Layout
 
-__all__ = ["environment", "exports"]
+__all__ = ["cli_home", "environment", "exports"]
 
 
 def _folders() -> list[Path]:
@@ -24,13 +24,17 @@ def _folders() -> list[Path]:
     return list(dict.fromkeys([*programs, *own]))
 
 
+def cli_home() -> Path:
+    """Not the user's own: nothing of this is left in their home, nor is their login touched."""
+    return cache().parent / "pulumi"
+
+
 def _settings(layout: Layout) -> dict[str, str]:
     return {
         "KUBECONFIG": str(layout.kubeconfig),
         "STORAGE_EMULATOR_HOST": layout.storage(),
         "PULUMI_BACKEND_URL": f"file://{layout.pulumi}",
-        # Not the user's own: nothing of this is left in their home, nor is their login touched.
-        "PULUMI_HOME": str(cache().parent / "pulumi"),
+        "PULUMI_HOME": str(cli_home()),
         "PULUMI_CONFIG_PASSPHRASE": "",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",

@@ -43,7 +43,7 @@ LOAD_TIMEOUT_SECONDS = 10
 
 def verifier_name(stack: str) -> str:
     """The Kubernetes account of a stack's verifications; stacks may share a namespace."""
-    return f"verifier-{re.sub('[^a-z0-9]+', '-', stack.lower()).strip('-')}"
+    return re.sub("[^a-z0-9]+", "-", f"verifier-{stack.lower()}").strip("-")
 
 
 def verifier_rules(models: Iterable[str]) -> list[Manifest]:

@@ -99,8 +99,7 @@ def run(
 
     @pulumi.runtime.test
     def program() -> Any:
-        made = runpy.run_path(str(ROOT / "__main__.py"))
-        outputs = {"models": made["served"].models, "perf": made["served"].perf}
+        outputs = runpy.run_path(str(ROOT / "__main__.py"))["main"]()
         return pulumi.Output.from_input(outputs).apply(recorder.exports.update)
 
     program()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pulumi
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.manifests.jobs import verifier_name
@@ -196,6 +196,7 @@ def test_one_account_for_all_verifications_reads_just_the_stacks_services() -> N
     assert services["verbs"] == ["get"]
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.from_regex(r"[A-Za-z0-9_.-]{1,100}", fullmatch=True))
 def test_every_stacks_name_gives_an_account_that_kubernetes_takes(stack: str) -> None:
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", verifier_name(stack))

@@ -63,6 +63,8 @@ class Cluster:
         self._kubeconfig, self._context, self._namespace = "", "", ""
         self._lock = Lock()
         self._connection: Connection | None = None
+        # Found so by this preview; a deployment asks the server again.
+        self.absent_namespaces: set[str] = set()
 
     def configure(self, kubeconfig: str, context: str, namespace: str) -> None:
         """Use a kubeconfig: its text, its path, or none for the shell's own."""

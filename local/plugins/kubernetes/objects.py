@@ -83,6 +83,8 @@ class OwnedObject(Resource):
     def _dry_run(self, inputs: Values) -> Values:
         """What the server would make of the inputs; they themselves where it can't tell yet."""
         place, manager = self._place(inputs), applying.manager_of(inputs)
+        if place.namespace in self.cluster.absent_namespaces:
+            return inputs
         try:
             made = self.cluster.dry_create(place, given.body(self.kind, inputs), manager)
         except ApiError as error:
@@ -92,6 +94,8 @@ class OwnedObject(Resource):
                 raise PluginError(self._taken(place)) from error
             if error.status == 404 and f'namespaces "{place.namespace}" not found' in str(error):
                 # The namespace will be made by this very deployment, or creating it will fail.
+                # The server thinks for 50 ms about each object whose namespace it doesn't know.
+                self.cluster.absent_namespaces.add(place.namespace)
                 return inputs
             raise
         return self._outputs(made, inputs, manager)
