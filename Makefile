@@ -87,7 +87,7 @@ check: $(environments) ## formatter, linter, types, dead links, workflows
 	@.venv/bin/ruff check -q .
 	@.venv/bin/mypy infra bootstrap review __main__.py .github/stacks.py
 	@.venv-model/bin/mypy model transformer perf tune bench/serving
-	@.venv-local/bin/mypy local
+	@.venv-local/bin/mypy local bench/*.py
 	@.venv-policy/bin/mypy policy
 	@.venv/bin/python docs/check_links.py
 	@go tool -C local/tools/actionlint actionlint
@@ -103,9 +103,10 @@ test: $(environments) .venv-bench/stamp build/test/models.lock.json ## everythin
 releases: .venv/stamp ## what the lock and the stacks name, from a bucket: make releases ARTEFACTS=gs://…
 	@.venv/bin/python -m model pull --all --from "$(ARTEFACTS)"
 
-bench: $(environments) .venv-bench/stamp build/test/models.lock.json ## side by side: serving, previews; an hour, best alone
+bench: $(environments) .venv-bench/stamp build/test/models.lock.json ## side by side: previews, placements, serving; 100 minutes, best alone
 	@.venv/bin/python -m bench.program
 	@.venv-local/bin/python -m bench.preview
+	@.venv-local/bin/python -m bench.placement
 	@.venv-model/bin/python -m bench.serving
 
 bench-quick: .venv-model/stamp .venv-bench/stamp build/digits/release.json ## the ratios that matter, in 75 seconds

@@ -59,8 +59,8 @@ def program(
     (folder / "models.lock.json").write_text(json.dumps(lock))
     made = Project(folder, layout, stack)
     config = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["config"]
-    own = {"models": dict(models)} | changes
-    config |= {f"kserve-triton:{key}": value for key, value in own.items()}
+    config |= {f"kserve-triton:{key}": value for key, value in changes.items()}
+    config["kserve-triton:models"] = dict(models)
     path = folder / f"Pulumi.{stack}.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"config": config}))
     return made

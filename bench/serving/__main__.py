@@ -11,6 +11,7 @@ import sys
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
+from bench import placement
 from bench import results as file
 from bench.serving import page, table
 from bench.serving.goals import GROSS
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status."""
     given = _parser().parse_args(arguments)
     if given.render:
-        page.make(_kept(), DOCS)
+        page.make(_kept(), file.read().get(placement.KEY), DOCS)
         return 0
     steps = shortened(QUICK, given.seconds) if given.quick else FULL
     todo = turns(steps, SUBJECTS, lambda key: fnmatch(str(key), given.only))
@@ -56,7 +57,7 @@ def _full(todo: Sequence[Sequence[Turn]], rounds: int) -> int:
     made = session(todo, rounds, _kept(), keep=_keep)
     _tell(made, todo)
     # As the file has it, so that making the page again makes the same one.
-    page.make(_kept(), DOCS)
+    page.make(_kept(), file.read().get(placement.KEY), DOCS)
     return 0
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from bench.placement import rows
 from bench.serving import plots, table
 from bench.serving.loads import CLIENTS, KINDS, RATE
 from bench.serving.payloads import Payload
@@ -26,17 +27,17 @@ IMAGES = (1, 8, 64)
 NONE = "–"
 
 
-def make(results: Results, docs: Path) -> None:
+def make(results: Results, placement: dict[str, Any] | None, docs: Path) -> None:
     """Write the page, and the plots in place of those before."""
     (docs / NAME).mkdir(exist_ok=True)
     for old in (docs / NAME).glob("*.svg"):
         old.unlink()
-    for name, text in pages(results).items():
+    for name, text in pages(results, placement).items():
         (docs / name).write_text(text)
 
 
-def pages(results: Results) -> dict[str, str]:
-    """Path under docs/ -> content."""
+def pages(results: Results, placement: dict[str, Any] | None = None) -> dict[str, str]:
+    """Path under docs/ -> content; `placement` as bench.placement keeps it."""
     drawn = {f"{NAME}/{name}.svg": text for name, text in _drawn(results).items() if text}
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -46,7 +47,8 @@ def pages(results: Results) -> dict[str, str]:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    text = templates.get_template(TEMPLATE).render(_content(results), drawn=drawn)
+    content = _content(results) | {"placement": placement, "placements": _placements(placement)}
+    text = templates.get_template(TEMPLATE).render(content, drawn=drawn)
     return drawn | {f"{NAME}.md": text}
 
 
@@ -82,6 +84,11 @@ def _content(results: Results) -> dict[str, Any]:
         "spread": _spread(results),
         "rounds": max((cell.rounds for cell in results.cells.values()), default=0),
     }
+
+
+def _placements(found: dict[str, Any] | None) -> str:
+    heads = ("", "as sent ms", "mean", "p50", "p99", "as sent: to Triton alone")
+    return table.markdown(heads, list(rows(found))) if found else ""
 
 
 def _by_clients(results: Results) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench import results as file
+from bench.placement import KEY
 from bench.serving import table
 from bench.serving.page import make, pages
 from bench.serving.results import SERVING, Cell, Key, Results, read
@@ -27,7 +28,8 @@ def whole() -> Results:
 
 def test_the_page_in_docs_is_the_one_of_the_results() -> None:
     docs = ROOT / "docs"
-    wanted = pages(read(file.read().get(SERVING, {})))
+    kept = file.read()
+    wanted = pages(read(kept.get(SERVING, {})), kept.get(KEY))
     plots = [f"benchmark/{path.name}" for path in (docs / "benchmark").glob("*.svg")]
     found = {name: (docs / name).read_text() for name in ("benchmark.md", *plots)}
     assert found == wanted, "stale; make it anew: .venv-model/bin/python -m bench.serving --render"
@@ -48,8 +50,8 @@ def test_without_results_the_page_says_so_and_has_no_numbers() -> None:
 
 
 def test_plots_of_before_are_removed(tmp_path: Path) -> None:
-    make(whole(), tmp_path)
-    make(Results(), tmp_path)
+    make(whole(), None, tmp_path)
+    make(Results(), None, tmp_path)
     assert [path.name for path in tmp_path.rglob("*.*")] == ["benchmark.md"]
 
 

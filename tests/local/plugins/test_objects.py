@@ -168,3 +168,17 @@ class TestPreview:
         assert step.state["data"] == {"key": "value"}
         if not OFFICIAL:
             assert step.state["metadata"]["uid"] is UNKNOWN
+
+    @own
+    def test_such_a_namespace_is_asked_about_once(
+        self, kubernetes: Plugin, server: ApiServer
+    ) -> None:
+        name = fresh("later")
+        inputs = config_map("map", namespace=name)
+        kubernetes.deploy(CONFIG_MAP, "map", inputs, preview=True)
+        # The server would refuse this name if it were asked.
+        unasked = config_map("Not_A_Name", namespace=name)
+        kubernetes.deploy(CONFIG_MAP, "map", unasked, preview=True)
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        server.call("POST", "/api/v1/namespaces", body)
+        assert kubernetes.deploy(CONFIG_MAP, "map", inputs).state.id == f"{name}/map"
