@@ -117,7 +117,7 @@ def _bench(file: StackFile, artefact: Artefact, cores: int, arguments: argparse.
         question = f"every point is deployed to {file.stack}, whose clients meet it; go on?"
         if not arguments.yes and not _agreed(question):
             raise TuneError("not measured; --yes goes on without asking")
-        return Deployed(file, ROOT, arguments.url)
+        return Deployed(file, arguments.root, arguments.url)
     if file.settings.device is Device.GPU:
         raise TuneError(f"{file.stack} serves {file.model} on GPU; measure it there: --deployed")
     return LocalTriton(artefact, cores, file.settings.predictor.env)

@@ -86,12 +86,16 @@ class Stack:
 
     def predict(self, service: str = "digits-transformer", model: str = "digits") -> dict[str, Any]:
         """The answer to the release's first sample, asked from the host."""
-        book = json.loads((self.cluster.layout.node / "services.json").read_text())
-        url = f"http://{book[f'models/{service}']['80']}/v1/models/{model}:predict"
+        url = self.url(service, model)
         body = json.dumps({"instances": [{"image_bytes": {"b64": sample(model)["image"]}}]})
         with urllib.request.urlopen(url, data=body.encode(), timeout=10) as answer:
             found: dict[str, Any] = json.load(answer)["predictions"][0]
         return found
+
+    def url(self, service: str = "digits-transformer", model: str = "digits") -> str:
+        """Where the host asks for predictions."""
+        book = json.loads((self.cluster.layout.node / "services.json").read_text())
+        return f"http://{book[f'models/{service}']['80']}/v1/models/{model}:predict"
 
     def list(self, kind: str, group: str = "/api/v1") -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.cluster.api.get(f"{group}/namespaces/models/{kind}")[
