@@ -103,7 +103,7 @@ test: $(environments) .venv-bench/stamp build/test/models.lock.json ## everythin
 releases: .venv/stamp ## what the lock and the stacks name, from a bucket: make releases ARTEFACTS=gs://…
 	@.venv/bin/python -m model pull --all --from "$(ARTEFACTS)"
 
-bench: $(environments) .venv-bench/stamp build/test/models.lock.json ## side by side: previews, placements, serving; 100 minutes, best alone
+bench: $(environments) .venv-bench/stamp build/test/models.lock.json ## side by side: previews, placements, serving; an hour, best alone
 	@.venv/bin/python -m bench.program
 	@.venv-local/bin/python -m bench.preview
 	@.venv-local/bin/python -m bench.placement

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.results import keep, read
 from bench.serving import svg
+from bench.serving.table import markdown
 from bench.stacks import Project, program
 from local.cluster import bring_down, bring_up
 from local.layout import ROOT, Layout
@@ -25,7 +26,9 @@ from local.layout import ROOT, Layout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PAGE = ROOT / "docs" / "previews.md"
 PICTURE = ROOT / "docs" / "previews.svg"
+BEGIN, END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
 ROUNDS = 5
 GROWTH = (1, 10, 50, 200)
 # Goals: a preview over the trivial one's, one of fifty models over that, an update over a preview.
@@ -137,6 +140,27 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         yield f"{name.replace('_', ' '):<22} {ratio:.2f} (goal: {LIMITS[name]}, {said})"
 
 
+def page(found: dict[str, Any], text: str) -> str:
+    """The page with these figures between its marks, in the place of others."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}{figures(found)}\n{END}{after}"
+
+
+def figures(found: dict[str, Any]) -> str:
+    """A Markdown table."""
+    floor = found["previews"]["trivial"]["seconds"]
+    made = [_row(name, run, floor) for name, run in found["previews"].items()]
+    made += [_row(f"nothing to do: {name}", run, floor) for name, run in found["no_op"].items()]
+    return markdown(("", "seconds", "over the trivial one", "CPU seconds", "largest process"), made)
+
+
+def _row(name: str, run: dict[str, float], floor: float) -> tuple[str, ...]:
+    ratio = run["seconds"] / floor
+    numbers = (f"{run['seconds']:.1f}", f"{ratio:.2f}", f"{run['cpu_seconds']:.1f}")
+    return (name, *numbers, f"{run['megabytes']:.0f} MiB")
+
+
 def picture(found: dict[str, Any]) -> str:
     """Seconds of a preview over the number of models, as SVG."""
     runs = [(n, found["previews"][f"{n} models"]) for n in GROWTH]
@@ -160,6 +184,7 @@ def main() -> None:
     found = read()["preview"] if given.render else measured(given.rounds)
     print("\n".join(lines(found)))
     PICTURE.write_text(picture(found))
+    PAGE.write_text(page(found, PAGE.read_text()))
 
 
 def measured(rounds: int) -> dict[str, Any]:

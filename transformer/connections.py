@@ -13,9 +13,14 @@ from transformer.errors import MAX_ANSWER_BYTES, PredictorError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Answer", "Connections"]
+__all__ = ["Answer", "Connections", "whole"]
 
 MAX_IDLE = 64
+GOOD, LINE_END, HEAD_END = b"HTTP/1.1 200 OK", b"\r\n", b"\r\n\r\n"
+# Headers that say nothing of how the body is framed or whether the connection stays.
+PLAIN = frozenset(
+    (b"content-type", b"content-length", b"inference-header-content-length", b"date", b"server")
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,27 @@ class Answer:
     status: int
     headers: dict[bytes, bytes]
     body: bytes
+
+
+def whole(data: bytes) -> Answer | None:
+    """A good answer that came in one piece, with nothing in its head that needs a parser.
+
+    Most do, and a parser that is made for each, and calls back for every header, takes longer.
+    """
+    head, _, body = data.partition(HEAD_END)
+    first, *lines = head.split(LINE_END)
+    headers = {}
+    for line in lines:
+        name, _, value = line.partition(b":")
+        headers[name.lower()] = value.strip()
+    if (
+        first != GOOD
+        or len(headers) != len(lines)
+        or not headers.keys() <= PLAIN
+        or headers.get(b"content-length") != b"%d" % len(body)
+    ):
+        return None
+    return Answer(200, headers, body)
 
 
 class StaleError(Exception):
@@ -42,7 +68,7 @@ class Connection(asyncio.Protocol):
         self._start()
 
     def _start(self) -> None:
-        self.parser = httptools.HttpResponseParser(self)
+        self.parser: httptools.HttpResponseParser | None = None
         self.headers: dict[bytes, bytes] = {}
         self.parts: list[bytes] = []
         self.size = 0
@@ -70,12 +96,22 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio's."""
+        found = None if self.answered else whole(data)
         self.answered = True
+        if found is not None:
+            self._done(found)
+            return
         try:
-            self.parser.feed_data(data)
+            self._parser().feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(PredictorError(f"its answer is not HTTP: {error}"))
             self.transport.abort()
+
+    def _parser(self) -> httptools.HttpResponseParser:
+        """Of the answer that comes now."""
+        if self.parser is None:
+            self.parser = httptools.HttpResponseParser(self)
+        return self.parser
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """The parser's."""
@@ -92,14 +128,18 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """The parser's."""
-        self.open = self.open and bool(self.parser.should_keep_alive())
+        parser = self._parser()
+        self.open = self.open and bool(parser.should_keep_alive())
+        body = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
+        self._done(Answer(parser.get_status_code(), self.headers, body))
+
+    def _done(self, answer: Answer) -> None:
         waiting, self.waiting = self.waiting, None
         if waiting is None:
             # An answer to nothing: whatever comes next can't be told apart from it.
             self.open = False
         elif not waiting.done():
-            body = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
-            waiting.set_result(Answer(self.parser.get_status_code(), self.headers, body))
+            waiting.set_result(answer)
 
     def _fail(self, error: Exception) -> None:
         self.open = False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from transformer import png
 from transformer.errors import RequestError
 
 if TYPE_CHECKING:
@@ -57,7 +58,13 @@ def _strict(text: str) -> bytes:
 
 
 def open_image(data: bytes) -> Image.Image:
-    """Reads the header only. Raises RequestError on what isn't an image or would be too large."""
+    """Reads the header only, or all of a plain PNG, whose size is bounded by itself.
+
+    Raises RequestError on what isn't an image or would be too large.
+    """
+    small = png.plain(data)
+    if small is not None:
+        return small
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,12 +15,39 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = ["CONTENT_TYPE", "DIRECTORY", "Metrics"]
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 # prometheus_client's own name; set, it makes every metric a file in there.
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+BATCH = 32
 BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+
+
+class Batched:
+    """A histogram's observations, taken in some at a time.
+
+    Code that runs once in ten milliseconds is in no cache, and takes several times as long.
+    """
+
+    def __init__(self, observe: Callable[[float], None], size: int) -> None:
+        self.observe, self.size = observe, size
+        self.waiting: list[float] = []
+
+    def __call__(self, value: float) -> None:
+        """One observation."""
+        self.waiting.append(value)
+        if len(self.waiting) >= self.size:
+            self.flush()
+
+    def flush(self) -> None:
+        """Take in those that wait."""
+        waiting, self.waiting = self.waiting, []
+        for value in waiting:
+            self.observe(value)
 
 
 class Metrics:
@@ -49,8 +77,10 @@ class Metrics:
         )
         self.model = model
         self.good = self.requests.labels(model, "200")
-        self.decode = stages.labels(model, "decode").observe
-        self.predict = stages.labels(model, "predict").observe
+        # What workers share is read by whichever of them is asked.
+        size = 1 if DIRECTORY in os.environ else BATCH
+        self.decode = Batched(stages.labels(model, "decode").observe, size)
+        self.predict = Batched(stages.labels(model, "predict").observe, size)
         self.in_flight = in_flight.labels(model)
         _forget_dead()
 
@@ -60,6 +90,8 @@ class Metrics:
 
     def render(self) -> bytes:
         """Prometheus' text format."""
+        self.decode.flush()
+        self.predict.flush()
         registry = self.registry
         if DIRECTORY in os.environ:
             registry = CollectorRegistry()
