@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.layout import markdown
 from bench.results import keep, read
 from bench.serving import svg
-from bench.serving.table import markdown
 from bench.stacks import Project, program
 from local.cluster import bring_down, bring_up
 from local.layout import ROOT, Layout

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bench import placement
 from bench import results as file
+from bench.layout import text
 from bench.serving import page, table
 from bench.serving.goals import GROSS
 from bench.serving.loads import FULL, QUICK, shortened
@@ -82,9 +83,9 @@ def _tell(made: Results, todo: Sequence[Sequence[Turn]]) -> None:
     groups = dict.fromkeys((step[0].key.load, step[0].key.payload) for step in todo)
     for load, payload in groups:
         print(f"\n{table.said(load, payload)}")
-        print(table.text(table.heads(load), table.rows(made, load, payload)))
+        print(text(table.heads(load), table.rows(made, load, payload)))
     print()
-    print(table.text(("ours, as a ratio", "found", "wanted", ""), table.goals(made)))
+    print(text(("ours, as a ratio", "found", "wanted", ""), table.goals(made)))
 
 
 def _parser() -> argparse.ArgumentParser:

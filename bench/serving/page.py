@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from bench.layout import markdown
 from bench.placement import rows
 from bench.serving import plots, table
 from bench.serving.loads import CLIENTS, KINDS, RATE
@@ -67,7 +68,7 @@ def _content(results: Results) -> dict[str, Any]:
             {
                 "title": table.said(load, payload),
                 "plot": f"{NAME}/rate-{payload}.svg",
-                "table": table.markdown(table.heads(load), table.rows(results, load, payload)),
+                "table": markdown(table.heads(load), table.rows(results, load, payload)),
             }
             for load, payload in results.groups()
             if load == wanted
@@ -75,7 +76,7 @@ def _content(results: Results) -> dict[str, Any]:
 
     verdicts = table.goals(results)
     return {
-        "goals": table.markdown(("ratio", "found", "wanted", ""), verdicts) if verdicts else "",
+        "goals": markdown(("ratio", "found", "wanted", ""), verdicts) if verdicts else "",
         "rate": groups(f"rate{RATE}"),
         "saturation": groups("saturation"),
         "clients": _by_clients(results),
@@ -88,7 +89,7 @@ def _content(results: Results) -> dict[str, Any]:
 
 def _placements(found: dict[str, Any] | None) -> str:
     heads = ("", "as sent ms", "mean", "p50", "p99", "as sent: to Triton alone")
-    return table.markdown(heads, list(rows(found))) if found else ""
+    return markdown(heads, list(rows(found))) if found else ""
 
 
 def _by_clients(results: Results) -> str:
@@ -132,7 +133,7 @@ def _matrix(
             pairs = zip(keys, cells, strict=True)
             values = [shown(key, cell) if cell and cell.figures else NONE for key, cell in pairs]
             body.append((subject.title, *values))
-    return table.markdown(("", *heads), body) if body else ""
+    return markdown(("", *heads), body) if body else ""
 
 
 def _spread(results: Results) -> float:

@@ -1,4 +1,4 @@
-"""Tables of the results, for a terminal and for Markdown. Pure."""
+"""Rows of the results. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bench.serving.goals import Goal
     from bench.serving.results import Cell, Results
 
-__all__ = ["goals", "heads", "markdown", "rows", "said", "text"]
+__all__ = ["goals", "heads", "rows", "said"]
 
 Row = tuple[str, ...]
 HEADS: Row = (
@@ -98,22 +98,3 @@ def goals(results: Results, wanted: Sequence[Goal] = GOALS) -> list[Row]:
         if value is not None:
             found.append((goal.title, f"{value:.2f}", goal.wanted(), goal.verdict(value)))
     return found
-
-
-def text(head: Row, body: Sequence[Row]) -> str:
-    """For a terminal: the first column to the left, the others to the right."""
-    lines = [head, *body]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(head))]
-    return "\n".join(
-        "  ".join(
-            value.rjust(width) if at else value.ljust(width)
-            for at, (value, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
-
-
-def markdown(head: Row, body: Sequence[Row]) -> str:
-    """The same in Markdown."""
-    ruler = ("---", *("---:" for _ in head[1:]))
-    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ruler, *body))

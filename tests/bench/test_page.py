@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench import results as file
+from bench.layout import text
 from bench.placement import KEY
 from bench.serving import table
 from bench.serving.page import make, pages
@@ -65,7 +66,7 @@ def test_every_table_of_the_page_is_rectangular() -> None:
 @pytest.mark.parametrize("load", ["rate100", "saturation", "clients64"])
 def test_a_terminals_columns_line_up(load: str) -> None:
     head, body = table.heads(load), table.rows(results((load, ONE)), load, ONE)
-    lines = table.text(head, body).splitlines()
+    lines = text(head, body).splitlines()
     assert len(lines) == 9
     assert len({len(line) for line in lines}) == 1
 
