@@ -182,10 +182,8 @@ def measure(bench: Bench, rounds: int, seconds: float) -> dict[str, Any]:
             found = bench.measure(subject, f"{subject.name}-{number}", seconds)
             runs[subject.name].append(found)
             print(f"  {number + 1}/{rounds} {subject.title}: {found.service_ms:.2f} ms", flush=True)
-    return {
-        "rounds": rounds,
-        "figures": {name: asdict(median(each)) for name, each in runs.items()},
-    }
+    figures = {name: asdict(median(each)) for name, each in runs.items()}
+    return {"rounds": rounds, "seconds": seconds, "figures": figures}
 
 
 def median(runs: list[Figures]) -> Figures:

@@ -30,10 +30,11 @@ NONE = "–"
 
 def make(results: Results, placement: dict[str, Any] | None, docs: Path) -> None:
     """Write the page, and the plots in place of those before."""
+    made = pages(results, placement)
     (docs / NAME).mkdir(exist_ok=True)
     for old in (docs / NAME).glob("*.svg"):
         old.unlink()
-    for name, text in pages(results, placement).items():
+    for name, text in made.items():
         (docs / name).write_text(text)
 
 
