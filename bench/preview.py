@@ -150,8 +150,10 @@ def page(found: dict[str, Any], text: str) -> str:
 def figures(found: dict[str, Any]) -> str:
     """A Markdown table."""
     floor = found["previews"]["trivial"]["seconds"]
-    made = [_row(name, run, floor) for name, run in found["previews"].items()]
-    made += [_row(f"nothing to do: {name}", run, floor) for name, run in found["no_op"].items()]
+    previews = ["trivial", *(f"{count} models" for count in GROWTH)]
+    made = [_row(name, found["previews"][name], floor) for name in previews]
+    for name in ("preview", "update"):
+        made.append(_row(f"nothing to do: {name}", found["no_op"][name], floor))
     return markdown(("", "seconds", "over the trivial one", "CPU seconds", "largest process"), made)
 
 
