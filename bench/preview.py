@@ -150,8 +150,11 @@ def page(found: dict[str, Any], text: str) -> str:
 def figures(found: dict[str, Any]) -> str:
     """A Markdown table."""
     floor = found["previews"]["trivial"]["seconds"]
-    previews = ["trivial", *(f"{count} models" for count in GROWTH)]
-    made = [_row(name, found["previews"][name], floor) for name in previews]
+    previews = found["previews"]
+    made = [_row("a trivial program", previews["trivial"], floor)]
+    for count in GROWTH:
+        title = f"{count} model{'s' if count > 1 else ''}"
+        made.append(_row(title, previews[f"{count} models"], floor))
     for name in ("preview", "update"):
         made.append(_row(f"nothing to do: {name}", found["no_op"][name], floor))
     return markdown(("", "seconds", "over the trivial one", "CPU seconds", "largest process"), made)
