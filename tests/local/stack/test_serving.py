@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local.environment import cli_home
 from tests.local.cluster import eventually
 from tests.local.stack.conftest import sample
 
@@ -46,6 +47,12 @@ def test_a_second_time_changes_nothing(stack: Stack) -> None:
     stack.deploy()
     stack.deploy("--expect-no-changes")
     stack.deploy(_REFRESH, "--expect-no-changes")
+
+
+def test_the_cli_writes_no_logs_of_its_own(stack: Stack) -> None:
+    done = stack.up()
+    assert (cli_home() / "logs").is_file()
+    assert "log" not in done.stderr
 
 
 def test_gpu_is_previewed_fails_by_the_schedulers_words_and_cpu_mends_it(stack: Stack) -> None:
