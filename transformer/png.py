@@ -14,8 +14,8 @@ from PIL import Image
 
 __all__ = ["MAX_PIXELS", "plain"]
 
-# So few that their memory needs no budget.
-MAX_PIXELS = 64 * 1024
+# So few that their memory needs no budget, nor their decoding a thread.
+MAX_PIXELS = 8 * 1024
 # Signature; IHDR with its length, its thirteen bytes and its checksum; the next chunk's beginning.
 HEAD = struct.Struct(">8sI4sIIBBBBBII4s")
 SIGNATURE = b"\x89PNG\r\n\x1a\n"

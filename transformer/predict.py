@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from transformer import body, images, requests
+from transformer import body, images, png, requests
 from transformer.budget import Budget
 from transformer.deadline import PREDICTOR, ROOM, Deadline
 from transformer.errors import RequestError
@@ -35,8 +35,9 @@ MIB = 2**20
 ALL_BODIES_BYTES = 48 * MIB
 TENSORS_BYTES = 32 * MIB
 # What is decoded at once on the event loop, since a thread would take longer to wake up.
-INLINE_PIXELS = 64 * 1024
 INLINE_INSTANCES = 8
+# Plain PNGs are decoded when they are opened, so as many of them as may be inline must fit.
+INLINE_PIXELS = INLINE_INSTANCES * png.MAX_PIXELS
 CHUNKS_AT_ONCE = 8
 CHUNK_BYTES_AT_ONCE = 8 * MIB
 # Requests at once. More would wait for longer than it takes to ask another pod, and each holds
