@@ -40,13 +40,11 @@ async def serve(
 ) -> Served:
     """Each model by itself, side by side, once namespace and Knative are as they must be."""
     served = Served({}, {})
-    verifier = Verifier(
-        "verifier",
-        VerifierArgs(pulumi.get_stack(), settings.stack.namespace, releases.stable),
-        pulumi.ResourceOptions(depends_on=list(after)),
-    )
+    options = pulumi.ResourceOptions(depends_on=list(after))
+    args = VerifierArgs(pulumi.get_stack(), settings.stack.namespace, releases.stable)
+    verifier = Verifier("verifier", args, options)
     for name in releases.stable:
-        _Model(name, settings, releases, repository, verifier, after).add_to(served)
+        _Model(name, settings, releases, repository, verifier, options).add_to(served)
         await hand_over()
     return served
 
@@ -61,12 +59,11 @@ class _Model:
         releases: Releases,
         repository: ModelRepository,
         verifier: Verifier,
-        after: Sequence[pulumi.Resource],
+        options: pulumi.ResourceOptions,
     ) -> None:
         self._name, self._stack, self._repository = name, settings.stack, repository
-        self._verifier = verifier
+        self._verifier, self._options = verifier, options
         self._settings = settings.models[name]
-        self._options = pulumi.ResourceOptions(depends_on=list(after))
         self._stable = self._serving(releases.stable[name])
         canary = releases.canary.get(name)
         self._canary = self._serving(canary) if canary else None

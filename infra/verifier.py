@@ -14,6 +14,8 @@ from infra.manifests.jobs import verifier_name, verifier_rules
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from infra.manifests.common import Manifest
+
 RBAC = "rbac.authorization.k8s.io"
 
 
@@ -39,20 +41,18 @@ class Verifier(pulumi.ComponentResource):
         self.account = verifier_name(args.stack)
         place = {"name": self.account, "namespace": args.namespace}
         made = {"metadata": place | {"labels": labels(self.account)}}
-        options = pulumi.ResourceOptions(parent=self)
+        role = made | {"rules": verifier_rules(args.models)}
+        binding = made | {
+            "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": self.account},
+            "subjects": [{"kind": "ServiceAccount"} | place],
+        }
         self.resources = [
-            KubernetesObject(self.account, version, kind, made | more, options)
-            for version, kind, more in (
-                ("v1", "ServiceAccount", {}),
-                (f"{RBAC}/v1", "Role", {"rules": verifier_rules(args.models)}),
-                (
-                    f"{RBAC}/v1",
-                    "RoleBinding",
-                    {
-                        "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": self.account},
-                        "subjects": [{"kind": "ServiceAccount"} | place],
-                    },
-                ),
-            )
+            self._object("v1", "ServiceAccount", made),
+            self._object(f"{RBAC}/v1", "Role", role),
+            self._object(f"{RBAC}/v1", "RoleBinding", binding),
         ]
         self.register_outputs({"account": self.account})
+
+    def _object(self, version: str, kind: str, manifest: Manifest) -> KubernetesObject:
+        options = pulumi.ResourceOptions(parent=self)
+        return KubernetesObject(self.account, version, kind, manifest, options)
