@@ -8,29 +8,27 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import tempfile
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.results import keep
-from bench.stacks import program
+from bench.results import keep, medians
+from bench.stacks import cluster, program
+from bench.tables import text
 from local.api import Api
-from local.cluster import bring_down, bring_up
 from local.errors import LocalError
-from local.layout import Layout
 from local.reports import fetch
 from perf.job import JOB_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from local.layout import Layout
+
 KEY = "placement"
+HEADS = ("", "as sent ms", "mean", "p50", "p99", "as sent: to Triton alone")
 ROUNDS = 5
 RATE, SECONDS, WARM_SECONDS = 100, 8, 1
-BUCKET = "kserve-triton-local"
 JOBS = "/apis/batch/v1/namespaces/models/jobs"
 PATIENCE_SECONDS = 120.0
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -113,9 +111,10 @@ class Bench:
 
     def measure(self, subject: Subject, name: str, seconds: float) -> Figures:
         """Raises RuntimeError where the Job leaves no result."""
-        result = f"gs://{BUCKET}/perf/{name}/result.json"
         job = self.jobs[subject.model]
-        asked = subject.asked(_asked(job), seconds, result)
+        own = _asked(job)
+        result = f"{own['result'].rpartition('/')[0]}/{name}.json"
+        asked = subject.asked(own, seconds, result)
         self.api.request("POST", JOBS, again(job, name, asked))
         self._wait(name)
         self.api.request("DELETE", f"{JOBS}/{name}?propagationPolicy=Background")
@@ -182,18 +181,12 @@ def measure(bench: Bench, rounds: int, seconds: float) -> dict[str, Any]:
             found = bench.measure(subject, f"{subject.name}-{number}", seconds)
             runs[subject.name].append(found)
             print(f"  {number + 1}/{rounds} {subject.title}: {found.service_ms:.2f} ms", flush=True)
-    figures = {name: asdict(median(each)) for name, each in runs.items()}
+    figures = {name: asdict(medians(each)) for name, each in runs.items()}
     return {"rounds": rounds, "seconds": seconds, "figures": figures}
 
 
-def median(runs: list[Figures]) -> Figures:
-    """Of each figure by itself."""
-    rows = [asdict(run) for run in runs]
-    return Figures(**{name: statistics.median(row[name] for row in rows) for name in rows[0]})
-
-
 def rows(found: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Title, mean from the send; mean, p50 and p99 from when it was due; ratio to Triton alone."""
+    """One for each subject, as HEADS has it; all but "as sent" from when a request was due."""
     figures = {name: Figures(**each) for name, each in found["figures"].items()}
     floor = figures["triton"].service_ms
     for subject in SUBJECTS:
@@ -204,16 +197,11 @@ def rows(found: dict[str, Any]) -> Iterator[tuple[str, ...]]:
 
 def measured(rounds: int, seconds: float) -> dict[str, Any]:
     """On a cluster of its own."""
-    with tempfile.TemporaryDirectory(prefix="kserve-triton-bench-") as folder:
-        layout = Layout(Path(folder) / "cluster")
-        bring_up(layout)
-        try:
-            stack = program(Path(folder) / "stack", layout, "placement", MODELS, SETTINGS)
-            print(f"{len(MODELS)} services: starting …", flush=True)
-            stack.pulumi("up", "--yes", "--skip-preview")
-            return measure(Bench(layout), rounds, seconds)
-        finally:
-            bring_down(layout)
+    with cluster() as (base, layout):
+        stack = program(base / "stack", layout, "placement", MODELS, SETTINGS)
+        print(f"{len(MODELS)} services: starting …", flush=True)
+        stack.pulumi("up", "--yes", "--skip-preview")
+        return measure(Bench(layout), rounds, seconds)
 
 
 def main() -> None:
@@ -227,8 +215,7 @@ def main() -> None:
     except (LocalError, RuntimeError) as error:
         raise SystemExit(f"the placements can't be measured: {error}") from error
     keep(KEY, found)
-    for title, *numbers in rows(found):
-        print(f"{title:<36}" + "".join(f"{number:>8}" for number in numbers))
+    print(text(HEADS, list(rows(found))))
 
 
 if __name__ == "__main__":

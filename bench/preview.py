@@ -9,22 +9,19 @@ import argparse
 import json
 import os
 import resource
-import statistics
-import tempfile
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.layout import markdown
-from bench.results import keep, read
+from bench.results import keep, medians, read
 from bench.serving import svg
-from bench.stacks import Project, program
-from local.cluster import bring_down, bring_up
+from bench.stacks import Project, cluster, program
+from bench.tables import markdown
 from local.layout import ROOT, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 PAGE = ROOT / "docs" / "previews.md"
 PICTURE = ROOT / "docs" / "previews.svg"
@@ -93,13 +90,7 @@ def interleaved(projects: dict[str, Project], rounds: int) -> dict[str, Run]:
         for name, project in projects.items():
             runs[name].append(timed(project, "preview"))
             print(f"  {at}/{rounds} preview of {name}: {runs[name][-1].seconds:.2f} s", flush=True)
-    return {name: median(each[1:]) for name, each in runs.items()}
-
-
-def median(runs: list[Run]) -> Run:
-    """Of each figure by itself."""
-    fields = ("seconds", "cpu_seconds", "megabytes")
-    return Run(*(statistics.median(getattr(run, name) for run in runs) for name in fields))
+    return {name: medians(each[1:]) for name, each in runs.items()}
 
 
 def measure(base: Path, layout: Layout, rounds: int) -> dict[str, Any]:
@@ -112,7 +103,7 @@ def measure(base: Path, layout: Layout, rounds: int) -> dict[str, Any]:
     pairs = [
         (timed(one, "preview"), timed(one, "up", "--yes", "--skip-preview")) for _ in range(rounds)
     ]
-    preview, update = (median(list(side)) for side in zip(*pairs, strict=True))
+    preview, update = (medians(side) for side in zip(*pairs, strict=True))
     one.pulumi("destroy", "--yes", "--skip-preview")
     floor = found["trivial"].seconds
     return {
@@ -194,13 +185,8 @@ def main() -> None:
 
 def measured(rounds: int) -> dict[str, Any]:
     """On a cluster of its own; kept in results.json."""
-    with tempfile.TemporaryDirectory(prefix="kserve-triton-bench-") as folder:
-        layout = Layout(Path(folder) / "cluster")
-        bring_up(layout)
-        try:
-            found = measure(Path(folder), layout, rounds)
-        finally:
-            bring_down(layout)
+    with cluster() as (base, layout):
+        found = measure(base, layout, rounds)
     keep("preview", found)
     return found
 

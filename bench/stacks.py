@@ -1,25 +1,38 @@
-"""Stacks for benchmarks: this project's program in a folder of its own, driven by the real CLI."""
+"""Clusters and stacks for benchmarks: this project's program, driven by the real CLI."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from local.cluster import bring_down, bring_up
 from local.environment import environment
-from local.layout import ROOT
+from local.layout import ROOT, Layout
 from model.files import RELEASE_JSON, replace
 from model.signature import Release, digest, lock_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from local.layout import Layout
+    from collections.abc import Iterator, Mapping
 
 PROGRAM = ("Pulumi.yaml", "__main__.py", "infra", "model", "templates")
+
+
+@contextlib.contextmanager
+def cluster() -> Iterator[tuple[Path, Layout]]:
+    """A local cluster of its own, and a folder that goes with it. Raises LocalError."""
+    with tempfile.TemporaryDirectory(prefix="kserve-triton-bench-") as base:
+        layout = Layout(Path(base) / "cluster")
+        bring_up(layout)
+        try:
+            yield Path(base), layout
+        finally:
+            bring_down(layout)
 
 
 class Project:
@@ -29,8 +42,8 @@ class Project:
         self.folder, self.layout = folder, layout
         self.pulumi("stack", "init", stack)
 
-    def pulumi(self, *words: str) -> str:
-        """What the CLI printed; raises RuntimeError with what it said."""
+    def pulumi(self, *words: str) -> None:
+        """Raises RuntimeError with what the CLI said."""
         done = subprocess.run(
             ["pulumi", *words, "--non-interactive"],
             cwd=self.folder,
@@ -41,7 +54,6 @@ class Project:
         )
         if done.returncode:
             raise RuntimeError(f"pulumi {' '.join(words)}: {done.stdout}{done.stderr}")
-        return done.stdout
 
 
 def program(

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from bench import placement
 from bench import results as file
-from bench.layout import text
 from bench.serving import page, table
 from bench.serving.goals import GROSS
 from bench.serving.loads import FULL, QUICK, shortened
@@ -22,6 +21,7 @@ from bench.serving.runner import turns
 from bench.serving.servers import ROOT
 from bench.serving.session import minutes, session
 from bench.serving.subjects import SUBJECTS
+from bench.tables import text
 from local.errors import LocalError
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from bench.layout import markdown
-from bench.placement import rows
+from bench.placement import HEADS, rows
 from bench.serving import plots, table
 from bench.serving.loads import CLIENTS, KINDS, RATE
 from bench.serving.payloads import Payload
 from bench.serving.results import Key
 from bench.serving.subjects import SUBJECTS
+from bench.tables import markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,8 +89,7 @@ def _content(results: Results) -> dict[str, Any]:
 
 
 def _placements(found: dict[str, Any] | None) -> str:
-    heads = ("", "as sent ms", "mean", "p50", "p99", "as sent: to Triton alone")
-    return markdown(heads, list(rows(found))) if found else ""
+    return markdown(HEADS, list(rows(found))) if found else ""
 
 
 def _by_clients(results: Results) -> str:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench import results as file
-from bench.layout import text
 from bench.placement import KEY
 from bench.serving import table
 from bench.serving.page import make, pages
 from bench.serving.results import SERVING, Cell, Key, Results, read
 from bench.serving.servers import ROOT
+from bench.tables import text
 from tests.bench.cases import MACHINE, RUN, results
 from tests.bench.test_plan import everything
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.placement import SUBJECTS, Figures, again, median, rows
+from bench.placement import SUBJECTS, Figures, again, rows
+from bench.results import medians
 from perf.job import JOB_VARIABLE
 
 JOB: dict[str, Any] = {
@@ -54,7 +55,7 @@ def test_a_job_made_again_is_nobodys_and_tries_once() -> None:
 
 @given(st.lists(st.builds(Figures, *[MILLISECONDS] * 4), min_size=1, max_size=7))
 def test_medians_lie_among_the_runs(runs: list[Figures]) -> None:
-    for name, value in asdict(median(runs)).items():
+    for name, value in asdict(medians(runs)).items():
         seen = [asdict(run)[name] for run in runs]
         assert min(seen) <= value <= max(seen)
 
