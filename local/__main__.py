@@ -55,11 +55,11 @@ def _log_files(layout: Layout, name: str) -> list[Path]:
     """Of a process of the cluster, or of the pods whose name begins so."""
     if layout.log(name).exists():
         return [layout.log(name)]
-    found = [
-        path
-        for path in layout.node.rglob("*.log")
-        if any(part.startswith(name) for part in path.relative_to(layout.node).parts)
-    ]
+    # A pod's folder is NAMESPACE_NAME_UID, as the kubelet names it.
+    pods = (
+        each for each in layout.node.glob("pods/*_*_*") if each.name.split("_")[1].startswith(name)
+    )
+    found = [path for pod in pods for path in pod.glob("*.log")]
     return sorted(found, key=lambda path: path.stat().st_mtime)
 
 

@@ -55,6 +55,12 @@ def test_the_cli_writes_no_logs_of_its_own(stack: Stack) -> None:
     assert "log" not in done.stderr
 
 
+def test_a_pods_log_is_found_by_the_beginning_of_its_name(stack: Stack) -> None:
+    stack.deploy()
+    assert "serving digits on port 8080" in stack.cluster.command("logs", "digits-transformer")
+    assert "load test of digits: pass" in stack.cluster.command("logs", "perf-digits")
+
+
 def test_gpu_is_previewed_fails_by_the_schedulers_words_and_cpu_mends_it(stack: Stack) -> None:
     stack.deploy()
     stack.configure(device="gpu")
