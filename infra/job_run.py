@@ -35,6 +35,7 @@ class JobRun:
 
     resource: KubernetesObject
     succeeded: pulumi.Output[bool]
+    uid: pulumi.Output[str]
 
     def __init__(self, args: JobRunArgs) -> None:
         task = args.task
@@ -52,6 +53,7 @@ class JobRun:
                 custom_timeouts=pulumi.CustomTimeouts(create=f"{seconds}s"),
             ),
         )
+        self.uid = self.resource.output("metadata").apply(lambda metadata: metadata["uid"])
         self.succeeded = self.resource.output("status").apply(
             lambda status: bool((status or {}).get("succeeded"))
         )

@@ -18,7 +18,7 @@ class NamespaceArgs:
 
 
 class Namespace(pulumi.ComponentResource):
-    """Made here, or found there."""
+    """Made here if it is not there, and never deleted: other stacks and people may use it too."""
 
     name: str
 
@@ -34,5 +34,6 @@ class Namespace(pulumi.ComponentResource):
                 "Namespace",
                 {"metadata": {"name": args.name}},
                 pulumi.ResourceOptions(parent=self),
+                patch=True,
             )
         self.register_outputs({"name": self.name})

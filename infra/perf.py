@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pulumi
+
 from infra.job_run import JobRun, JobRunArgs
 from infra.manifests.jobs import Task, key, load_config, report_path, result_path
 
@@ -38,8 +40,8 @@ class PerfTest:
         perf = serving.settings.perf
         proven = [verification.key for verification in args.verifications]
         identity = key(*proven, perf.model_dump(mode="json"))
-        result = result_path(args.bucket, serving.artefact, identity) if perf.upload else None
-        config, seconds = load_config(serving, result), perf.duration_seconds
+        wanted = result_path(args.bucket, serving.artefact, identity) if perf.upload else None
+        config, seconds = load_config(serving, wanted), perf.duration_seconds
         account = args.jobs.service_account
         test = JobRun(
             JobRunArgs(
@@ -51,9 +53,15 @@ class PerfTest:
                 after=[verification.job.resource for verification in args.verifications],
             )
         )
+        # A preview's dry run gives a new Job a uid too, which is not the one that it will have.
+        result = pulumi.Output.all(test.uid, test.succeeded).apply(
+            lambda found: result_path(args.bucket, serving.artefact, identity, found[0])
+            if perf.upload and found[1]
+            else None
+        )
         self.report = {
             "verdict": test.succeeded.apply(lambda passed: "pass" if passed else "none"),
             "result": result,
-            "report": result and report_path(result),
+            "report": result.apply(lambda place: place and report_path(place)),
             "objectives": perf.objectives.model_dump(by_alias=True),
         }

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Api", "ApiError", "Client", "Manifest", "message"]
 
 Manifest = dict[str, Any]
-_MANAGER = "kserve-triton-local"
+# Not the name of a stack's field manager, PROJECT-STACK: server-side apply tells them apart by it.
+_MANAGER = "local-cluster"
 
 
 class ApiError(Exception):

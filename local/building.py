@@ -1,6 +1,6 @@
-"""Builds the programs that are missing, one after the other, so that a person can follow.
+"""Fetches the programs that are missing as their authors publish them, and builds the others.
 
-A program is built in a scratch folder and renamed into the cache when it is whole; a lock keeps
+They are built one after the other, so that a person can follow. A program is built in a scratch folder and renamed into the cache when it is whole; a lock keeps
 two clones from building at once. What an interrupted build left is removed by the next one.
 """
 
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,18 @@ from local.errors import LocalError
 from local.layout import ROOT
 from local.official import UnavailableError, fetch
 from local.processes import leashed
-from local.toolchain import build_flags, cache, cached, go, module, official, tool, version
+from local.toolchain import (
+    build_flags,
+    cache,
+    cached,
+    go,
+    module,
+    official,
+    official_folder,
+    published,
+    tool,
+    version_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,39 +60,42 @@ def missing(tools: tuple[Tool, ...] = TOOLS) -> list[Tool]:
 
 
 def build_missing(tools: tuple[Tool, ...] = TOOLS) -> None:
-    """Build what is missing, with progress on stdout. Raises LocalError with Go's own words."""
-    wanted = missing(tools)
-    if not wanted:
+    """Fetch or build what is missing, with progress on stdout. Raises LocalError with Go's words."""
+    if not missing(tools):
         return
-    wanted = _without_official(wanted)
-    if not wanted:
-        return
-    go()
-    print(f"building {len(wanted)} programs from source, once; some 12 minutes on two cores")
     with _only_builder():
+        _fetch_official(missing(tools))
+        wanted = missing(tools)
+        if not wanted:
+            return
+        go()
+        print(f"building {len(wanted)} programs from source, once; some 14 minutes on two cores")
         for number, each in enumerate(wanted, 1):
-            if not cached(each).exists():
-                _build(each, f"[{number}/{len(wanted)}] {each.name} {_version(each)}")
+            _build(each, f"[{number}/{len(wanted)}] {each.name} {version_of(each)}")
 
 
-def _without_official(wanted: list[Tool]) -> list[Tool]:
-    """What is left to build once the official Pulumi CLI is fetched, where that goes."""
-    pulumi = [each for each in wanted if each.name == "pulumi"]
-    if not pulumi:
-        return wanted
-    version = _version(pulumi[0])
-    print(f"fetching the official Pulumi CLI {version} …", flush=True)
-    try:
-        fetch(version, official("pulumi").parent)
-    except UnavailableError as error:
-        print(f"  not to be had here, so it is built: {error}", flush=True)
-        return wanted
+def _fetch_official(wanted: list[Tool]) -> None:
+    """Every release that one of these lies in, all at once; what can't be had is said."""
+    owners = list(dict.fromkeys(published(each) for each in wanted if official(each)))
+    if not owners:
+        return
+    print(f"fetching official releases: {', '.join(each.name for each in owners)} …", flush=True)
+    with ThreadPoolExecutor(len(owners)) as pool:
+        unavailable = [each for each in pool.map(_fetch, owners) if each]
     tool.cache_clear()
-    return [each for each in wanted if not official(each.name).exists()]
+    if unavailable:
+        print(f"  {len(unavailable)} not to be had here, so built: {unavailable[0]}", flush=True)
 
 
-def _version(wanted: Tool) -> str:
-    return version(wanted.versioned_by, wanted.folder)
+def _fetch(owner: Tool) -> str | None:
+    """Why a release can't be had; None: it is there."""
+    assert owner.release is not None
+    version = version_of(owner)
+    try:
+        fetch(owner.release, version, official_folder(owner))
+    except UnavailableError as error:
+        return str(error)
+    return None
 
 
 @contextlib.contextmanager
@@ -128,14 +143,18 @@ def _patched(wanted: Tool, folder: Path) -> Path:
         if text.count(patch.replace) != 1:
             raise LocalError(f"{patch.module}/{patch.path} doesn't say {patch.replace!r} once")
         source.write_text(text.replace(patch.replace, patch.by))
+    for source, copy in wanted.embeds:
+        origin = module(wanted.patches[0].module, wanted.folder)
+        target = folder_of[wanted.patches[0].module] / source
+        shutil.copyfile(origin / source, target.with_name(copy))
     (folder / "go.mod").write_text(mod)
     shutil.copyfile(ROOT / wanted.folder / "go.sum", folder / "go.sum")
     return folder / "go.mod"
 
 
 def _copy_sources(source: Path, target: Path) -> None:
-    """The Go files of a module; KServe's has 430 MB of other things."""
-    for file in [*source.rglob("*.go"), source / "go.mod"]:
+    """What a build reads of a module: Go, and texts within it. KServe's has 430 MB of other things."""
+    for file in [*source.rglob("*.go"), *source.rglob("*.md"), source / "go.mod"]:
         copy = target / file.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(file.read_bytes())

@@ -1,14 +1,17 @@
 """The Go programs that the local cluster runs: what each is built from, and how it's recognised.
 
-Versions are in the `go.mod` files of the folders named here, and nowhere else.
+Versions are in the `go.mod` files of the folders named here. The Kubernetes plugin's release is the
+one that `requirements/program.in` pins for the Python SDK.
 """
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass
 
-__all__ = ["TOOLS", "Patch", "Program", "SourceFile", "Tool"]
+__all__ = ["TOOLS", "Patch", "Program", "Release", "SourceFile", "Tool"]
 
+_MACHINES = {"x86_64": ("amd64", "x64"), "aarch64": ("arm64", "arm64")}
 _KUBERNETES_VERSION = "k8s.io/component-base/version"
 _PULUMI_VERSION = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 
@@ -33,6 +36,26 @@ class Patch:
 
 
 @dataclass(frozen=True)
+class Release:
+    """Where the authors of a program publish it, by `{version}` (v1.2.3), `{number}` (1.2.3) and the
+    machine, which is `{amd64}` or, in Pulumi's own words, `{x64}`."""
+
+    url: str
+    """Of a .tar.gz, or of the program itself."""
+    checksums: str
+    """Of the SHA-256 digests: one alone, or lines of a digest and a file's name."""
+    folder: str = "."
+    """Where the program lies in the archive."""
+
+    def filled(self, pattern: str, version: str) -> str:
+        """One of these for this machine, and a version such as v1.2.3."""
+        machine = platform.machine()
+        amd64, x64 = _MACHINES.get(machine, (machine, machine))
+        number = version.removeprefix("v")
+        return pattern.format(version=version, number=number, amd64=amd64, x64=x64)
+
+
+@dataclass(frozen=True)
 class Program:
     """How a program on PATH is asked for its version, and which part of it must be the same."""
 
@@ -43,7 +66,8 @@ class Program:
 
 @dataclass(frozen=True)
 class Tool:
-    """A Go program, the module that pins it, and the module whose version it bears."""
+    """A Go program, the module that pins it, and what gives it its version: a module of that
+    `go.mod`, or a Python package of `requirements/program.in`."""
 
     name: str
     folder: str
@@ -53,6 +77,11 @@ class Tool:
     on_path: Program | None = None
     beside: SourceFile | None = None
     patches: tuple[Patch, ...] = ()
+    embeds: tuple[tuple[str, str], ...] = ()
+    """Files of the patched module that are copied within it before the build."""
+    release: Release | None = None
+    published_with: str = ""
+    """The program in whose release this one lies too."""
 
 
 # Where a program insists on all of the machine's addresses, or on a port that somebody else may
@@ -83,6 +112,17 @@ _KNATIVE_ON_LOOPBACK = (
         "HealthCheckDefaultPort = 0",
     ),
 )
+# In code that makes schemas of CRDs. Since 3.248 Pulumi's module has a pointer there; with this the
+# plugin is built on the CLI's own version of it, and most of both is compiled once.
+_PLUGIN_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+_PLUGIN_ON_PULUMI = (
+    Patch(
+        _PLUGIN_MODULE,
+        "pkg/gen/schema.go",
+        "Provider: pschema.ResourceSpec{",
+        "Provider: &pschema.ResourceSpec{",
+    ),
+)
 _KSERVE_ON_LOOPBACK = (
     Patch(
         "github.com/kserve/kserve",
@@ -93,7 +133,29 @@ _KSERVE_ON_LOOPBACK = (
 )
 
 
+_KUBERNETES_RELEASES = "https://dl.k8s.io/release/{version}/bin/linux/{amd64}"
+_ETCD_RELEASES = "https://github.com/etcd-io/etcd/releases/download/{version}"
+_PULUMI_RELEASES = "https://github.com/pulumi/pulumi/releases/download/{version}"
+_PLUGIN_RELEASES = "https://github.com/pulumi/pulumi-kubernetes/releases/download/{version}"
+
+_PULUMI_RELEASE = Release(
+    f"{_PULUMI_RELEASES}/pulumi-{{version}}-linux-{{x64}}.tar.gz",
+    f"{_PULUMI_RELEASES}/pulumi-{{number}}-checksums.txt",
+    folder="pulumi",
+)
+_PLUGIN_RELEASE = Release(
+    f"{_PLUGIN_RELEASES}/pulumi-resource-kubernetes-{{version}}-linux-{{amd64}}.tar.gz",
+    f"{_PLUGIN_RELEASES}/pulumi-kubernetes_{{number}}_checksums.txt",
+)
+_ETCD_RELEASE = Release(
+    f"{_ETCD_RELEASES}/etcd-{{version}}-linux-{{amd64}}.tar.gz",
+    f"{_ETCD_RELEASES}/SHA256SUMS",
+    folder="etcd-{version}-linux-{amd64}",
+)
+
+
 def _kubernetes(name: str) -> Tool:
+    url = f"{_KUBERNETES_RELEASES}/{name}"
     return Tool(
         name,
         "local/tools/kubernetes",
@@ -106,6 +168,7 @@ def _kubernetes(name: str) -> Tool:
             f"{_KUBERNETES_VERSION}.gitMinor={{minor}}",
         ),
         on_path=Program(("--version",), parts=2),
+        release=Release(url, f"{url}.sha256"),
     )
 
 
@@ -137,6 +200,7 @@ TOOLS: tuple[Tool, ...] = (
         "go.etcd.io/etcd/server/v3",
         "go.etcd.io/etcd/server/v3",
         on_path=Program(("--version",), parts=2),
+        release=_ETCD_RELEASE,
     ),
     _knative("controller"),
     _knative("webhook"),
@@ -147,6 +211,21 @@ TOOLS: tuple[Tool, ...] = (
         "github.com/pulumi/pulumi/pkg/v3",
         stamps=(f"{_PULUMI_VERSION}={{version}}",),
         on_path=Program(("version",), parts=1),
+        release=_PULUMI_RELEASE,
+    ),
+    Tool(
+        "pulumi-resource-kubernetes",
+        "local/tools/pulumi",
+        f"{_PLUGIN_MODULE}/cmd/pulumi-resource-kubernetes",
+        "pulumi-kubernetes",
+        stamps=(f"{_PLUGIN_MODULE}/pkg/version.Version={{number}}",),
+        patches=_PLUGIN_ON_PULUMI,
+        # What its own go:generate makes of them has other spaces and the version.
+        embeds=tuple(
+            (f"cmd/pulumi-resource-kubernetes/{name}.json", f"{name}-embed.json")
+            for name in ("schema", "terraform-mapping")
+        ),
+        release=_PLUGIN_RELEASE,
     ),
     Tool(
         "pulumi-language-python",
@@ -154,6 +233,7 @@ TOOLS: tuple[Tool, ...] = (
         "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
         "github.com/pulumi/pulumi/sdk/v3",
         stamps=(f"{_PULUMI_VERSION}={{version}}",),
+        published_with="pulumi",
         beside=SourceFile(
             "local/tools/pulumi",
             "github.com/pulumi/pulumi/sdk/v3",

@@ -19,7 +19,8 @@ __all__ = ["cli_home", "environment", "exports"]
 
 def _folders() -> list[Path]:
     """Ahead of PATH: the CLI, its language host, the plugins, the program's Python."""
-    programs = [tool("pulumi").parent, tool("pulumi-language-python").parent]
+    names = ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes")
+    programs = [tool(name).parent for name in names]
     own = [ROOT / "local" / "plugins", ROOT / ".venv" / "bin"]
     return list(dict.fromkeys([*programs, *own]))
 

@@ -1,24 +1,25 @@
-"""The official Pulumi CLI with its language hosts, where the network allows.
+"""Programs as their authors publish them, where the network allows.
 
-It is fetched from the project's releases and checked against the checksums published with it.
-Where that fails, for whatever reason, the CLI is built from its module (`local.building`).
+Each is fetched from its project's releases and checked against the checksums published with it.
+Where that fails, for whatever reason, the program is built from its module (`local.building`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import platform
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import urllib3
 
-__all__ = ["RELEASES", "UnavailableError", "fetch"]
+if TYPE_CHECKING:
+    from local.catalogue import Release
 
-RELEASES = "https://github.com/pulumi/pulumi/releases/download"
-_MACHINES = {"x86_64": "x64", "aarch64": "arm64"}
+__all__ = ["UnavailableError", "fetch"]
+
 _CONNECT_SECONDS, _READ_SECONDS = 3.0, 60.0
 
 
@@ -26,26 +27,27 @@ class UnavailableError(Exception):
     """It can't be had here; the message says why."""
 
 
-def fetch(version: str, target: Path, releases: str = RELEASES) -> None:
-    """Make `target`, a folder with `pulumi` and its language hosts. Raises UnavailableError.
-
-    `version` is the release's, such as v3.259.0.
-    """
-    archive = (
-        f"pulumi-{version}-linux-{_MACHINES.get(platform.machine(), platform.machine())}.tar.gz"
-    )
-    checksums = _get(f"{releases}/{version}/pulumi-{version.removeprefix('v')}-checksums.txt")
-    wanted = {
-        name: digest
-        for digest, name in (line.split() for line in checksums.decode().splitlines() if line)
-    }.get(archive)
+def fetch(release: Release, version: str, target: Path) -> None:
+    """Make `target`, a folder with what a version's release holds. Raises UnavailableError."""
+    url = release.filled(release.url, version)
+    name = url.rpartition("/")[2]
+    wanted = _published(_get(release.filled(release.checksums, version)).decode(), name)
     if wanted is None:
-        raise UnavailableError(f"its checksums don't name {archive}")
-    data = _get(f"{releases}/{version}/{archive}")
+        raise UnavailableError(f"its checksums don't name {name}")
+    data = _get(url)
     found = hashlib.sha256(data).hexdigest()
     if found != wanted:
-        raise UnavailableError(f"{archive}: SHA-256 {found}, published {wanted}")
-    _unpack(data, target)
+        raise UnavailableError(f"{name}: SHA-256 {found}, published {wanted}")
+    _lay_out(data, name, target)
+
+
+def _published(checksums: str, name: str) -> str | None:
+    """The digest of a file: the only one that is given, or the one on the line that names it."""
+    lines = [line.split() for line in checksums.splitlines() if line.strip()]
+    if len(lines) == 1 and len(lines[0]) == 1:
+        return lines[0][0]
+    digests = {line[1].removeprefix("*").removeprefix("./"): line[0] for line in lines if line[1:]}
+    return digests.get(name)
 
 
 def _get(url: str) -> bytes:
@@ -59,12 +61,18 @@ def _get(url: str) -> bytes:
     return answer.data
 
 
-def _unpack(data: bytes, target: Path) -> None:
+def _lay_out(data: bytes, name: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".building-", dir=target.parent) as scratch:
+        whole = Path(scratch, "whole")
+        whole.mkdir()
         try:
-            with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-                archive.extractall(scratch, filter="data")
-            Path(scratch, "pulumi").rename(target)
+            if name.endswith(".tar.gz"):
+                with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+                    archive.extractall(whole, filter="data")
+            else:
+                (whole / name).write_bytes(data)
+                (whole / name).chmod(0o755)
+            whole.rename(target)
         except (tarfile.TarError, OSError) as error:
-            raise UnavailableError(f"its archive can't be unpacked: {error}") from error
+            raise UnavailableError(f"{name} can't be unpacked: {error}") from error

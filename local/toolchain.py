@@ -1,8 +1,8 @@
 """The Go programs of the local cluster: which there are, where each is found, where a module lies.
 
 A program is taken from PATH if it says a version that fits, else from the cache in the user's
-cache folder, else it is built there (`local.building`). Versions are pinned in one place each: the
-`go.mod` files under `local/tools/` and `perf/vegeta/`.
+cache folder, into which it is fetched or built (`local.building`). Versions are pinned in one place
+each: the `go.mod` files under `local/tools/` and `perf/vegeta/`, and `requirements/program.in`.
 """
 
 from __future__ import annotations
@@ -27,9 +27,12 @@ __all__ = [
     "go",
     "module",
     "official",
+    "official_folder",
     "on_path",
+    "published",
     "tool",
     "version",
+    "version_of",
 ]
 
 _GO_AT_LEAST = (1, 25)
@@ -44,11 +47,24 @@ def version(module_path: str, folder: str) -> str:
     return found[1]
 
 
+def version_of(wanted: Tool) -> str:
+    """The version that a program bears: `v1.34.4`."""
+    if "/" in wanted.versioned_by:
+        return version(wanted.versioned_by, wanted.folder)
+    text = (ROOT / "requirements" / "program.in").read_text()
+    found = re.search(rf"^{re.escape(wanted.versioned_by)}==(\S+)", text, re.MULTILINE)
+    if not found:
+        raise LocalError(f"requirements/program.in doesn't pin {wanted.versioned_by}")
+    return f"v{found[1]}"
+
+
 def build_flags(wanted: Tool) -> list[str]:
     """Of `go build`. Reproducible: no path of this machine, nothing resolved anew."""
-    pinned = version(wanted.versioned_by, wanted.folder)
-    major, minor = pinned.removeprefix("v").split(".")[:2]
-    stamps = [s.format(version=pinned, major=major, minor=minor) for s in wanted.stamps]
+    pinned = version_of(wanted)
+    number = pinned.removeprefix("v")
+    major, minor = number.split(".")[:2]
+    parts = {"version": pinned, "number": number, "major": major, "minor": minor}
+    stamps = [stamp.format(**parts) for stamp in wanted.stamps]
     linker = " ".join(["-s", "-w", *(f"-X {stamp}" for stamp in stamps)])
     return ["-mod=readonly", "-trimpath", "-buildvcs=false", f"-ldflags={linker}"]
 
@@ -61,14 +77,13 @@ def cache() -> Path:
 
 def cached(wanted: Tool) -> Path:
     """Where the cache has, or would have, exactly this build."""
-    recipe = [wanted.package, *build_flags(wanted), *map(repr, wanted.patches)]
+    recipe = [wanted.package, *build_flags(wanted), *map(repr, wanted.patches + wanted.embeds)]
     digest = hashlib.sha256("\0".join(recipe).encode())
     for name in ("go.mod", "go.sum"):
         digest.update((ROOT / wanted.folder / name).read_bytes())
     if wanted.beside:
         digest.update(version(wanted.beside.module, wanted.beside.folder).encode())
-    pinned = version(wanted.versioned_by, wanted.folder)
-    return cache() / f"{wanted.name}-{pinned}-{digest.hexdigest()[:12]}" / wanted.name
+    return cache() / f"{wanted.name}-{version_of(wanted)}-{digest.hexdigest()[:12]}" / wanted.name
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -87,7 +102,7 @@ def on_path(wanted: Tool) -> Path | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    has, needs = _numbers(said.stdout), _numbers(version(wanted.versioned_by, wanted.folder))
+    has, needs = _numbers(said.stdout), _numbers(version_of(wanted))
     parts = wanted.on_path.parts
     return Path(found) if has >= needs and has[:parts] == needs[:parts] else None
 
@@ -98,27 +113,41 @@ def tool(name: str) -> Path:
     wanted = next((each for each in TOOLS if each.name == name), None)
     if wanted is None:
         raise LocalError(f"there is no tool {name!r}; there are {', '.join(t.name for t in TOOLS)}")
-    found = on_path(wanted) or _first(official(name), cached(wanted))
-    # Pulumi's CLI and its language host belong together: the official ones lie in one folder.
-    if name == "pulumi-language-python" and (own := on_path(_named("pulumi"))):
-        found = _first(own.resolve().with_name(name), cached(wanted))
+    found = _beside_its_publisher(wanted) or on_path(wanted) or _first(*official(wanted))
+    found = found or _first(cached(wanted))
     if found is None:
-        raise LocalError(f"{name} is not built yet. Run: make up")
+        raise LocalError(f"{name} is not there yet. Run: make up")
     return found
 
 
-def official(name: str) -> Path:
-    """Where the official Pulumi CLI, fetched whole, has a program."""
-    pulumi = _named("pulumi")
-    return cache() / f"pulumi-official-{version(pulumi.versioned_by, pulumi.folder)}" / name
+def published(wanted: Tool) -> Tool:
+    """The program whose release holds this one: itself, as a rule."""
+    return next((each for each in TOOLS if each.name == wanted.published_with), wanted)
+
+
+def official(wanted: Tool) -> list[Path]:
+    """Where the cache has, or would have, the program as its authors publish it; none: they don't."""
+    owner = published(wanted)
+    if owner.release is None:
+        return []
+    inner = owner.release.filled(owner.release.folder, version_of(owner))
+    return [official_folder(owner) / inner / wanted.name]
+
+
+def official_folder(owner: Tool) -> Path:
+    """Where the cache keeps the release of a program."""
+    return cache() / f"{owner.name}-official-{version_of(owner)}"
+
+
+def _beside_its_publisher(wanted: Tool) -> Path | None:
+    """Pulumi's language host belongs to its CLI: with the user's own CLI goes the one beside it."""
+    owner = published(wanted)
+    own = on_path(owner) if owner is not wanted else None
+    return _first(own.resolve().with_name(wanted.name)) if own else None
 
 
 def _first(*paths: Path) -> Path | None:
     return next((path for path in paths if path.exists()), None)
-
-
-def _named(name: str) -> Tool:
-    return next(each for each in TOOLS if each.name == name)
 
 
 @functools.cache

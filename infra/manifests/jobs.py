@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 JOB_MARGIN_SECONDS = 300
 # How long a single request of the load test may take before it counts as failed.
 LOAD_TIMEOUT_SECONDS = 10
+# Kubernetes puts the Job's uid in its place: each attempt has results of its own.
+ATTEMPT_VARIABLE = "KSERVE_TRITON_ATTEMPT"
+ATTEMPT = f"$({ATTEMPT_VARIABLE})"
 
 
 def verifier_name(stack: str) -> str:
@@ -115,9 +118,9 @@ def load_config(serving: Serving, result: str | None) -> Manifest:
     }
 
 
-def result_path(bucket: str, artefact: Artefact, key: str) -> str:
-    """Where a load test's result is put."""
-    return f"gs://{bucket}/{RESULTS}{artefact.name}/{key}/result.json"
+def result_path(bucket: str, artefact: Artefact, key: str, attempt: str = ATTEMPT) -> str:
+    """Where an attempt at a load test puts its result; `attempt` is its Job's uid."""
+    return f"gs://{bucket}/{RESULTS}{artefact.name}/{key}/{attempt}/result.json"
 
 
 def report_path(result: str) -> str:
@@ -172,13 +175,17 @@ def job(task: Task, serving: Serving, jobs: Jobs) -> Manifest:
 
 
 def _container(task: Task, jobs: Jobs) -> Manifest:
-    # Kubernetes would take $(NAME) in a variable for another one.
-    config = json.dumps(task.config, indent=1).replace("$", "$$")
+    # Kubernetes would take any $(NAME) in a variable for another one, unless it is escaped.
+    config = json.dumps(task.config, indent=1).replace("$", "$$").replace(f"${ATTEMPT}", ATTEMPT)
+    uid = {"fieldRef": {"fieldPath": "metadata.labels['batch.kubernetes.io/controller-uid']"}}
     return {
         "name": task.command,
         "image": jobs.image,
         "args": [task.command, f"--release={RELEASE_MOUNT}/release.json"],
-        "env": environment({JOB_VARIABLE: config}),
+        "env": [
+            {"name": ATTEMPT_VARIABLE, "valueFrom": uid},
+            *environment({JOB_VARIABLE: config}),
+        ],
         "resources": resources(jobs),
         "securityContext": SECURITY,
         "terminationMessagePolicy": "FallbackToLogsOnError",

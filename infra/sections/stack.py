@@ -16,7 +16,7 @@ from infra.sections.serving import Canary, Predictor, Transformer, Triton
 
 
 class Knative(Section):
-    """The two keys of `config-deployment` that this project owns."""
+    """Keys of `config-deployment`, and who keeps them."""
 
     managed_by: Annotated[str, Field(pattern="^(configmap|operator|none)$")] = Field(
         "configmap",
@@ -24,10 +24,13 @@ class Knative(Section):
         "resource that Knative's operator follows; none: leave it alone",
     )
     registries: tuple[t.Registry, ...] = Field(
-        ("nvcr.io",), description="registries whose tags are not resolved, beside those already"
+        ("nvcr.io",), description="registries whose tags are not resolved, beside Knative's own"
     )
     progress_deadline: t.Seconds = Field(
         "600s", description="how long a revision may take to become ready"
+    )
+    force: bool = Field(
+        False, description="true: take the keys over from whoever has set them to other values"
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -m local.plugins NAME [ENGINE]`: the process behind `pulumi-resource-NAME`."""
+"""`python -m local.plugins [ENGINE]`: the process behind `pulumi-resource-gcp`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,7 @@ from local.plugins import light
 light.install()
 
 # Only now: these import Pulumi's protocol.
+from local.plugins.gcp.provider import GcpProvider  # noqa: E402
 from local.plugins.server import serve  # noqa: E402
 
-if sys.argv[1] == "gcp":
-    from local.plugins.gcp.provider import GcpProvider
-
-    serve(GcpProvider, sys.argv[2:])
-else:
-    from local.plugins.kubernetes.provider import KubernetesProvider
-
-    serve(KubernetesProvider, sys.argv[2:])
+serve(GcpProvider, sys.argv[1:])

@@ -1,0 +1,49 @@
+"""What a stack declares of Knative's own settings, as plain dicts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.manifests.common import Manifest
+    from infra.sections import Knative
+
+NAMESPACE = "knative-serving"
+CONFIG, FEATURES = "config-deployment", "config-features"
+OPERATOR = ("operator.knative.dev/v1beta1", "KnativeServing", "knative-serving")
+# What Knative skips where the key is absent; setting the key replaces them.
+DEFAULTS = ("kind.local", "ko.local", "dev.local")
+
+
+def deployment(knative: Knative) -> dict[str, str]:
+    """The keys of `config-deployment`.
+
+    Knative still reads their older, camelCase names, and prefers the newer ones. Declaring both
+    makes the API server refuse a value that somebody else has set under either name; with the newer
+    name alone it would lose its effect in silence.
+    """
+    registries = ",".join(dict.fromkeys([*DEFAULTS, *knative.registries]))
+    return {
+        "registries-skipping-tag-resolving": registries,
+        "registriesSkippingTagResolving": registries,
+        "progress-deadline": knative.progress_deadline,
+        "progressDeadline": knative.progress_deadline,
+    }
+
+
+def config_maps(knative: Knative, features: Mapping[str, str]) -> list[Manifest]:
+    """ConfigMaps with the keys that are declared; `features` are keys of `config-features`."""
+    wanted = {CONFIG: deployment(knative)} | ({FEATURES: dict(features)} if features else {})
+    return [
+        {"metadata": {"name": name, "namespace": NAMESPACE}, "data": data}
+        for name, data in wanted.items()
+    ]
+
+
+def knative_serving(knative: Knative, features: Mapping[str, str]) -> Manifest:
+    """The same keys in the resource that Knative's operator follows."""
+    config = {"deployment": deployment(knative)} | ({"features": dict(features)} if features else {})
+    metadata = {"name": OPERATOR[2], "namespace": NAMESPACE}
+    return {"metadata": metadata, "spec": {"config": config}}
