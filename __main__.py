@@ -20,7 +20,8 @@ async def main() -> pulumi.Inputs:
     features = knative_features(settings.models.values())
     knative = KnativeConfig("knative", KnativeConfigArgs(settings.stack.knative, features))
     namespace = Namespace(
-        "namespace", NamespaceArgs(settings.stack.namespace, settings.stack.create_namespace)
+        "namespace",
+        NamespaceArgs(settings.stack.namespace, settings.stack.create_namespace, settings.models),
     )
     # Its plugin starts while the rest is made.
     await known(namespace)

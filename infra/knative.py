@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 SET = "pulumi config set --path"
 TAKEN = (
-    "Knative's settings have another owner, named above, and nothing of theirs was changed. Leave "
-    f"them to it: {SET} knative.managedBy none. Or add its registries to this stack's "
+    "Knative's settings have another owner, named above (pulumi-kubernetes-… is another stack: the "
+    "object's annotations kserve-triton.dev/STACK say which), and nothing of theirs was changed. "
+    f"Leave them to it: {SET} knative.managedBy none. Or add its registries to this stack's "
     f"knative.registries and take the keys over: {SET} knative.force true"
 )
 NO_KNATIVE = (
@@ -56,12 +57,13 @@ class KnativeConfig(pulumi.ComponentResource):
     ) -> None:
         super().__init__("kserve-triton:index:KnativeConfig", name, None, opts)
         self._name, self._force = name, args.knative.force
+        stack = pulumi.get_stack()
         if args.knative.managed_by == "configmap":
-            for manifest in config_maps(args.knative, args.features):
+            for manifest in config_maps(args.knative, args.features, stack):
                 self._declare("v1", "ConfigMap", manifest, NO_KNATIVE)
         elif args.knative.managed_by == "operator":
             version, kind, _ = OPERATOR
-            manifest = knative_serving(args.knative, args.features)
+            manifest = knative_serving(args.knative, args.features, stack)
             self._declare(version, kind, manifest, NO_OPERATOR)
         self.register_outputs({})
 

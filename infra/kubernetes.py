@@ -17,7 +17,7 @@ class KubernetesObject(pulumi.CustomResource):
     The SDK's classes for it describe all of Kubernetes, and take 0.7 s of CPU to import; manifests
     are plain dicts here anyway.
 
-    `patch` declares some fields of an object that others own too, and makes it where there is none;
+    `patch` declares some fields of an object that others use too, and makes it where there is none;
     without `force` a field that somebody else has set to another value is refused. Deleting a patch
     gives its fields up. All other objects are the stack's own: it takes back what others changed.
     """
@@ -37,7 +37,8 @@ class KubernetesObject(pulumi.CustomResource):
         token = f"kubernetes:{group}:{kind}{'Patch' if patch else ''}"
         # Outputs are what is named here, so a Job's status is named too.
         outputs = {"status": None} if kind == "Job" else {}
-        props = {"apiVersion": api_version, "kind": kind} | _managed(manifest, force or not patch)
+        steering = _force() if force else {} if patch else _force() | _manager()
+        props = {"apiVersion": api_version, "kind": kind} | _annotated(manifest, steering)
         versioned = pulumi.ResourceOptions(version=get_version())
         merged = pulumi.ResourceOptions.merge(opts, versioned)
         super().__init__(token, name, props | outputs, merged)
@@ -48,19 +49,21 @@ class KubernetesObject(pulumi.CustomResource):
         return found
 
 
-def field_manager() -> str:
-    """The stack's name as the API server keeps it beside each field that the stack sets."""
-    return f"{pulumi.get_project()}-{pulumi.get_stack()}"
+def _force() -> dict[str, str]:
+    return {FORCE: "true"}
 
 
-def _managed(manifest: dict[str, Any], force: bool) -> dict[str, Any]:
-    """The manifest as server-side apply takes it.
+def _manager() -> dict[str, str]:
+    """The name under which the API server keeps who set a field, of an object that is the stack's.
 
-    The plugin would give each object a manager with a random name. An object that an interrupted
-    update left behind would then keep fields of a manager that nobody remembers.
+    The plugin would take a random one. What an interrupted update had made would then keep fields
+    of a manager that nobody remembers. Patches have a random one: the annotation that gives another
+    would itself be a field on which two stacks don't agree.
     """
+    return {FIELD_MANAGER: f"{pulumi.get_project()}-{pulumi.get_stack()}"}
+
+
+def _annotated(manifest: dict[str, Any], annotations: dict[str, str]) -> dict[str, Any]:
     metadata = manifest["metadata"]
-    annotations = dict(metadata.get("annotations") or {}) | {FIELD_MANAGER: field_manager()}
-    if force:
-        annotations[FORCE] = "true"
-    return manifest | {"metadata": metadata | {"annotations": annotations}}
+    merged = dict(metadata.get("annotations") or {}) | annotations
+    return manifest | {"metadata": metadata | ({"annotations": merged} if merged else {})}

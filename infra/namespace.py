@@ -1,24 +1,36 @@
-"""The namespace that everything of a stack lies in."""
+"""The namespace that everything of a stack lies in, and which of its models are the stack's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pulumi
 
+from infra import failures
 from infra.kubernetes import KubernetesObject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+CLAIMS = "kserve-triton-models"
 
 
 @dataclass(frozen=True)
 class NamespaceArgs:
-    """Its name, and whether it is this stack's to make."""
+    """Its name, whether it is this stack's to make, and the models that the stack serves in it."""
 
     name: str
     create: bool
+    models: Iterable[str]
 
 
 class Namespace(pulumi.ComponentResource):
-    """Made here if it is not there, and never deleted: other stacks and people may use it too."""
+    """Made here if it is not there, and never deleted: other stacks and people may use it too.
+
+    A ConfigMap in it says which stack serves which model. A second stack with a model of the same
+    name is refused there, before it takes over the objects of the first.
+    """
 
     name: str
 
@@ -27,13 +39,37 @@ class Namespace(pulumi.ComponentResource):
     ) -> None:
         super().__init__("kserve-triton:index:Namespace", name, None, opts)
         self.name = args.name
+        made = []
         if args.create:
-            KubernetesObject(
-                f"{name}-{args.name}",
-                "v1",
-                "Namespace",
-                {"metadata": {"name": args.name}},
-                pulumi.ResourceOptions(parent=self),
-                patch=True,
+            manifest = {"metadata": {"name": args.name}}
+            options = pulumi.ResourceOptions(parent=self)
+            patch = KubernetesObject(
+                f"{name}-{args.name}", "v1", "Namespace", manifest, options, patch=True
             )
+            made.append(patch)
+        stack = pulumi.get_stack()
+        KubernetesObject(
+            f"{name}-{CLAIMS}",
+            "v1",
+            "ConfigMap",
+            {
+                "metadata": {"name": CLAIMS, "namespace": args.name},
+                "data": dict.fromkeys(sorted(args.models), stack),
+            },
+            pulumi.ResourceOptions(
+                parent=self, depends_on=made, hooks=failures.explained(f"{name}-claims", _explain)
+            ),
+            patch=True,
+        )
         self.register_outputs({"name": self.name})
+
+
+def _explain(error: str) -> str | None:
+    if "conflict" not in error:
+        return None
+    return (
+        "another stack serves a model of this name in this namespace, and nothing of its was "
+        f"changed. Which one: kubectl get configmap {CLAIMS} -o yaml in the namespace. Give the "
+        "model another name or this stack another namespace. If that stack is gone: kubectl "
+        f"delete configmap {CLAIMS} there"
+    )

@@ -34,7 +34,9 @@ def _settings(layout: Layout) -> dict[str, str]:
     return {
         "KUBECONFIG": str(layout.kubeconfig),
         "STORAGE_EMULATOR_HOST": layout.storage(),
-        "PULUMI_BACKEND_URL": f"file://{layout.pulumi}",
+        # Without files of metadata beside the state's: the CLI writes those in place, and a CLI
+        # that is killed meanwhile leaves one empty, with which no state can be read any more.
+        "PULUMI_BACKEND_URL": f"file://{layout.pulumi}?metadata=skip",
         "PULUMI_HOME": str(cli_home()),
         "PULUMI_CONFIG_PASSPHRASE": "",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

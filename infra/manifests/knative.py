@@ -33,17 +33,19 @@ def deployment(knative: Knative) -> dict[str, str]:
     }
 
 
-def config_maps(knative: Knative, features: Mapping[str, str]) -> list[Manifest]:
-    """ConfigMaps with the keys that are declared; `features` are keys of `config-features`."""
+def config_maps(knative: Knative, features: Mapping[str, str], stack: str) -> list[Manifest]:
+    """ConfigMaps with the keys that a stack declares; `features` are keys of `config-features`."""
     wanted = {CONFIG: deployment(knative)} | ({FEATURES: dict(features)} if features else {})
-    return [
-        {"metadata": {"name": name, "namespace": NAMESPACE}, "data": data}
-        for name, data in wanted.items()
-    ]
+    return [{"metadata": _metadata(name, stack), "data": data} for name, data in wanted.items()]
 
 
-def knative_serving(knative: Knative, features: Mapping[str, str]) -> Manifest:
+def knative_serving(knative: Knative, features: Mapping[str, str], stack: str) -> Manifest:
     """The same keys in the resource that Knative's operator follows."""
     config = {"deployment": deployment(knative)} | ({"features": dict(features)} if features else {})
-    metadata = {"name": OPERATOR[2], "namespace": NAMESPACE}
-    return {"metadata": metadata, "spec": {"config": config}}
+    return {"metadata": _metadata(OPERATOR[2], stack), "spec": {"config": config}}
+
+
+def _metadata(name: str, stack: str) -> Manifest:
+    """With an annotation of each stack's own, so that people see which stacks declare the keys."""
+    annotations = {f"kserve-triton.dev/{stack}": "declares settings here"}
+    return {"name": name, "namespace": NAMESPACE, "annotations": annotations}
