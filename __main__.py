@@ -21,7 +21,7 @@ async def main() -> pulumi.Inputs:
     knative = KnativeConfig("knative", KnativeConfigArgs(settings.stack.knative, features))
     namespace = Namespace(
         "namespace",
-        NamespaceArgs(settings.stack.namespace, settings.stack.create_namespace, settings.models),
+        NamespaceArgs(settings.stack.namespace, settings.stack.create_namespace, settings.claims),
     )
     # Its plugin starts while the rest is made.
     await known(namespace)

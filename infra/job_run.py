@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from infra.kubernetes import KubernetesObject
-from infra.manifests.jobs import JOB_MARGIN_SECONDS, job
+from infra.manifests.jobs import job
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,13 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class JobRunArgs:
-    """`after` is what must be there; `once` the component, TYPE::NAME, that held the Job before."""
+    """What runs, for what is served, in which container; `after` is what must be there."""
 
     task: Task
     serving: Serving
     jobs: Jobs
     parent: pulumi.Resource
-    once: str
     after: Sequence[pulumi.Resource] = field(default=())
 
 
@@ -35,12 +34,12 @@ class JobRun:
 
     resource: KubernetesObject
     succeeded: pulumi.Output[bool]
-    uid: pulumi.Output[str]
+    uid: pulumi.Output[str | None]
 
     def __init__(self, args: JobRunArgs) -> None:
         task = args.task
-        before = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{args.once}"
-        seconds = task.seconds + JOB_MARGIN_SECONDS
+        # Kubernetes ends the Job first, and with a reason.
+        seconds = task.seconds + 60
         self.resource = KubernetesObject(
             task.name,
             "batch/v1",
@@ -48,12 +47,11 @@ class JobRun:
             job(task, args.serving, args.jobs),
             pulumi.ResourceOptions(
                 parent=args.parent,
-                aliases=[pulumi.Alias(parent=before)],
                 depends_on=args.after,
                 custom_timeouts=pulumi.CustomTimeouts(create=f"{seconds}s"),
             ),
         )
-        self.uid = self.resource.output("metadata").apply(lambda metadata: metadata["uid"])
+        self.uid = self.resource.output("metadata").apply(lambda metadata: metadata.get("uid"))
         self.succeeded = self.resource.output("status").apply(
             lambda status: bool((status or {}).get("succeeded"))
         )

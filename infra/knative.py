@@ -29,8 +29,8 @@ TAKEN = (
     f"knative.registries and take the keys over: {SET} knative.force true"
 )
 NO_KNATIVE = (
-    "Knative's settings can't be written: is Knative Serving installed in this cluster, in namespace "
-    f"knative-serving? Install it, or leave it alone: {SET} knative.managedBy none"
+    "Knative's settings can't be written: is Knative Serving installed in this cluster, in the "
+    f"namespace knative-serving? Install it, or leave it alone: {SET} knative.managedBy none"
 )
 NO_OPERATOR = (
     "there is no KnativeServing resource in this cluster: does Knative's operator rule it? If it "
@@ -49,7 +49,7 @@ class KnativeConfigArgs:
 class KnativeConfig(pulumi.ComponentResource):
     """Declares keys under the stack's field manager, and takes none by force unless told to.
 
-    Stacks that declare the same values share the keys: one that is destroyed gives up its own share.
+    Stacks that declare the same values share the keys: one that is destroyed gives up its share.
     """
 
     def __init__(
@@ -78,7 +78,9 @@ class KnativeConfig(pulumi.ComponentResource):
             version,
             kind,
             manifest,
-            pulumi.ResourceOptions(parent=self, hooks=failures.explained(f"{self._name}-{name}", explain)),
+            pulumi.ResourceOptions(
+                parent=self, hooks=failures.explained(f"{self._name}-{name}", explain)
+            ),
             patch=True,
             force=self._force,
         )

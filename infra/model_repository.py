@@ -82,7 +82,9 @@ class ModelRepository(pulumi.ComponentResource):
             labels=wanted.labels,
             encryption={"default_kms_key_name": wanted.kms_key} if wanted.kms_key else None,
             force_destroy=wanted.force_destroy,
-            opts=pulumi.ResourceOptions(parent=self, protect=wanted.protect),
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=wanted.protect, hide_diffs=["effectiveLabels", "pulumiLabels"]
+            ),
         )
 
     def _grant(self) -> None:

@@ -18,18 +18,18 @@ CLAIMS = "kserve-triton-models"
 
 @dataclass(frozen=True)
 class NamespaceArgs:
-    """Its name, whether it is this stack's to make, and the models that the stack serves in it."""
+    """Its name, whether it is this stack's to make, and names in it that are the stack's alone."""
 
     name: str
     create: bool
-    models: Iterable[str]
+    claims: Iterable[str]
 
 
 class Namespace(pulumi.ComponentResource):
     """Made here if it is not there, and never deleted: other stacks and people may use it too.
 
-    A ConfigMap in it says which stack serves which model. A second stack with a model of the same
-    name is refused there, before it takes over the objects of the first.
+    A ConfigMap in it says which stack serves which model, and made which account. A second stack
+    with one of the same name is refused there, before it takes over the objects of the first.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Namespace(pulumi.ComponentResource):
             "ConfigMap",
             {
                 "metadata": {"name": CLAIMS, "namespace": args.name},
-                "data": dict.fromkeys(sorted(args.models), stack),
+                "data": dict.fromkeys(sorted(args.claims), stack),
             },
             pulumi.ResourceOptions(
                 parent=self, depends_on=made, hooks=failures.explained(f"{name}-claims", _explain)
@@ -68,8 +68,8 @@ def _explain(error: str) -> str | None:
     if "conflict" not in error:
         return None
     return (
-        "another stack serves a model of this name in this namespace, and nothing of its was "
-        f"changed. Which one: kubectl get configmap {CLAIMS} -o yaml in the namespace. Give the "
-        "model another name or this stack another namespace. If that stack is gone: kubectl "
-        f"delete configmap {CLAIMS} there"
+        "another stack has a model or an account of the name above in this namespace, and nothing "
+        f"of it was changed. Which stack: kubectl get configmap {CLAIMS} -o yaml, there. Use "
+        "another name, or another namespace. If that stack is gone: kubectl delete configmap "
+        f"{CLAIMS}, there"
     )

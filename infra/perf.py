@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from infra.job_run import JobRun, JobRunArgs
-from infra.manifests.jobs import Task, key, load_config, report_path, result_path
+from infra.manifests.jobs import (
+    LOAD_MARGIN_SECONDS,
+    Task,
+    key,
+    load_config,
+    report_path,
+    result_path,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +48,8 @@ class PerfTest:
         proven = [verification.key for verification in args.verifications]
         identity = key(*proven, perf.model_dump(mode="json"))
         wanted = result_path(args.bucket, serving.artefact, identity) if perf.upload else None
-        config, seconds = load_config(serving, wanted), perf.duration_seconds
+        config = load_config(serving, wanted)
+        seconds = perf.duration_seconds + LOAD_MARGIN_SECONDS
         account = args.jobs.service_account
         test = JobRun(
             JobRunArgs(
@@ -49,15 +57,16 @@ class PerfTest:
                 serving=serving,
                 jobs=args.jobs,
                 parent=args.inference,
-                once=f"kserve-triton:index:PerfTest::{name}",
                 after=[verification.job.resource for verification in args.verifications],
             )
         )
         # A preview's dry run gives a new Job a uid too, which is not the one that it will have.
         result = pulumi.Output.all(test.uid, test.succeeded).apply(
-            lambda found: result_path(args.bucket, serving.artefact, identity, found[0])
-            if perf.upload and found[1]
-            else None
+            lambda found: (
+                result_path(args.bucket, serving.artefact, identity, found[0])
+                if perf.upload and found[1]
+                else None
+            )
         )
         self.report = {
             "verdict": test.succeeded.apply(lambda passed: "pass" if passed else "none"),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- configuration: begin -->", "<!-- configuration: end -->"
 MODELS = "what is served: an object of models by name, each {} or with keys of its own"
+# Each Google resource names its project; the provider would miss one for all of them, at length.
+OTHERS = {"gcp:disableGlobalProjectWarning": {"value": True}}
 _TYPES = {str(kind): name for kind, name in ((bool, "boolean"), (int, "integer"))}
 
 
@@ -104,7 +106,7 @@ def _type(field: FieldInfo) -> str:
 def project(text: str) -> str:
     """Pulumi.yaml with its `config` block made anew."""
     head = text.split("\nconfig:\n", maxsplit=1)[0].rstrip("\n")
-    block = yaml.safe_dump({"config": declarations()}, sort_keys=False, width=100)
+    block = yaml.safe_dump({"config": OTHERS | declarations()}, sort_keys=False, width=100)
     return f"{head}\n{block}"
 
 

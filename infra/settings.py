@@ -48,6 +48,12 @@ class Settings:
         """Kubernetes service accounts of Jobs that add results."""
         return [self.stack.jobs.service_account] if self.stack.jobs.service_account else []
 
+    @property
+    def claims(self) -> list[str]:
+        """Names in the namespace that no other stack may use: of models, and of accounts made."""
+        accounts = [*self.readers, *self.writers] if self.stack.identity.create else []
+        return [*self.models, *(f"serviceaccount.{account}" for account in accounts)]
+
     @classmethod
     def load(cls) -> Settings:
         """Read the running stack's configuration; raises ConfigError with every problem."""
@@ -98,6 +104,20 @@ class Problem:
 
 
 _MISSING = object()
+# What pydantic calls by Python's names, in the words of a stack's file.
+_KINDS = {
+    "tuple_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+}
 
 
 def decode(value: str) -> Any:
@@ -154,6 +174,14 @@ def _identity_problems(stack: StackSettings, models: Mapping[str, ModelSettings]
         for name, model in models.items()
         if model.predictor.service_account is None
     ]
+    for name, model in models.items():
+        account = model.predictor.service_account
+        if account and account == stack.jobs.service_account:
+            how = (
+                "allowed: another than jobs.serviceAccount. identity.create makes both: one may "
+                "only read models, the other only add load test results"
+            )
+            problems.append(Problem(f"models.{name}.predictor.serviceAccount", account, how))
     if any(model.perf.upload for model in models.values()) and stack.jobs.service_account is None:
         how = "identity.create makes it for perf.upload; give it a name, such as perf"
         problems.append(Problem("jobs.serviceAccount", _MISSING, how))
@@ -212,6 +240,8 @@ def _allowed(item: Any) -> str:
         return "unknown key; the README's table has those that there are"
     if item["type"] == "missing":
         return f"set it: pulumi config set --path {'.'.join(map(str, item['loc']))} VALUE"
+    if item["type"] in _KINDS:
+        return f"allowed: {_KINDS[item['type']]}"
     return (
         message if message.startswith("allowed") else f"allowed: {message[0].lower()}{message[1:]}"
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.job_run import JobRun, JobRunArgs
 from infra.manifests.inference_service import inference_service
-from infra.manifests.jobs import Task, key
+from infra.manifests.jobs import VERIFY_MARGIN_SECONDS, Task, key
 
 if TYPE_CHECKING:
     import pulumi
@@ -42,7 +42,7 @@ class Verification:
         service = inference_service(serving)
         jobs = args.jobs.model_dump(mode="json")
         self.key = key(service, args.config, serving.artefact.digest, jobs)
-        seconds = serving.settings.verification.deadline_seconds
+        seconds = serving.settings.verification.deadline_seconds + VERIFY_MARGIN_SECONDS
         account = args.verifier.account
         self.job = JobRun(
             JobRunArgs(
@@ -50,7 +50,6 @@ class Verification:
                 serving=serving,
                 jobs=args.jobs,
                 parent=args.inference,
-                once=f"kserve-triton:index:Verification::{name}",
                 after=[args.inference.service, *args.verifier.resources],
             )
         )

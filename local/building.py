@@ -1,7 +1,8 @@
 """Fetches the programs that are missing as their authors publish them, and builds the others.
 
-They are built one after the other, so that a person can follow. A program is built in a scratch folder and renamed into the cache when it is whole; a lock keeps
-two clones from building at once. What an interrupted build left is removed by the next one.
+They are built one after the other, so that a person can follow. A program is built in a scratch
+folder and renamed into the cache when it is whole; a lock keeps two clones from building at once.
+What an interrupted build left is removed by the next one.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def missing(tools: tuple[Tool, ...] = TOOLS) -> list[Tool]:
 
 
 def build_missing(tools: tuple[Tool, ...] = TOOLS) -> None:
-    """Fetch or build what is missing, with progress on stdout. Raises LocalError with Go's words."""
+    """Fetch or build what is missing, with progress on stdout. Raises LocalError by Go's words."""
     if not missing(tools):
         return
     with _only_builder():
@@ -143,17 +144,17 @@ def _patched(wanted: Tool, folder: Path) -> Path:
         if text.count(patch.replace) != 1:
             raise LocalError(f"{patch.module}/{patch.path} doesn't say {patch.replace!r} once")
         source.write_text(text.replace(patch.replace, patch.by))
-    for source, copy in wanted.embeds:
-        origin = module(wanted.patches[0].module, wanted.folder)
-        target = folder_of[wanted.patches[0].module] / source
-        shutil.copyfile(origin / source, target.with_name(copy))
+    for path, name in wanted.embeds:
+        patched = wanted.patches[0].module
+        target = (folder_of[patched] / path).with_name(name)
+        shutil.copyfile(module(patched, wanted.folder) / path, target)
     (folder / "go.mod").write_text(mod)
     shutil.copyfile(ROOT / wanted.folder / "go.sum", folder / "go.sum")
     return folder / "go.mod"
 
 
 def _copy_sources(source: Path, target: Path) -> None:
-    """What a build reads of a module: Go, and texts within it. KServe's has 430 MB of other things."""
+    """What a build reads of a module: Go, and texts in it. KServe's has 430 MB of other things."""
     for file in [*source.rglob("*.go"), *source.rglob("*.md"), source / "go.mod"]:
         copy = target / file.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)

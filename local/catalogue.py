@@ -37,8 +37,8 @@ class Patch:
 
 @dataclass(frozen=True)
 class Release:
-    """Where the authors of a program publish it, by `{version}` (v1.2.3), `{number}` (1.2.3) and the
-    machine, which is `{amd64}` or, in Pulumi's own words, `{x64}`."""
+    """Where the authors of a program publish it: patterns with `{version}` (v1.2.3), `{number}`
+    (1.2.3) and the machine, which is `{amd64}` or, as Pulumi names it, `{x64}`."""
 
     url: str
     """Of a .tar.gz, or of the program itself."""

@@ -7,6 +7,7 @@ Exit status: 0 proven or passed, 1 not, 2 when what is given can't be read.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -25,6 +26,8 @@ from perf.watch import FailedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
+
+LOOK_SECONDS = 20.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,14 +69,25 @@ def run_report(result: Path, previous: Path | None, out: Path | None) -> int:
 
 def run_verify(config: Path | None, release: Path) -> int:
     """Exit status of a verification."""
-    job = Verify.read(config)
+    job, cluster = Verify.read(config), Cluster.here()
     try:
-        words = verify(job, Release.read(release), Cluster.here(), Progress())
+        progress = Progress(already=_waited(job, cluster))
+        words = verify(job, Release.read(release), cluster, progress)
     except FailedError as error:
         last_words(str(error), job.termination_log)
         return 1
     last_words(words, job.termination_log)
     return 0
+
+
+def _waited(job: Verify, cluster: Cluster | None) -> float:
+    """Seconds of the deadline that are gone: those in which this pod waited for its node and image.
+
+    Kubernetes ends the Job a minute after the deadline, counted from the start of the Job. A short
+    time is left in any case, to look at the endpoint and to say what is wrong.
+    """
+    age = cluster.age(job.namespace, os.environ.get("HOSTNAME", "")) if cluster else 0.0
+    return max(0.0, min(age, job.deadline_seconds - LOOK_SECONDS))
 
 
 def run_load(config: Path | None, release: Path) -> int:

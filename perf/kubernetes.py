@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -56,6 +57,15 @@ class Cluster:
         """An InferenceService's pods, of all its components and revisions."""
         query = {"labelSelector": f"{SERVICE_LABEL}={service}"}
         return self._items(f"/api/v1/namespaces/{namespace}/pods", query)
+
+    def age(self, namespace: str, pod: str) -> float:
+        """Seconds since a pod was made, by this machine's clock; 0 where that can't be told."""
+        try:
+            found = self._json(f"/api/v1/namespaces/{namespace}/pods/{quote(pod)}") or {}
+            made = datetime.fromisoformat(found["metadata"]["creationTimestamp"])
+        except (ApiError, KeyError, ValueError):
+            return 0.0
+        return max(0.0, (datetime.now(UTC) - made).total_seconds())
 
     def events(self, namespace: str) -> list[Object]:
         """What happened lately in a namespace."""

@@ -24,17 +24,20 @@ class Progress:
     """Says what is waited for when that changes, and then every few seconds at most."""
 
     def __init__(
-        self, out: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        out: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        already: float = 0.0,
     ) -> None:
         self.out = out or sys.stdout
         self.clock = clock
-        self.started = clock()
+        self.started = clock() - already
         self._said = ""
         self._said_at = -QUIET_SECONDS
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Since the start, and the seconds that had passed already."""
         return self.clock() - self.started
 
     def waits_for(self, text: str) -> None:

@@ -27,6 +27,8 @@ CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 _ROUTINE = {"kubernetes:batch/v1:Job", CONFIG_MAP}
 _ROUTINE_NAMES = ("verify-", "perf-", "release-")
 # What the CLI says of the machine that it runs on, with every command.
+# What Google's provider repeats of a resource's labels, as secrets.
+_ECHOES = ("effectiveLabels", "pulumiLabels")
 _AMBIENT = re.compile(r"using pulumi-\S+ from \$PATH at ")
 _COMPONENTS = ("kserve-triton:index:", "pulumi:pulumi:Stack")
 # Named by what was done to them: what `same`, `read` and `refresh` find is no change.
@@ -171,6 +173,7 @@ def _change(urn: str, steps: Iterable[Step]) -> Change | None:
         for step in ordered
         for path in step.detailed_diff
         or (*(step.diff_reasons or ()), *(step.replace_reasons or ()))
+        if not path.startswith(_ECHOES)
     }
     reasons = {reason for step in ordered for reason in step.replace_reasons or ()}
     return Change(urn, kind, old, new, tuple(sorted(paths)), tuple(sorted(reasons)))

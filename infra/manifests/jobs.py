@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from infra.releases import Artefact
     from infra.sections import Jobs
 
-# Room for a container to be pulled and to say its last words after its own deadline.
-JOB_MARGIN_SECONDS = 300
+# Room for last words after a verification's own deadline, which counts from the Job's start.
+VERIFY_MARGIN_SECONDS = 60
+# Room for a node to be added and an image to be pulled before a load test.
+LOAD_MARGIN_SECONDS = 300
 # How long a single request of the load test may take before it counts as failed.
 LOAD_TIMEOUT_SECONDS = 10
 # Kubernetes puts the Job's uid in its place: each attempt has results of its own.
@@ -136,7 +138,7 @@ def key(*parts: Manifest | str) -> str:
 
 @dataclass(frozen=True)
 class Task:
-    """What a Job does: `perf`'s command as `config` says, for so many seconds, as which account."""
+    """What a Job does: a command of `perf` as `config` says, in `seconds` at most, as whom."""
 
     name: str
     command: str
@@ -168,7 +170,7 @@ def job(task: Task, serving: Serving, jobs: Jobs) -> Manifest:
         "spec": {
             # Another attempt would mix its figures with the first one's.
             "backoffLimit": 0,
-            "activeDeadlineSeconds": task.seconds + JOB_MARGIN_SECONDS,
+            "activeDeadlineSeconds": task.seconds,
             "template": {"metadata": metadata, "spec": pod},
         },
     }
@@ -178,14 +180,12 @@ def _container(task: Task, jobs: Jobs) -> Manifest:
     # Kubernetes would take any $(NAME) in a variable for another one, unless it is escaped.
     config = json.dumps(task.config, indent=1).replace("$", "$$").replace(f"${ATTEMPT}", ATTEMPT)
     uid = {"fieldRef": {"fieldPath": "metadata.labels['batch.kubernetes.io/controller-uid']"}}
+    attempt = [{"name": ATTEMPT_VARIABLE, "valueFrom": uid}] if ATTEMPT in config else []
     return {
         "name": task.command,
         "image": jobs.image,
         "args": [task.command, f"--release={RELEASE_MOUNT}/release.json"],
-        "env": [
-            {"name": ATTEMPT_VARIABLE, "valueFrom": uid},
-            *environment({JOB_VARIABLE: config}),
-        ],
+        "env": [*attempt, *environment({JOB_VARIABLE: config})],
         "resources": resources(jobs),
         "securityContext": SECURITY,
         "terminationMessagePolicy": "FallbackToLogsOnError",

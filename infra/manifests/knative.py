@@ -41,7 +41,9 @@ def config_maps(knative: Knative, features: Mapping[str, str], stack: str) -> li
 
 def knative_serving(knative: Knative, features: Mapping[str, str], stack: str) -> Manifest:
     """The same keys in the resource that Knative's operator follows."""
-    config = {"deployment": deployment(knative)} | ({"features": dict(features)} if features else {})
+    config = {"deployment": deployment(knative)} | (
+        {"features": dict(features)} if features else {}
+    )
     return {"metadata": _metadata(OPERATOR[2], stack), "spec": {"config": config}}
 
 

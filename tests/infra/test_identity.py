@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from infra.kubernetes import FORCE
 from infra.settings import ConfigError, Settings
 from tests.infra.program import run, stack_config
 
@@ -41,7 +42,7 @@ def test_pods_name_the_accounts_that_are_made() -> None:
         for each in engine.of(":ServiceAccount").values()
     }
     email = "kserve-models@kserve-triton-prod.iam.gserviceaccount.com"
-    assert accounts["models"] == {"iam.gke.io/gcp-service-account": email}
+    assert accounts["models"]["iam.gke.io/gcp-service-account"] == email
     spec = engine.one("InferenceService")["spec"]["predictor"]
     assert spec["serviceAccountName"] == "models"
 
@@ -63,3 +64,18 @@ def test_an_account_without_a_name_is_refused() -> None:
         Settings.parse(values)
     assert "models.digits.predictor.serviceAccount: missing" in str(caught.value)
     assert "jobs.serviceAccount: missing" in str(caught.value)
+
+
+def test_an_account_that_is_made_is_for_one_purpose() -> None:
+    both = {"jobs": {"serviceAccount": "models"}}
+    with pytest.raises(Exception, match=r"cifar10-custom\.predictor\.serviceAccount: found"):
+        run("prod", both)
+    # One that is there already may be anything to anybody.
+    run("prod", both | {"identity": {"create": False}})
+
+
+def test_models_and_accounts_that_are_made_are_claimed_in_the_namespace() -> None:
+    claims = run("prod").of(":ConfigMapPatch")["namespace-kserve-triton-models"]
+    names = {"cifar10-custom", "serviceaccount.models", "serviceaccount.perf"}
+    assert claims["data"] == dict.fromkeys(names, "prod")
+    assert FORCE not in claims["metadata"].get("annotations", {})

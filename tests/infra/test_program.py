@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from infra.manifests.jobs import verifier_name
+from infra.manifests.jobs import ATTEMPT, ATTEMPT_VARIABLE, verifier_name
 from tests.infra.program import Recorder, run
 
 ISVC = "InferenceService"
@@ -204,8 +204,21 @@ def test_every_stacks_name_gives_an_account_that_kubernetes_takes(stack: str) ->
 
 def test_what_a_job_is_asked_has_nothing_that_kubernetes_would_expand() -> None:
     for job in run("local").of(":Job").values():
-        (variable,) = job["spec"]["template"]["spec"]["containers"][0]["env"]
-        assert "$" not in variable["value"].replace("$$", "")
+        variables = job["spec"]["template"]["spec"]["containers"][0]["env"]
+        texts = [each["value"] for each in variables if "value" in each]
+        assert all("$" not in text.replace("$$", "").replace(ATTEMPT, "") for text in texts)
+
+
+def test_each_attempt_at_a_load_test_has_a_result_of_its_own() -> None:
+    engine = run("local")
+    (job,) = (job for name, job in engine.of(":Job").items() if name.startswith("perf-"))
+    env = job["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert env[0]["name"] == ATTEMPT_VARIABLE
+    assert "controller-uid" in env[0]["valueFrom"]["fieldRef"]["fieldPath"]
+    (asked,) = engine.asked("perf-").values()
+    perf = engine.exports["perf"]["digits"]
+    assert perf["result"] == asked["result"].replace(ATTEMPT, f"uid-of-{job['metadata']['name']}")
+    assert perf["report"] == perf["result"].replace("result.json", "report.html")
 
 
 def test_containers_are_locked_down() -> None:

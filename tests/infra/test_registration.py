@@ -6,10 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi.runtime.mocks import MockMonitor
 
 from infra.registration import DEBUG, hand_over, keep_debug_messages_here, known
-from tests.infra.program import Recorder, run
+from tests.infra.program import Recorder
 
 if TYPE_CHECKING:
     import pytest
@@ -56,22 +55,3 @@ def test_debug_messages_are_sent_to_who_asks_for_them(monkeypatch: pytest.Monkey
     keep_debug_messages_here()
     pulumi.log.debug("not asked for")
     assert sent == ["asked for"]
-
-
-def test_jobs_are_known_by_the_components_that_held_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    parents: dict[str, str] = {}
-    register = MockMonitor.RegisterResource
-
-    def recording(self: MockMonitor, request: Any) -> Any:
-        for alias in request.aliases:
-            parents[request.name] = alias.spec.parentUrn
-        return register(self, request)
-
-    monkeypatch.setattr(MockMonitor, "RegisterResource", recording)
-    jobs = run("local").of(":Job")
-    place = "urn:pulumi:local::kserve-triton::kserve-triton:index:"
-    wanted = {
-        "verify": f"{place}Verification::verify-digits",
-        "perf": f"{place}PerfTest::perf-digits",
-    }
-    assert parents == {name: wanted[name.partition("-")[0]] for name in jobs}

@@ -20,7 +20,7 @@ class GcpProvider(Provider):
     name = "gcp"
     # The SDK's version, as the engine compares; what follows the plus tells it apart.
     version = "10.2.0+kserve-triton"
-    configuration = frozenset({"project", "region", "zone", "skipRegionValidation"})
+    configuration = frozenset({"project", "disableGlobalProjectWarning"})
     notice = (
         "gcp: this project's own plugin is in use, on the storage emulator; it knows buckets, "
         "their objects and their IAM members"

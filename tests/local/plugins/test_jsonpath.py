@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from local.plugins.kubernetes.jsonpath import parse
 
 FOUND = {

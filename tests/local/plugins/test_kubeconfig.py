@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from pulumi.runtime.proto import provider_pb2
-
 from local.plugins.kubernetes.cluster import Cluster, Place
 from local.plugins.kubernetes.kinds import CONFIG_MAP as CONFIG_MAP_KIND
+from pulumi.runtime.proto import provider_pb2
+
 from local.plugins.resource import PluginError
 from local.plugins.wire import Properties, encode
 from tests.local.plugins.names import fresh
