@@ -126,7 +126,7 @@ def published(wanted: Tool) -> Tool:
 
 
 def official(wanted: Tool) -> list[Path]:
-    """Where the cache has, or would have, what a program's authors publish; nothing if they don't."""
+    """Where the cache has, or would have, what a program's authors publish, if they do."""
     owner = published(wanted)
     if owner.release is None:
         return []

@@ -1,4 +1,4 @@
-"""A stack of the program's on the session's cluster, driven by the real CLI."""
+"""Stacks of the program's on the session's cluster, driven by the real CLI and plugin."""
 
 from __future__ import annotations
 
@@ -51,24 +51,44 @@ class Stack:
 
     cluster: Cluster
     folder: Path
+    name: str = "test"
+    settings: dict[str, Any] = field(default_factory=lambda: _SETTINGS)
     knative_before: dict[str, str] = field(default_factory=dict)
 
-    def run(self, *words: str, patience: float = 300.0) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *words: str, patience: float = 300.0, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["pulumi", *words, "--non-interactive"],
+            self.command(*words),
             cwd=self.folder,
-            env=environment(self.cluster.layout),
+            env=environment(self.cluster.layout) | environ,
             capture_output=True,
             text=True,
             check=False,
             timeout=patience,
         )
 
+    def command(self, *words: str) -> list[str]:
+        return ["pulumi", *words, "--stack", self.name, "--non-interactive"]
+
+    def init(self) -> None:
+        """A new stack, with nothing in it."""
+        done = subprocess.run(
+            ["pulumi", "stack", "init", self.name, "--no-select", "--non-interactive"],
+            cwd=self.folder,
+            env=environment(self.cluster.layout),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+
     def configure(self, **changes: Any) -> None:
         """Of this test only: what an earlier one changed is as it was."""
-        settings = {**_SETTINGS, **changes}
+        settings = {**self.settings, **changes}
         config = {f"kserve-triton:{key}": value for key, value in settings.items()}
-        path = self.folder / "Pulumi.test.yaml"
+        path = self.folder / f"Pulumi.{self.name}.yaml"
         salt = yaml.safe_load(path.read_text())["encryptionsalt"]
         path.write_text(yaml.safe_dump({"config": config, "encryptionsalt": salt}))
 
@@ -79,6 +99,14 @@ class Stack:
     def deploy(self, *options: str, **changes: Any) -> None:
         done = self.up(*options, **changes)
         assert done.returncode == 0, done.stdout + done.stderr
+
+    def destroy(self) -> None:
+        done = self.run("destroy", "--yes", "--skip-preview", "--suppress-progress")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def drift(self) -> subprocess.CompletedProcess[str]:
+        """What the nightly check runs: it fails where the cluster isn't as the stack left it."""
+        return self.run("refresh", "--preview-only", "--expect-no-changes")
 
     def outputs(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.run("stack", "output", "--json").stdout)
@@ -95,17 +123,23 @@ class Stack:
     def url(self, service: str = "digits-transformer", model: str = "digits") -> str:
         """Where the host asks for predictions."""
         book = json.loads((self.cluster.layout.node / "services.json").read_text())
-        return f"http://{book[f'models/{service}']['80']}/v1/models/{model}:predict"
+        return f"http://{book[f'{self.namespace}/{service}']['80']}/v1/models/{model}:predict"
 
     def list(self, kind: str, group: str = "/api/v1") -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.cluster.api.get(f"{group}/namespaces/models/{kind}")[
-            "items"
-        ]
+        path = f"{group}/namespaces/{self.namespace}/{kind}"
+        found: list[dict[str, Any]] = self.cluster.api.get(path)["items"]
         return found
 
+    @property
+    def namespace(self) -> str:
+        return str(self.settings.get("namespace", "models"))
+
     def service(self, name: str = "digits") -> dict[str, Any]:
-        path = f"/apis/serving.kserve.io/v1beta1/namespaces/models/inferenceservices/{name}"
-        return self.cluster.api.get(path)
+        return self.cluster.api.get(self.service_path(name))
+
+    def service_path(self, name: str = "digits") -> str:
+        group = "/apis/serving.kserve.io/v1beta1"
+        return f"{group}/namespaces/{self.namespace}/inferenceservices/{name}"
 
 
 def sample(model: str = "digits") -> dict[str, Any]:
@@ -123,12 +157,26 @@ def stack(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         (folder / name).symlink_to(_RELEASES / name)
     made = Stack(cluster, folder)
     made.knative_before = knative_config(cluster)
-    done = made.run("stack", "init", "test")
-    assert done.returncode == 0, done.stderr
+    made.init()
     yield made
     # The cluster's other tests find Knative as it came.
-    done = made.run("destroy", "--yes", "--skip-preview", "--suppress-progress")
-    assert done.returncode == 0, done.stdout + done.stderr
+    made.destroy()
+
+
+@pytest.fixture
+def other(stack: Stack) -> Iterator[Stack]:
+    """A second stack on the same cluster, in a namespace of its own, without a load test."""
+    place = {"bucket": "kserve-triton-other", "project": "kserve-triton-other"}
+    own = {
+        "namespace": "other",
+        "storage": _SETTINGS["storage"] | place,
+        "perf": {"enabled": False},
+    }
+    made = Stack(stack.cluster, stack.folder, "other", _SETTINGS | own, stack.knative_before)
+    made.init()
+    yield made
+    made.destroy()
+    assert made.run("stack", "rm", "--yes").returncode == 0
 
 
 def knative_config(cluster: Cluster, name: str = "config-deployment") -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from local.layout import ROOT
 from tests.local.stack.conftest import knative_config
@@ -20,6 +20,10 @@ _STORAGE = {
     "forceDestroy": True,
     "retainReleases": False,
 }
+
+
+def _ours(config_map: dict[str, Any]) -> bool:
+    return bool(config_map["metadata"]["name"] != "kube-root-ca.crt")
 
 
 def _buckets(stack: Stack) -> list[str]:
@@ -37,12 +41,15 @@ def test_a_protected_bucket_stops_it_before_anything_is_touched(stack: Stack) ->
     assert stack.predict()["label"]
 
 
-def test_without_protection_it_leaves_nothing(stack: Stack) -> None:
+def test_without_protection_it_leaves_an_empty_namespace(stack: Stack) -> None:
     stack.deploy()
     done = stack.run("destroy", "--yes", "--suppress-progress")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "kserve-triton-test" not in _buckets(stack)
-    assert stack.cluster.api.find("/api/v1/namespaces/models") is None
+    kserve = "/apis/serving.kserve.io/v1beta1"
+    assert not stack.list("inferenceservices", kserve)
+    assert not stack.list("jobs", "/apis/batch/v1")
+    assert not [each for each in stack.list("configmaps") if each.get("data") and _ours(each)]
     assert knative_config(stack.cluster) == stack.knative_before
     exported = json.loads(stack.run("stack", "export").stdout)
     assert not exported["deployment"].get("resources")

@@ -43,7 +43,7 @@ def _configuration(cluster: Cluster, name: str) -> dict[str, Any]:
 def test_the_seeds_problem_its_cure_and_nothing_left(stack: Stack) -> None:
     cluster = stack.cluster
     # Another test may have left the stack up.
-    assert stack.run("destroy", "--yes", "--skip-preview").returncode == 0
+    stack.destroy()
     assert knative_config(cluster) == stack.knative_before
     _serve(cluster, "before")
     failed = eventually(lambda: _configuration(cluster, "before").get("Ready", {}).get("message"))
@@ -55,7 +55,7 @@ def test_the_seeds_problem_its_cure_and_nothing_left(stack: Stack) -> None:
     deployment = eventually(lambda: cluster.api.find(path))
     assert deployment["spec"]["progressDeadlineSeconds"] == 700
 
-    assert stack.run("destroy", "--yes", "--skip-preview").returncode == 0
+    stack.destroy()
     now = knative_config(cluster)
     assert not _KEYS & now.keys()
     assert now == stack.knative_before
@@ -95,5 +95,5 @@ def test_a_gpu_stack_with_every_option_gets_its_revisions(stack: Stack) -> None:
     assert annotations["autoscaling.knative.dev/min-scale"] == "0"
     retention = "autoscaling.knative.dev/scale-to-zero-pod-retention-period"
     assert annotations[retention] == "300s"
-    assert stack.run("destroy", "--yes", "--skip-preview").returncode == 0
+    stack.destroy()
     assert knative_config(cluster, "config-features") == before

@@ -1,0 +1,118 @@
+"""Two stacks, and an administrator, on one cluster: nobody takes what another has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.local.stack.conftest import knative_config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.local.cluster import Cluster
+    from tests.local.stack.conftest import Stack
+
+_CONFIG = "/api/v1/namespaces/knative-serving/configmaps/config-deployment"
+_REGISTRIES, _DEADLINE = "registries-skipping-tag-resolving", "progress-deadline"
+
+
+@pytest.fixture
+def administrator(stack: Stack) -> Iterator[dict[str, str]]:
+    """Somebody's `kubectl patch`, in the walk-through's spelling of the one key."""
+    theirs = {"registriesSkippingTagResolving": "a.example.com", _DEADLINE: "900s"}
+    stack.destroy()
+    _patch(stack.cluster, theirs)
+    yield theirs
+    _patch(stack.cluster, dict.fromkeys(theirs))
+
+
+def _patch(cluster: Cluster, data: dict[str, Any]) -> None:
+    path = f"{_CONFIG}?fieldManager=kubectl-patch"
+    cluster.api.request("PATCH", path, {"data": data}, "application/merge-patch+json")
+
+
+@pytest.mark.parametrize("leaves", ["first", "second"])
+def test_the_stack_that_stays_keeps_what_both_declared(
+    stack: Stack, other: Stack, leaves: str
+) -> None:
+    stack.deploy(perf={"enabled": False})
+    other.deploy()
+    goes, stays = (stack, other) if leaves == "first" else (other, stack)
+    goes.destroy()
+    assert "nvcr.io" in knative_config(stack.cluster)[_REGISTRIES]
+    assert stays.drift().returncode == 0
+    assert stays.predict()["label"]
+    stays.destroy()
+    assert knative_config(stack.cluster) == stack.knative_before
+
+
+def test_another_value_than_the_first_stacks_is_refused_by_name(stack: Stack, other: Stack) -> None:
+    stack.deploy(perf={"enabled": False})
+    done = other.up(knative={"progressDeadline": "700s"})
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert ".data.progress-deadline" in said
+    assert "kserve-triton.dev/STACK" in said
+    assert "pulumi config set --path knative.managedBy none" in said
+    annotations = stack.cluster.api.get(_CONFIG)["metadata"]["annotations"]
+    assert "kserve-triton.dev/test" in annotations
+    # The first of the remedies.
+    other.deploy(knative={"managedBy": "none"})
+    assert knative_config(stack.cluster)[_DEADLINE] == "600s"
+
+
+def test_a_model_that_another_stack_serves_is_not_taken_over(stack: Stack, other: Stack) -> None:
+    stack.deploy(perf={"enabled": False})
+    before = stack.service()
+    done = other.up(namespace="models")
+    assert done.returncode != 0
+    assert "another stack has a model" in done.stdout + done.stderr
+    assert stack.service()["metadata"]["uid"] == before["metadata"]["uid"]
+    assert stack.service()["spec"] == before["spec"]
+    assert stack.drift().returncode == 0
+
+
+def test_what_an_administrator_set_stops_the_update_and_stays(
+    stack: Stack, administrator: dict[str, str]
+) -> None:
+    done = stack.up()
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert 'conflicts with "kubectl-patch"' in said
+    assert "knative.force true" in said
+    assert knative_config(stack.cluster).items() >= administrator.items()
+    stack.destroy()
+    assert knative_config(stack.cluster) == stack.knative_before | administrator
+
+
+def test_it_is_taken_over_when_the_stack_says_so(
+    stack: Stack, administrator: dict[str, str]
+) -> None:
+    registries = ["nvcr.io", administrator["registriesSkippingTagResolving"]]
+    stack.deploy(knative={"force": True, "registries": registries}, perf={"enabled": False})
+    found = knative_config(stack.cluster)
+    assert found[_REGISTRIES].endswith(",nvcr.io,a.example.com")
+    assert found[_DEADLINE] == "600s"
+    assert stack.drift().returncode == 0
+
+
+def test_the_namespace_outlives_the_stack_and_comes_back_to_it(stack: Stack) -> None:
+    stack.deploy(perf={"enabled": False})
+    before = stack.service()["metadata"]["uid"]
+    stack.deploy(createNamespace=False, perf={"enabled": False})
+    assert stack.service()["metadata"]["uid"] == before
+    stack.deploy(perf={"enabled": False})
+    assert stack.service()["metadata"]["uid"] == before
+    assert stack.predict()["label"]
+    stack.destroy()
+    namespace = stack.cluster.api.get("/api/v1/namespaces/models")
+    assert namespace["status"]["phase"] == "Active"
+
+
+def test_managed_by_changes_back_and_forth_without_drift(stack: Stack) -> None:
+    for managed_by in ("configmap", "none", "configmap"):
+        stack.deploy(knative={"managedBy": managed_by}, perf={"enabled": False})
+        assert (_REGISTRIES in knative_config(stack.cluster)) == (managed_by != "none")
+        assert stack.drift().returncode == 0
