@@ -1,79 +1,156 @@
-"""The official CLI is taken only whole and as published; its place is a server of the test's."""
+"""Official programs are taken whole and as published. Their place is a server of the test's."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
-import platform
 import tarfile
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
+from local import building, toolchain
+from local.catalogue import TOOLS, Release, Tool
 from local.official import UnavailableError, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-_VERSION = "v3.259.0"
-_MACHINE = {"x86_64": "x64", "aarch64": "arm64"}[platform.machine()]
-_ARCHIVE = f"pulumi-{_VERSION}-linux-{_MACHINE}.tar.gz"
+_OFFICIAL = [each for each in TOOLS if toolchain.official(each)]
+_PUBLISHERS = [each for each in _OFFICIAL if toolchain.published(each) is each]
+
+
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """A folder behind an address, in which releases lie under the paths that they really have."""
+
+    address: str
+    folder: Path
+
+    def of(self, tool: Tool) -> Release:
+        """The program's release, moved to this server."""
+        assert tool.release is not None
+        return dataclasses.replace(
+            tool.release,
+            url=self._moved(tool.release.url),
+            checksums=self._moved(tool.release.checksums),
+        )
+
+    def _moved(self, url: str) -> str:
+        return f"{self.address}{urlsplit(url).path}"
+
+    def publish(self, tool: Tool, digest: str | None = None) -> None:
+        """The program, and whatever lies in its release too, as a script that says its name."""
+        release, version = self.of(tool), toolchain.version_of(tool)
+        url, checksums = (
+            release.filled(each, version) for each in (release.url, release.checksums)
+        )
+        names = [each.name for each in TOOLS if toolchain.published(each) is tool]
+        data = _script(tool.name)
+        if url.endswith(".tar.gz"):
+            data = _archive(names, release.filled(release.folder, version))
+        self._write(url, data)
+        digest = digest or hashlib.sha256(data).hexdigest()
+        lines = f"{digest}  {url.rpartition('/')[2]}\n{'0' * 64}  another.tar.gz\n"
+        alone = checksums.endswith(".sha256")
+        self._write(checksums, (digest if alone else lines).encode())
+
+    def _write(self, url: str, data: bytes) -> None:
+        path = Path(f"{self.folder}{urlsplit(url).path}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def _script(name: str) -> bytes:
+    return f"#!/bin/sh\necho {name}\n".encode()
+
+
+def _archive(names: list[str], folder: str) -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz") as archive:
+        for name in names:
+            member = tarfile.TarInfo(f"{folder}/{name}")
+            member.mode, member.size = 0o755, len(_script(name))
+            archive.addfile(member, io.BytesIO(_script(name)))
+    return made.getvalue()
 
 
 @pytest.fixture
-def releases(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """An address, and the folder behind it."""
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """Nothing is on PATH or in the cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    toolchain.tool.cache_clear()
     folder = tmp_path / "releases"
-    (folder / _VERSION).mkdir(parents=True)
+    folder.mkdir()
     handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}", folder / _VERSION
-    server.shutdown()
-    server.server_close()
+    running = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    yield Server(f"http://127.0.0.1:{running.server_address[1]}", folder)
+    running.shutdown()
+    running.server_close()
+    toolchain.tool.cache_clear()
 
 
-def _publish(folder: Path, digest: str | None = None) -> None:
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w:gz") as archive:
-        for name in ("pulumi", "pulumi-language-python"):
-            member = tarfile.TarInfo(f"pulumi/{name}")
-            member.mode, member.size = 0o755, 2
-            archive.addfile(member, io.BytesIO(b"#!"))
-    (folder / _ARCHIVE).write_bytes(made.getvalue())
-    digest = digest or hashlib.sha256(made.getvalue()).hexdigest()
-    lines = f"{digest}  {_ARCHIVE}\n{'0' * 64}  another.tar.gz\n"
-    (folder / "pulumi-3.259.0-checksums.txt").write_text(lines)
-
-
-def test_is_there_whole_and_executable(releases: tuple[str, Path], tmp_path: Path) -> None:
-    _publish(releases[1])
-    fetch(_VERSION, tmp_path / "cli", releases[0])
-    assert sorted(each.name for each in (tmp_path / "cli").iterdir()) == [
+def test_the_big_programs_are_had_from_their_authors() -> None:
+    assert {each.name for each in _OFFICIAL} == {
+        "etcd",
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
         "pulumi",
         "pulumi-language-python",
-    ]
-    assert (tmp_path / "cli" / "pulumi").stat().st_mode & 0o111
+        "pulumi-resource-kubernetes",
+    }
 
 
-def test_another_digest_than_published_leaves_nothing(
-    releases: tuple[str, Path], tmp_path: Path
+@pytest.mark.parametrize("tool", _OFFICIAL, ids=lambda each: each.name)
+def test_is_found_where_its_release_has_it(server: Server, tool: Tool) -> None:
+    owner = toolchain.published(tool)
+    server.publish(owner)
+    fetch(server.of(owner), toolchain.version_of(owner), toolchain.official_folder(owner))
+    found = toolchain.tool(tool.name)
+    assert found.read_bytes() == _script(tool.name)
+    assert found.stat().st_mode & 0o111
+
+
+def test_nothing_is_built_where_everything_is_published(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _publish(releases[1], "f" * 64)
+    for each in _PUBLISHERS:
+        server.publish(each)
+    moved = [
+        dataclasses.replace(each, release=server.of(each)) if each.release else each
+        for each in _OFFICIAL
+    ]
+    monkeypatch.setattr(toolchain, "TOOLS", tuple(moved))
+    building.build_missing(tuple(moved))
+    assert "building" not in capsys.readouterr().out
+    assert not building.missing(tuple(moved))
+
+
+@pytest.mark.parametrize("tool", _PUBLISHERS, ids=lambda each: each.name)
+def test_another_digest_than_published_leaves_nothing(server: Server, tool: Tool) -> None:
+    server.publish(tool, "f" * 64)
+    target = toolchain.official_folder(tool)
     with pytest.raises(UnavailableError, match="SHA-256"):
-        fetch(_VERSION, tmp_path / "cli", releases[0])
-    assert not (tmp_path / "cli").exists()
+        fetch(server.of(tool), toolchain.version_of(tool), target)
+    assert not target.exists()
 
 
-def test_says_what_it_did_not_find(releases: tuple[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError, match=r"checksums.txt: HTTP status 404"):
-        fetch(_VERSION, tmp_path / "cli", releases[0])
+def test_says_what_it_did_not_find(server: Server, tmp_path: Path) -> None:
+    tool = _PUBLISHERS[0]
+    with pytest.raises(UnavailableError, match="HTTP status 404"):
+        fetch(server.of(tool), toolchain.version_of(tool), tmp_path / "made")
 
 
-def test_nobody_there_is_no_drama(tmp_path: Path) -> None:
+def test_a_server_that_is_away_is_a_reason_like_others(tmp_path: Path) -> None:
+    release = Release("http://127.0.0.1:9/a.tar.gz", "http://127.0.0.1:9/sums")
     with pytest.raises(UnavailableError, match="Error"):
-        fetch(_VERSION, tmp_path / "cli", "http://127.0.0.1:9")
+        fetch(release, "v1.2.3", tmp_path / "made")

@@ -20,7 +20,8 @@ from local.layout import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-_ETCD = next(each for each in TOOLS if each.name == "etcd")
+# As if its authors published nothing, so that it is built.
+_ETCD = dataclasses.replace(next(each for each in TOOLS if each.name == "etcd"), release=None)
 _PULUMI = next(each for each in TOOLS if each.name == "pulumi")
 _FAKE_GO = """\
 #!/bin/sh
@@ -65,10 +66,19 @@ def _fake_go(folder: Path, build: str = ":", source: Path = ROOT) -> None:
 
 def test_every_tool_is_pinned_with_its_sums() -> None:
     for each in TOOLS:
-        assert toolchain.version(each.versioned_by, each.folder).startswith("v")
+        assert toolchain.version_of(each).startswith("v")
         sums = (ROOT / each.folder / "go.sum").read_text()
-        pinned = toolchain.version(each.versioned_by, each.folder)
-        assert f"{each.versioned_by} {pinned} h1:" in sums
+        modules = {line.split()[0] for line in sums.splitlines()}
+        assert any(each.package.startswith(module) for module in modules)
+        if "/" in each.versioned_by:
+            assert f"{each.versioned_by} {toolchain.version_of(each)} h1:" in sums
+
+
+def test_the_kubernetes_plugin_is_the_sdks_release() -> None:
+    (plugin,) = (each for each in TOOLS if each.name == "pulumi-resource-kubernetes")
+    locked = (ROOT / "requirements" / "program.txt").read_text()
+    assert f"pulumi-kubernetes=={toolchain.version_of(plugin).removeprefix('v')} " in locked
+    assert "version.Version=v" not in " ".join(toolchain.build_flags(plugin))
 
 
 def test_kubernetes_programs_are_told_their_version() -> None:
@@ -159,9 +169,11 @@ def test_without_go_the_message_says_what_to_install(monkeypatch: pytest.MonkeyP
 
 def _build_etcd_elsewhere() -> subprocess.Popen[bytes]:
     program = """
+        import dataclasses
         from local import building
         from local.catalogue import TOOLS
-        building.build_missing(tuple(t for t in TOOLS if t.name == "etcd"))
+        etcd = next(each for each in TOOLS if each.name == "etcd")
+        building.build_missing((dataclasses.replace(etcd, release=None),))
     """
     return subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], cwd=ROOT)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from local import toolchain
 from local.environment import environment
 from local.layout import ROOT
 from tests.local.cluster import eventually
@@ -177,6 +178,29 @@ def other(stack: Stack) -> Iterator[Stack]:
     yield made
     made.destroy()
     assert made.run("stack", "rm", "--yes").returncode == 0
+
+
+@pytest.fixture(scope="package")
+def knative_serving(cluster: Cluster) -> dict[str, Any]:
+    """The resource that Knative's operator follows, with settings of an administrator's.
+
+    The definition is the operator's own. The operator, which would convert older versions and carry
+    the settings into ConfigMaps, isn't here.
+    """
+    operator = toolchain.module("knative.dev/operator", "tests/local/stack/operator")
+    path = operator / "config" / "crd" / "bases" / "operator.knative.dev_knativeservings.yaml"
+    definition = yaml.safe_load(path.read_text())
+    definition["spec"].pop("conversion", None)
+    cluster.api.apply(definition)
+    cluster.api.wait_for_definitions([definition])
+    made = {
+        "apiVersion": "operator.knative.dev/v1beta1",
+        "kind": "KnativeServing",
+        "metadata": {"name": "knative-serving", "namespace": "knative-serving"},
+        "spec": {"config": {"deployment": {"queue-sidecar-cpu-request": "30m"}}},
+    }
+    cluster.api.apply(made)
+    return made
 
 
 def knative_config(cluster: Cluster, name: str = "config-deployment") -> dict[str, str]:

@@ -31,30 +31,14 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def optional(cluster: Cluster) -> None:
+def optional(cluster: Cluster, knative_serving: dict[str, Any]) -> None:
     """What only some clusters have: KServe's model cache, and the operator's KnativeServing."""
-    kserve, operator = (
-        toolchain.module("github.com/kserve/kserve"),
-        toolchain.module("knative.dev/operator", "tests/local/stack/operator"),
-    )
     cache = "config/crd/full/localmodel/serving.kserve.io_localmodelcaches.yaml"
-    serving = "config/crd/bases/operator.knative.dev_knativeservings.yaml"
-    definitions = [
-        yaml.safe_load(path.read_text()) for path in (kserve / cache, operator / serving)
-    ]
-    for each in definitions:
-        # The operator itself, which would convert older versions, isn't here.
-        each["spec"].pop("conversion", None)
-        cluster.api.apply(each)
-    cluster.api.wait_for_definitions(definitions)
-    cluster.api.apply(
-        {
-            "apiVersion": "operator.knative.dev/v1beta1",
-            "kind": "KnativeServing",
-            "metadata": {"name": "knative-serving", "namespace": "knative-serving"},
-            "spec": {"config": {"deployment": {"registries-skipping-tag-resolving": "x.io"}}},
-        }
-    )
+    path = toolchain.module("github.com/kserve/kserve") / cache
+    definition = yaml.safe_load(path.read_text())
+    cluster.api.apply(definition)
+    cluster.api.wait_for_definitions([definition])
+    assert knative_serving["spec"]
 
 
 def _try(cluster: Cluster, namespace: str, manifest: dict[str, Any]) -> dict[str, Any]:

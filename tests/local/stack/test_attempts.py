@@ -1,0 +1,67 @@
+"""Load tests and verifications that run again, or can't run at all."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.local.stack.conftest import Stack
+
+
+def _results(stack: Stack) -> list[str]:
+    """Every result in the bucket, oldest first. Writing one again would show as one only."""
+    storage = stack.cluster.layout.storage()
+    url = f"{storage}/storage/v1/b/kserve-triton-test/o?prefix=perf/"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        items = json.load(answer).get("items", [])
+    found = [each for each in items if each["name"].endswith("/result.json")]
+    ordered = sorted(found, key=lambda each: str(each["timeCreated"]))
+    return [f"gs://kserve-triton-test/{each['name']}" for each in ordered]
+
+
+def _newest(stack: Stack) -> str:
+    return str(stack.outputs()["perf"]["digits"]["result"])
+
+
+def test_settings_that_were_tested_before_get_a_result_of_their_own(stack: Stack) -> None:
+    stack.destroy()
+    named = []
+    for rate in (50, 40, 50):
+        stack.deploy(perf=stack.settings["perf"] | {"rate": rate})
+        named.append(_newest(stack))
+    assert _results(stack) == named
+    assert len(set(named)) == 3
+    # The first and the last tested the same.
+    assert named[0].rsplit("/", 2)[0] == named[2].rsplit("/", 2)[0]
+
+
+def test_a_load_test_that_is_tried_again_has_both_results(stack: Stack) -> None:
+    stack.deploy()
+    before = len(_results(stack))
+    perf: dict[str, Any] = stack.settings["perf"]
+    impossible = perf | {"objectives": perf["objectives"] | {"p99Ms": 0.001}}
+    for tries in (1, 2):
+        done = stack.up(perf=impossible)
+        assert done.returncode != 0
+        assert "load test of digits: fail" in done.stdout + done.stderr
+        assert len(_results(stack)) == before + tries
+    stack.deploy()
+    assert _newest(stack) == _results(stack)[-1]
+
+
+def test_an_image_that_cant_be_pulled_is_the_cause_that_is_told(stack: Stack) -> None:
+    stack.deploy(perf={"enabled": False})
+    begun = time.monotonic()
+    jobs = stack.settings["jobs"] | {"image": "nowhere.example/jobs:1"}
+    deadline = 10
+    done = stack.up(jobs=jobs, verification={"deadlineSeconds": deadline}, perf={"enabled": False})
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "ErrImagePull" in said
+    assert 'image "nowhere.example/jobs:1" can\'t be pulled' in said
+    # A minute for last words after the deadline, and as long again for a busy machine.
+    assert time.monotonic() - begun < deadline + 120
+    stack.deploy(perf={"enabled": False})

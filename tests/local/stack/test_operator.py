@@ -1,0 +1,63 @@
+"""Where Knative's operator rules: its resource has the keys, and the administrator's stay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.local.stack.conftest import knative_config
+
+if TYPE_CHECKING:
+    from tests.local.stack.conftest import Stack
+
+_PATH = (
+    "/apis/operator.knative.dev/v1beta1/namespaces/knative-serving/knativeservings/knative-serving"
+)
+_OPERATED: dict[str, Any] = {"knative": {"managedBy": "operator"}, "perf": {"enabled": False}}
+
+
+def _deployment(stack: Stack) -> dict[str, str]:
+    found: dict[str, str] = stack.cluster.api.get(_PATH)["spec"]["config"]["deployment"]
+    return found
+
+
+def test_it_gets_the_keys_and_gives_them_back(
+    stack: Stack, knative_serving: dict[str, Any]
+) -> None:
+    theirs = knative_serving["spec"]["config"]["deployment"]
+    stack.deploy(**_OPERATED)
+    assert _deployment(stack).items() >= theirs.items()
+    assert _deployment(stack)["progress-deadline"] == "600s"
+    assert knative_config(stack.cluster) == stack.knative_before
+    assert stack.drift().returncode == 0
+    stack.deploy("--expect-no-changes", **_OPERATED)
+    stack.destroy()
+    assert _deployment(stack) == theirs
+
+
+def test_a_key_of_the_administrators_is_not_taken(
+    stack: Stack, knative_serving: dict[str, Any]
+) -> None:
+    theirs = {"progress-deadline": "900s", "registries-skipping-tag-resolving": "a.example.com"}
+    body = {"spec": {"config": {"deployment": theirs}}}
+    kind = "application/merge-patch+json"
+    stack.cluster.api.request("PATCH", f"{_PATH}?fieldManager=kubectl-edit", body, kind)
+    done = stack.up(**_OPERATED)
+    assert done.returncode != 0
+    assert 'conflicts with "kubectl-edit"' in done.stdout + done.stderr
+    stack.destroy()
+    assert _deployment(stack).items() >= theirs.items()
+    body["spec"]["config"]["deployment"] = dict.fromkeys(theirs)  # type: ignore[arg-type]
+    stack.cluster.api.request("PATCH", f"{_PATH}?fieldManager=kubectl-edit", body, kind)
+    assert _deployment(stack) == knative_serving["spec"]["config"]["deployment"]
+
+
+def test_a_cluster_without_the_operator_is_said_in_words(stack: Stack) -> None:
+    stack.destroy()
+    definition = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/knativeservings.operator.knative.dev"
+    if stack.cluster.api.find(definition):
+        stack.cluster.api.delete(definition)
+    done = stack.up(**_OPERATED)
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "there is no KnativeServing resource in this cluster" in said
+    assert "pulumi config set --path knative.managedBy configmap" in said
