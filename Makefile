@@ -64,7 +64,17 @@ build/digits/release.json: .venv-model/stamp $(wildcard model/*.py)
 build/test/models.lock.json: build/digits/release.json tests/releases.py
 	@.venv-model/bin/python -m tests.releases
 
-up: $(environments) build/digits/release.json ## the whole thing on this machine: cluster, stack, a prediction
+# The cluster's programs, fetched or built, a Go module at a time.
+modules := pulumi kubernetes knative gcs vegeta pulumi-python
+.PHONY: ready $(modules:%=programs/%)
+$(modules:%=programs/%): programs/%: .venv-local/stamp
+	@.venv-local/bin/python -m local tools $*
+# The official CLI brings its language host.
+programs/pulumi-python: programs/pulumi
+ready: .venv-local/stamp $(modules:%=programs/%) $(environments) build/digits/release.json
+
+up: ## the whole thing on this machine: cluster, stack, a prediction
+	@$(MAKE) --no-print-directory -j3 ready
 	@.venv-local/bin/python -m local up
 
 down: .venv-local/stamp ## stop and remove it
@@ -93,9 +103,10 @@ check: $(environments) ## formatter, linter, types, dead links, workflows
 	@go tool -C local/tools/actionlint actionlint
 	@.venv/bin/zizmor --offline --persona=auditor -q .github
 
-test: $(environments) .venv-bench/stamp build/test/models.lock.json ## everything, on the real programs
+test: ## everything, on the real programs
+	@$(MAKE) --no-print-directory -j3 ready .venv-bench/stamp
+	@$(MAKE) --no-print-directory build/test/models.lock.json
 	@.venv/bin/python -m pytest tests/infra tests/monitoring tests/bootstrap tests/review tests/workflows tests/docs
-	@.venv-local/bin/python -m local tools
 	@.venv-model/bin/python -m pytest tests/model tests/serving tests/transformer tests/perf tests/tune tests/bench
 	@.venv-policy/bin/python -m pytest tests/policy
 	@.venv-local/bin/python -m pytest tests/local

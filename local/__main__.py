@@ -7,17 +7,15 @@ import importlib
 import os
 import sys
 import webbrowser
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from local.building import build_missing
+from local.catalogue import TOOLS
 from local.cluster import bring_down, bring_up
 from local.environment import exports
 from local.errors import LocalError
 from local.layout import ROOT, Layout
 from local.report import report
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def _up(layout: Layout, wanted: argparse.Namespace) -> int:
@@ -76,8 +74,9 @@ def _report(layout: Layout, wanted: argparse.Namespace) -> int:
     return 0
 
 
-def _tools(_layout: Layout, _: argparse.Namespace) -> int:
-    build_missing()
+def _tools(_layout: Layout, wanted: argparse.Namespace) -> int:
+    chosen = [each for each in TOOLS if Path(each.folder).name in wanted.modules]
+    build_missing(tuple(chosen) if wanted.modules else TOOLS)
     return 0
 
 
@@ -99,7 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     pages = commands.add_parser("report", help="the load tests as pages")
     pages.add_argument("--open", action="store_true", help="in the browser")
     pages.set_defaults(run=_report)
-    tools = commands.add_parser("tools", help="build what is missing, and start nothing")
+    tools = commands.add_parser("tools", help="fetch or build what is missing, start nothing")
+    names = sorted({Path(each.folder).name for each in TOOLS})
+    tools.add_argument("modules", nargs="*", help=f"of these modules only: {', '.join(names)}")
     tools.set_defaults(run=_tools)
     commands.add_parser("env", help="exports for a shell").set_defaults(run=_env)
     return parser

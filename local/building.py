@@ -1,8 +1,9 @@
 """Fetches the programs that are missing as their authors publish them, and builds the others.
 
-They are built one after the other, so that a person can follow. A program is built in a scratch
-folder and renamed into the cache when it is whole; a lock keeps two clones from building at once.
-What an interrupted build left is removed by the next one.
+The programs of one Go module are built one after the other, since they share what they depend on;
+make builds several modules at once. A program is built in a scratch folder and renamed into the
+cache when it is whole; a lock a module keeps two clones from building the same. What an interrupted
+build left is removed by the next one.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,17 +63,12 @@ def missing(tools: tuple[Tool, ...] = TOOLS) -> list[Tool]:
 
 def build_missing(tools: tuple[Tool, ...] = TOOLS) -> None:
     """Fetch or build what is missing, with progress on stdout. Raises LocalError by Go's words."""
-    if not missing(tools):
-        return
-    with _only_builder():
-        _fetch_official(missing(tools))
-        wanted = missing(tools)
-        if not wanted:
-            return
-        go()
-        print(f"building {len(wanted)} programs from source, once; some 14 minutes on two cores")
-        for number, each in enumerate(wanted, 1):
-            _build(each, f"[{number}/{len(wanted)}] {each.name} {version_of(each)}")
+    for folder, of_module in groupby(missing(tools), key=lambda each: each.folder):
+        wanted = list(of_module)
+        with _only_builder(Path(folder).name):
+            _fetch_official(missing(tuple(wanted)))
+            for each in missing(tuple(wanted)):
+                _build(each, f"{each.name} {version_of(each)}")
 
 
 def _fetch_official(wanted: list[Tool]) -> None:
@@ -100,23 +96,24 @@ def _fetch(owner: Tool) -> str | None:
 
 
 @contextlib.contextmanager
-def _only_builder() -> Iterator[None]:
-    """Hold the cache's lock, and clear away what dead builds left."""
+def _only_builder(module_name: str) -> Iterator[None]:
+    """Hold the lock of a module, and clear away what dead builds of it left."""
     cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / ".lock").open("w") as lock:
+    with (cache() / f".lock-{module_name}").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("another clone is building them; waiting for it")
+            print(f"another clone is building {module_name}; waiting for it", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in cache().glob(f"{_SCRATCH}*"):
+        for left in cache().glob(f"{_SCRATCH}{module_name}-*"):
             shutil.rmtree(left, ignore_errors=True)
         yield
 
 
 def _build(wanted: Tool, title: str) -> None:
     target = cached(wanted).parent
-    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=cache()) as scratch:
+    prefix = f"{_SCRATCH}{Path(wanted.folder).name}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=cache()) as scratch:
         made = Path(scratch) / target.name
         made.mkdir()
         options = build_flags(wanted)
@@ -186,20 +183,14 @@ def _compile(wanted: Tool, options: list[str], program: Path, title: str) -> Non
 
 
 def _follow(process: subprocess.Popen[bytes], title: str, begun: float) -> None:
-    """One line that counts on a terminal; elsewhere a line at the start, the end and in between."""
-    terminal = sys.stdout.isatty()
+    """A line at the start, the end and every half minute: other builds may be telling theirs."""
     said = -_SAY_AGAIN
     while process.poll() is None:
         elapsed = time.monotonic() - begun
-        if terminal:
-            print(f"\r{title}: building … {elapsed:.0f} s ", end="", flush=True)
-        elif elapsed - said >= _SAY_AGAIN:
+        if elapsed - said >= _SAY_AGAIN:
             said = elapsed
             print(f"{title}: building … {elapsed:.0f} s", flush=True)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(1.0 if terminal else 0.2)
+            process.wait(0.2)
     outcome = "failed after" if process.returncode else "built in"
-    start = "\r" if terminal else ""
-    print(
-        f"{start}{title}: {outcome} {time.monotonic() - begun:.0f} s      ".rstrip(" "), flush=True
-    )
+    print(f"{title}: {outcome} {time.monotonic() - begun:.0f} s", flush=True)

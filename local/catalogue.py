@@ -182,7 +182,7 @@ def _knative(name: str) -> Tool:
     )
 
 
-# In the order they are built: what shares dependencies lies together.
+# By module, in the order they are built: what shares dependencies lies together.
 TOOLS: tuple[Tool, ...] = (
     _kubernetes("kube-apiserver"),
     _kubernetes("kube-controller-manager"),

@@ -63,7 +63,7 @@ def _get(url: str) -> bytes:
 
 def _lay_out(data: bytes, name: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".building-", dir=target.parent) as scratch:
+    with tempfile.TemporaryDirectory(prefix=".fetching-", dir=target.parent) as scratch:
         whole = Path(scratch, "whole")
         whole.mkdir()
         try:
