@@ -71,7 +71,7 @@ def run_verify(config: Path | None, release: Path) -> int:
     """Exit status of a verification."""
     job, cluster = Verify.read(config), Cluster.here()
     try:
-        progress = Progress(already=_waited(job, cluster))
+        progress = Progress(already=waited(job, cluster))
         words = verify(job, Release.read(release), cluster, progress)
     except FailedError as error:
         last_words(str(error), job.termination_log)
@@ -80,7 +80,7 @@ def run_verify(config: Path | None, release: Path) -> int:
     return 0
 
 
-def _waited(job: Verify, cluster: Cluster | None) -> float:
+def waited(job: Verify, cluster: Cluster | None) -> float:
     """Seconds of the deadline that are gone: those in which this pod waited for its node and image.
 
     Kubernetes ends the Job a minute after the deadline, counted from the start of the Job. A short

@@ -21,6 +21,27 @@ def problems(changes: dict[str, Any]) -> str:
     return str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"pullSecrets": "ngc"}, "a list"),
+        ({"storage": {"readers": "me"}}, "a list"),
+        ({"storage": {"labels": ["a"]}}, "an object"),
+        ({"identity": True}, "an object"),
+        ({"triton": ["26.05-py3"]}, "an object"),
+        ({"createNamespace": "perhaps"}, "true or false"),
+        ({"perf": {"rate": "fast"}}, "a whole number"),
+        ({"perf": {"rate": 1.5}}, "a whole number"),
+        ({"monitoring": {"queueMs": "long"}}, "a number"),
+        ({"promotion": {"override": 1}}, "a text"),
+    ],
+)
+def test_what_is_allowed_is_named_in_yamls_words(changes: dict[str, Any], kind: str) -> None:
+    said = problems(changes)
+    assert f"; allowed: {kind}\n" in said
+    assert not any(word in said for word in ("tuple", "dictionary", "instance", "Input"))
+
+
 @pytest.mark.parametrize("stack", ["local", "dev", "prod"])
 def test_the_stacks_as_they_are_committed_are_right(stack: str) -> None:
     assert Settings.parse(stack_config(stack)).models

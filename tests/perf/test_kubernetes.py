@@ -6,6 +6,7 @@ A server of the test's own stands in for the API's wire format only.
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,6 +48,19 @@ def cluster(api: Api, tmp_path: Path) -> Cluster:
     token = tmp_path / "token"
     token.write_text("first\n")
     return Cluster(api.server.url, token)
+
+
+def test_a_pods_age_counts_from_its_creation(api: Api, cluster: Cluster) -> None:
+    made = datetime.now(UTC) - timedelta(seconds=90)
+    text = made.strftime("%Y-%m-%dT%H:%M:%SZ")
+    api.says("/api/v1/namespaces/models/pods/me", {"metadata": {"creationTimestamp": text}})
+    assert cluster.age("models", "me") == pytest.approx(90, abs=5)
+
+
+def test_an_age_that_cant_be_told_is_none_at_all(api: Api, cluster: Cluster) -> None:
+    assert cluster.age("models", "nobody") == 0
+    api.says("/api/v1/namespaces/models/pods/me", {}, 403)
+    assert cluster.age("models", "me") == 0
 
 
 def test_reads_the_inference_service_its_pods_and_events(api: Api, cluster: Cluster) -> None:

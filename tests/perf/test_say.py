@@ -30,6 +30,12 @@ def test_progress_is_said_on_change_and_every_few_seconds_at_most() -> None:
     ]
 
 
+def test_seconds_that_had_passed_already_count() -> None:
+    out = io.StringIO()
+    Progress(out, lambda: 5.0, already=30.0).note("here")
+    assert out.getvalue() == "[  30.0 s] here\n"
+
+
 @given(st.text(), st.integers(16, 60))
 def test_shortened_text_fits_and_is_text(text: str, size: int) -> None:
     found = shorten(text, size)

@@ -6,20 +6,22 @@ import base64
 import io
 import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image, ImageOps
 
 from perf import verify as module
+from perf.__main__ import waited
 from perf.job import Verify
+from perf.kubernetes import Cluster
 from perf.release import Release
 from perf.say import Progress
 from perf.watch import FailedError, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.triton import Triton
 
@@ -47,6 +49,19 @@ def tampered(release_file: Path, write: Any) -> Callable[..., tuple[Path, str]]:
         return path, Release.read(path).digest
 
     return change
+
+
+@pytest.mark.parametrize(("age", "gone"), [(0, 0), (30, 30), (1e6, 580)])
+def test_a_pods_wait_is_taken_from_the_deadline(
+    verify_job: dict[str, Any], write: Any, age: float, gone: float
+) -> None:
+    class Old(Cluster):
+        def age(self, namespace: str, pod: str) -> float:
+            return age
+
+    job = Verify.read(write(verify_job | {"deadline_seconds": 600}, "job.json"))
+    assert waited(job, Old("https://nowhere", Path("token"))) == gone
+    assert waited(job, None) == 0
 
 
 def test_released_model_passes(reached: dict[str, Any], run: Any) -> None:

@@ -177,6 +177,15 @@ def test_where_the_cli_found_its_plugins_is_not() -> None:
     assert text == render(EXAMPLES["no-change"])
 
 
+def test_what_google_repeats_of_labels_is_not() -> None:
+    document = preview(stack(DIGITS), stack(ON_GPU))
+    expected = render(Example(document))
+    changed = next(each for each in document["steps"] if "detailedDiff" in each)
+    for echo in ("effectiveLabels.team", "pulumiLabels"):
+        changed["detailedDiff"][echo] = {"kind": "update", "inputDiff": False}
+    assert render(Example(document)) == expected
+
+
 def test_what_only_informs_is_not() -> None:
     info = {"severity": "info", "message": "hello"}
     text = render(Example(preview(stack(DIGITS), stack(DIGITS), info)))

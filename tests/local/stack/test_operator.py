@@ -53,7 +53,8 @@ def test_a_key_of_the_administrators_is_not_taken(
 
 def test_a_cluster_without_the_operator_is_said_in_words(stack: Stack) -> None:
     stack.destroy()
-    definition = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/knativeservings.operator.knative.dev"
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    definition = f"{definitions}/knativeservings.operator.knative.dev"
     if stack.cluster.api.find(definition):
         stack.cluster.api.delete(definition)
     done = stack.up(**_OPERATED)
