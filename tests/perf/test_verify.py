@@ -59,7 +59,8 @@ def test_a_pods_wait_is_taken_from_the_deadline(
         def age(self, namespace: str, pod: str) -> float:
             return age
 
-    job = Verify.read(write(verify_job | {"deadline_seconds": 600}, "job.json"))
+    changes = {"deadline_seconds": 600, "predictor_url": "http://nowhere"}
+    job = Verify.read(write(verify_job | changes, "job.json"))
     assert waited(job, Old("https://nowhere", Path("token"))) == gone
     assert waited(job, None) == 0
 
