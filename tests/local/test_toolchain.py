@@ -81,6 +81,17 @@ def test_the_kubernetes_plugin_is_the_sdks_release() -> None:
     assert "version.Version=v" not in " ".join(toolchain.build_flags(plugin))
 
 
+def test_nothing_here_stands_in_for_it() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files", "*pulumi-resource-*"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert tracked.stdout.split() == ["local/plugins/pulumi-resource-gcp"]
+
+
 def test_kubernetes_programs_are_told_their_version() -> None:
     flags = " ".join(toolchain.build_flags(TOOLS[0]))
     assert "version.gitVersion=v1.34.4" in flags and "gitMinor=34" in flags

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+from local.layout import ROOT
 from tests.local.cluster import eventually
 from tests.local.stack.conftest import knative_config
 
@@ -97,3 +99,27 @@ def test_a_gpu_stack_with_every_option_gets_its_revisions(stack: Stack) -> None:
     assert annotations[retention] == "300s"
     stack.destroy()
     assert knative_config(cluster, "config-features") == before
+
+
+def test_a_canary_becomes_a_second_revision_of_its_own_release(stack: Stack) -> None:
+    stack.destroy()
+    lock = json.loads((ROOT / "build" / "test" / "models.lock.json").read_text())
+    current = lock["models"]["digits"]["digest"][:12]
+    earlier = {"release": lock["models"]["digits"]["earlier"][0]["digest"][:12]}
+    canary = {"release": current, "trafficPercent": 10}
+    deadline, perf = {"deadlineSeconds": 10}, {"enabled": False}
+    for models in ({"digits": earlier}, {"digits": earlier | {"canary": canary}}):
+        # Nothing gets ready here in Knative mode, so the proof fails.
+        assert stack.up(mode="Knative", models=models, verification=deadline, perf=perf).returncode
+    assert stack.service()["spec"]["predictor"]["canaryTrafficPercent"] == 10
+    group = "/apis/serving.knative.dev/v1/namespaces/models/revisions"
+    key = "internal.serving.kserve.io/storage-initializer-sourceuri"
+    served = [
+        eventually(lambda name=name: stack.cluster.api.get(f"{group}/digits-predictor-{name}"))[
+            "metadata"
+        ]["annotations"][key]
+        for name in ("00001", "00002")
+    ]
+    assert served[0] != served[1]
+    assert served[1] == stack.service()["spec"]["predictor"]["model"]["storageUri"]
+    stack.destroy()
