@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.local.plugins.api_server import NoProgramError, program
+from local.errors import LocalError
+from local.toolchain import tool
 from tests.local.plugins.ports import free_ports
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 def require(name: str) -> str:
     """The path of a built program; the test is skipped where there's none."""
     try:
-        return program(name)
-    except NoProgramError as error:
+        return str(tool(name))
+    except LocalError as error:
         pytest.skip(str(error))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-import shutil
 import ssl
 import subprocess
 import time
@@ -20,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from local.errors import LocalError
 from local.toolchain import tool
 from tests.local.plugins.ports import free_ports
 
@@ -29,21 +27,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 60.0
-
-
-class NoProgramError(Exception):
-    """A program that the tests need is not there."""
-
-
-def program(name: str) -> str:
-    """A Go program: on PATH, or from the cache."""
-    found = shutil.which(name)
-    if found:
-        return found
-    try:
-        return str(tool(name))
-    except LocalError as error:
-        raise NoProgramError(str(error)) from error
 
 
 @dataclass
@@ -93,15 +76,21 @@ class ApiServer:
         """A merge patch, such as a controller's on a status."""
         return self.call("PATCH", path, body, "application/merge-patch+json")
 
-    def has(self, path: str) -> bool:
-        """Whether there is an object."""
+    def find(self, path: str, *keys: str) -> Any:
+        """An object, or what it has under keys; None where there is none."""
         try:
-            self.call("GET", path)
+            found = self.call("GET", path)
         except urllib.error.HTTPError as error:
             if error.code == 404:
-                return False
+                return None
             raise
-        return True
+        for key in keys:
+            found = found[key]
+        return found
+
+    def has(self, path: str) -> bool:
+        """Whether there is an object."""
+        return self.find(path) is not None
 
 
 @contextlib.contextmanager
@@ -139,7 +128,7 @@ def _kube_apiserver(folder: Path, etcd: int, port: int) -> list[str]:
     key = folder / "service-account.key"
     subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
     return [
-        program("kube-apiserver"),
+        str(tool("kube-apiserver")),
         f"--etcd-servers=http://127.0.0.1:{etcd}",
         f"--secure-port={port}",
         "--bind-address=127.0.0.1",
@@ -149,8 +138,9 @@ def _kube_apiserver(folder: Path, etcd: int, port: int) -> list[str]:
         "--service-account-issuer=https://test",
         f"--service-account-key-file={key}",
         f"--service-account-signing-key-file={key}",
-        # Nobody makes the default service accounts here.
+        # Nobody makes the default service accounts here, and nobody collects garbage.
         "--disable-admission-plugins=ServiceAccount",
+        "--enable-garbage-collector=false",
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.local.emulator import require
 from tests.local.plugins.api_server import ApiServer, api_server
 from tests.local.plugins.names import fresh
-from tests.local.plugins.protocol import OFFICIAL, Plugin, State
+from tests.local.plugins.protocol import Plugin, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def gcp(emulator: str) -> Iterator[Plugin]:
-    """The gcp plugin, configured."""
-    if OFFICIAL:
-        pytest.skip("the official gcp plugin doesn't get on with the emulators")
+    """This project's gcp plugin, configured."""
     plugin = Plugin("gcp", {"STORAGE_EMULATOR_HOST": emulator})
     plugin.configure(project="local-project")
     yield plugin
@@ -38,7 +36,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 
 @pytest.fixture(scope="session")
 def kubernetes(server: ApiServer) -> Iterator[Plugin]:
-    """The kubernetes plugin, configured."""
+    """The official kubernetes plugin, configured."""
+    require("pulumi-resource-kubernetes")
     plugin = Plugin("kubernetes")
     plugin.configure(kubeconfig=server.kubeconfig())
     yield plugin

@@ -1,29 +1,43 @@
-"""ConfigMaps in the namespace `default`, for tests of everything that holds for every object."""
+"""ConfigMaps in the namespace `default`: some as the program owns them, some patched by it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from tests.local.plugins.protocol import OFFICIAL
-
 if TYPE_CHECKING:
     from tests.local.plugins.api_server import ApiServer
 
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
-own = pytest.mark.skipif(OFFICIAL, reason="this project's own plugin only")
+CONFIG_MAP_PATCH = "kubernetes:core/v1:ConfigMapPatch"
+MANAGER = "kserve-triton-test"
+FORCE = {"pulumi.com/patchForce": "true"}
+# What infra/kubernetes.py gives every object that is the stack's own.
+OWNED = FORCE | {"pulumi.com/patchFieldManager": MANAGER}
 
 
-def config_map(name: str | None = None, data: Any = None, **metadata: Any) -> dict[str, Any]:
-    """Inputs of a ConfigMap."""
-    named = {"name": name} if name else {}
-    return {"metadata": {**named, **metadata}, "data": data or {"key": "value"}}
+def config_map(name: str, data: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
+    """Inputs of a ConfigMap that is the stack's own."""
+    return _config_map(name, data or {"key": "value"}, {"annotations": OWNED, **metadata})
 
 
-def path(name: str, plural: str = "configmaps") -> str:
-    """Where the API has an object."""
-    return f"/api/v1/namespaces/default/{plural}/{name}"
+def patch(name: str, data: dict[str, Any], *, force: bool = False) -> dict[str, Any]:
+    """Inputs of a patch of a ConfigMap."""
+    return _config_map(name, data, {"annotations": FORCE} if force else {})
+
+
+def _config_map(name: str, data: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any]:
+    named = {"name": name, "namespace": "default"} | metadata
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": named, "data": data}
+
+
+def path(name: str) -> str:
+    """Where the API has a ConfigMap."""
+    return f"/api/v1/namespaces/default/configmaps/{name}"
+
+
+def apply_as(server: ApiServer, name: str, data: dict[str, str], manager: str) -> None:
+    """Declare keys of a ConfigMap as somebody else, by force."""
+    server.apply(path(name), _config_map(name, data, {}), manager, force=True)
 
 
 def data(server: ApiServer, name: str) -> Any:

@@ -69,18 +69,27 @@ class errors:  # noqa: N801 - a context manager
         return None
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        if isinstance(error, grpc.RpcError):
-            raise Failed(error.details(), self._there(error)) from None
+        if not isinstance(error, grpc.RpcError):
+            return
+        detail = _initialization_failure(error)
+        reasons = [] if detail is None else detail.reasons
+        raise Failed("\n".join([error.details(), *reasons]), self._there(detail)) from None
 
-    def _there(self, error: Any) -> State | None:
-        for key, value in error.trailing_metadata() or ():
-            if key == "grpc-status-details-bin" and self._attempt is not None:
-                detail = provider_pb2.ErrorResourceInitFailed()
-                status_pb2.Status.FromString(value).details[0].Unpack(detail)
-                outputs = decode(detail.properties)
-                attempt = self._attempt
-                return State(attempt.token, attempt.name, detail.id, attempt.inputs, outputs)
-        return None
+    def _there(self, detail: provider_pb2.ErrorResourceInitFailed | None) -> State | None:
+        attempt = self._attempt
+        if detail is None or attempt is None:
+            return None
+        outputs = decode(detail.properties)
+        return State(attempt.token, attempt.name, detail.id, attempt.inputs, outputs)
+
+
+def _initialization_failure(error: Any) -> provider_pb2.ErrorResourceInitFailed | None:
+    detail = provider_pb2.ErrorResourceInitFailed()
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin":
+            found = status_pb2.Status.FromString(value).details
+            return detail if any(each.Unpack(detail) for each in found) else None
+    return None
 
 
 def raise_failures(response: provider_pb2.CheckResponse) -> None:

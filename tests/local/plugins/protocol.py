@@ -1,12 +1,9 @@
-"""The engine's side of the provider protocol, small: one plugin, one resource after another.
-
-With PLUGINS=official the official plugins on PATH are spoken to instead of this project's own.
-"""
+"""The engine's side of the provider protocol, small: one plugin, one resource after another."""
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,24 +15,22 @@ from pulumi.runtime.proto import (
 )
 
 from local.plugins.wire import Asset, Properties, decode, encode
-from local.plugins.wire import Path as Place
+from local.toolchain import tool
 from tests.local.plugins.engine import Engine
 from tests.local.plugins.outcomes import Failed, Rejected, State, Step, errors, raise_failures, urn
 
-__all__ = ["OFFICIAL", "Failed", "Plugin", "Rejected", "State", "Step", "urn"]
+__all__ = ["Failed", "Plugin", "Rejected", "State", "Step", "urn"]
 
-OWN = Path(__file__).parents[3] / "local" / "plugins"
-OFFICIAL = os.environ.get("PLUGINS") == "official"
+OWN = Path(__file__).parents[3] / "local" / "plugins" / "pulumi-resource-gcp"
 Values = dict[str, Any]
 
 
 class Plugin:
-    """A plugin's process, spoken to as the engine would."""
+    """A plugin's process, spoken to as the engine would: ours for gcp, else the official one."""
 
     def __init__(self, name: str, environment: dict[str, str] | None = None) -> None:
-        executable = f"pulumi-resource-{name}"
-        path = shutil.which(executable) if OFFICIAL else str(OWN / executable)
-        assert path, f"{executable} is not on PATH"
+        path = OWN if name == "gcp" else tool(f"pulumi-resource-{name}")
+        self.name = name
         self.engine = Engine()
         self.process = subprocess.Popen(
             [path, self.engine.address],
@@ -67,27 +62,26 @@ class Plugin:
         args = encode(Properties(settings))
         checked = self.stub.CheckConfig(provider_pb2.CheckRequest(news=args))
         raise_failures(checked)
+        variables = {
+            f"{self.name}:config:{key}": value if isinstance(value, str) else json.dumps(value)
+            for key, value in settings.items()
+        }
         with errors():
             self.stub.Configure(
-                provider_pb2.ConfigureRequest(args=args, acceptSecrets=True, acceptResources=True)
+                provider_pb2.ConfigureRequest(
+                    args=args, variables=variables, acceptSecrets=True, acceptResources=True
+                )
             )
 
-    def check(
-        self,
-        token: str,
-        name: str,
-        inputs: Values,
-        old: State | None = None,
-        secrets: frozenset[Place] = frozenset(),
-    ) -> Properties:
+    def check(self, token: str, name: str, inputs: Values, old: State | None = None) -> Properties:
         """Inputs with their defaults; raises Rejected."""
         with errors():
             checked = self.stub.Check(
                 provider_pb2.CheckRequest(
                     urn=urn(token, name),
                     olds=encode(old.inputs) if old else None,
-                    news=encode(Properties(inputs, secrets)),
-                    randomSeed=bytes(range(7, 39)),
+                    news=encode(Properties(inputs)),
+                    randomSeed=os.urandom(32),
                 )
             )
         raise_failures(checked)
@@ -116,11 +110,10 @@ class Plugin:
         old: State | None = None,
         *,
         preview: bool = False,
-        timeout: float = 0,
-        secrets: frozenset[Place] = frozenset(),
+        timeout: float = 60,
     ) -> Step:
         """Bring a resource to its inputs: create, update, replace, or leave it."""
-        checked = self.check(token, name, inputs, old, secrets)
+        checked = self.check(token, name, inputs, old)
         if old is None:
             return Step(["create"], self.create(token, name, checked, preview, timeout))
         found = self.diff(old, checked)
@@ -132,16 +125,13 @@ class Plugin:
             return Step([], old, changes)
         if not found.replaces:
             return Step(["update"], self.update(old, checked, preview, timeout), changes)
-        if found.deleteBeforeReplace:
-            if not preview:
-                self.delete(old)
-            new = self.create(token, name, self.check(token, name, inputs), preview, timeout)
-            return Step(["delete", "create"], new, changes)
-        fresh = self.check(token, name, inputs, secrets=secrets)
-        new = self.create(token, name, fresh, preview, timeout)
-        if not preview:
+        first = found.deleteBeforeReplace
+        if first and not preview:
             self.delete(old)
-        return Step(["create", "delete"], new, changes)
+        new = self.create(token, name, self.check(token, name, inputs), preview, timeout)
+        if not first and not preview:
+            self.delete(old)
+        return Step(["delete", "create"] if first else ["create", "delete"], new, changes)
 
     def create(
         self, token: str, name: str, inputs: Properties, preview: bool = False, timeout: float = 0
@@ -178,6 +168,12 @@ class Plugin:
         )
         return self._read(old.token, old.name, request)
 
+    def refreshed(self, old: State) -> State:
+        """A resource as it is now; it must be there."""
+        found = self.refresh(old)
+        assert found is not None, f"{old.id} is gone"
+        return found
+
     def get(self, token: str, name: str, identifier: str) -> State | None:
         """A resource that is not in the state: an import, or the program's `get`."""
         request = provider_pb2.ReadRequest(id=identifier, urn=urn(token, name))
@@ -196,7 +192,7 @@ class Plugin:
         with errors():
             self.stub.Invoke(provider_pb2.InvokeRequest(tok=token))
 
-    def delete(self, old: State, timeout: float = 0) -> None:
+    def delete(self, old: State) -> None:
         """Remove a resource."""
         with errors():
             self.stub.Delete(
@@ -205,7 +201,6 @@ class Plugin:
                     urn=old.urn,
                     properties=encode(old.outputs),
                     old_inputs=encode(old.inputs),
-                    timeout=timeout,
                 )
             )
 

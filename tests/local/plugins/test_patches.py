@@ -1,4 +1,4 @@
-"""ConfigMapPatch: some keys of an object that somebody else owns."""
+"""Patches: some fields of an object that others use too, as the official plugin treats them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.local.plugins.names import fresh
-from tests.local.plugins.protocol import OFFICIAL, Failed, Plugin, Rejected
+from tests.local.plugins.objects import CONFIG_MAP_PATCH, apply_as, data, patch, path
+from tests.local.plugins.protocol import Failed, Plugin
 
 if TYPE_CHECKING:
     from tests.local.plugins.api_server import ApiServer
 
-PATCH = "kubernetes:core/v1:ConfigMapPatch"
+NAMESPACE_PATCH = "kubernetes:core/v1:NamespacePatch"
 THEIRS = {"_example": "text", "registries-skipping-tag-resolving": "kind.local,ko.local,dev.local"}
+WANTED = {"registries-skipping-tag-resolving": "kind.local,ko.local,dev.local,nvcr.io"}
 OURS = {"progress-deadline": "900s"}
 
 
@@ -25,123 +27,164 @@ def theirs(server: ApiServer) -> str:
     return name
 
 
-def path(name: str) -> str:
-    return f"/api/v1/namespaces/default/configmaps/{name}"
+class TestConfigMapPatch:
+    def test_adds_its_keys(self, kubernetes: Plugin, server: ApiServer, theirs: str) -> None:
+        kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(theirs, OURS))
+        assert data(server, theirs) == THEIRS | OURS
 
+    def test_gives_its_keys_up_and_leaves_the_rest_alone(
+        self, kubernetes: Plugin, server: ApiServer, theirs: str
+    ) -> None:
+        before = server.call("GET", path(theirs))
+        kubernetes.delete(kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(theirs, OURS)).state)
+        after = server.call("GET", path(theirs))
+        assert after["data"] == before["data"]
+        assert after["metadata"]["uid"] == before["metadata"]["uid"]
+        assert "annotations" not in after["metadata"]
 
-def apply_as(server: ApiServer, name: str, data: dict[str, str], manager: str) -> None:
-    metadata = {"name": name}
-    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
-    server.apply(path(name), body, manager, force=True)
-
-
-def patch(name: str, data: dict[str, str], **annotations: str) -> dict[str, Any]:
-    given = {f"pulumi.com/{key}": value for key, value in annotations.items()}
-    return {"metadata": {"name": name, "annotations": given}, "data": data}
-
-
-def data(server: ApiServer, name: str) -> Any:
-    return server.call("GET", path(name))["data"]
-
-
-def managers(server: ApiServer, name: str) -> set[str]:
-    fields = server.call("GET", path(name))["metadata"]["managedFields"]
-    return {field["manager"] for field in fields}
-
-
-def test_adds_its_keys_and_gives_them_up(
-    kubernetes: Plugin, server: ApiServer, theirs: str
-) -> None:
-    before = server.call("GET", path(theirs))
-    made = kubernetes.deploy(PATCH, "patch", patch(theirs, OURS, patchFieldManager="kserve")).state
-    assert data(server, theirs) == THEIRS | OURS
-    assert managers(server, theirs) == {"installer", "kserve"}
-    kubernetes.delete(made)
-    after = server.call("GET", path(theirs))
-    assert after["data"] == before["data"]
-    assert after["metadata"]["uid"] == before["metadata"]["uid"]
-    assert after["metadata"].get("annotations", {}) == {}
-
-
-def test_a_key_of_theirs_needs_force(kubernetes: Plugin, server: ApiServer, theirs: str) -> None:
-    wanted = {"registries-skipping-tag-resolving": "kind.local,ko.local,dev.local,nvcr.io"}
-    with pytest.raises(Failed, match="installer") as caught:
-        kubernetes.deploy(PATCH, "patch", patch(theirs, wanted))
-    assert ".data.registries-skipping-tag-resolving" in str(caught.value)
-    assert data(server, theirs) == THEIRS
-    kubernetes.deploy(PATCH, "patch", patch(theirs, wanted, patchForce="true"))
-    assert data(server, theirs) == THEIRS | wanted
-
-
-def test_changes_in_place_and_drops_what_the_program_drops(
-    kubernetes: Plugin, server: ApiServer, theirs: str
-) -> None:
-    inputs = patch(theirs, OURS | {"other": "1"})
-    made = kubernetes.deploy(PATCH, "patch", inputs).state
-    step = kubernetes.deploy(PATCH, "patch", patch(theirs, {"progress-deadline": "60s"}), made)
-    if not OFFICIAL:
+    def test_changes_keys_in_place(
+        self, kubernetes: Plugin, server: ApiServer, theirs: str
+    ) -> None:
+        made = kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(theirs, OURS)).state
+        changed = {"progress-deadline": "60s", "another": "1"}
+        step = kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(theirs, changed), made)
         assert step.operations == ["update"]
-    assert data(server, theirs) == THEIRS | {"progress-deadline": "60s"}
+        assert data(server, theirs) == THEIRS | changed
+
+    def test_what_leaves_the_program_leaves_the_object(
+        self, kubernetes: Plugin, server: ApiServer, theirs: str
+    ) -> None:
+        inputs = patch(theirs, OURS | {"another": "1"})
+        made = kubernetes.deploy(CONFIG_MAP_PATCH, "patch", inputs).state
+        step = kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(theirs, OURS), made)
+        assert step.operations == ["update"]
+        assert data(server, theirs) == THEIRS | OURS
+
+    def test_another_value_than_theirs_is_refused_with_their_name_and_the_field(
+        self, kubernetes: Plugin, server: ApiServer, theirs: str
+    ) -> None:
+        with pytest.raises(Failed, match="conflict") as caught:
+            kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(theirs, WANTED))
+        assert 'conflict with "installer"' in str(caught.value)
+        assert ".data.registries-skipping-tag-resolving" in str(caught.value)
+        assert data(server, theirs) == THEIRS
+
+    def test_force_takes_over(self, kubernetes: Plugin, server: ApiServer, theirs: str) -> None:
+        kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(theirs, WANTED, force=True))
+        assert data(server, theirs) == THEIRS | WANTED
+
+    def test_two_stacks_with_other_values_are_told_apart_by_their_managers(
+        self, kubernetes: Plugin, theirs: str
+    ) -> None:
+        first = kubernetes.deploy(CONFIG_MAP_PATCH, "first", patch(theirs, {"digits": "first"}))
+        with pytest.raises(Failed, match="conflict") as caught:
+            kubernetes.deploy(CONFIG_MAP_PATCH, "second", patch(theirs, {"digits": "second"}))
+        assert first.state["__fieldManager"].startswith("pulumi-kubernetes-")
+        assert f'conflict with "{first.state["__fieldManager"]}"' in str(caught.value)
+
+    def test_of_two_stacks_with_equal_values_the_second_keeps_them(
+        self, kubernetes: Plugin, server: ApiServer, theirs: str
+    ) -> None:
+        first = kubernetes.deploy(CONFIG_MAP_PATCH, "first", patch(theirs, OURS)).state
+        second = kubernetes.deploy(CONFIG_MAP_PATCH, "second", patch(theirs, OURS)).state
+        kubernetes.delete(first)
+        assert data(server, theirs) == THEIRS | OURS
+        kubernetes.delete(second)
+        assert data(server, theirs) == THEIRS
+
+    def test_makes_an_object_that_is_absent(self, kubernetes: Plugin, server: ApiServer) -> None:
+        name = fresh("config-deployment")
+        kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(name, OURS))
+        assert data(server, name) == OURS
+
+    def test_an_object_that_it_made_stays_without_its_keys(
+        self, kubernetes: Plugin, server: ApiServer
+    ) -> None:
+        name = fresh("config-deployment")
+        kubernetes.delete(kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(name, OURS)).state)
+        assert not data(server, name)
+
+    def test_of_an_object_that_is_gone_is_gone(self, kubernetes: Plugin, server: ApiServer) -> None:
+        name = fresh("config-deployment")
+        made = kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(name, OURS)).state
+        server.call("DELETE", path(name))
+        assert kubernetes.refresh(made) is None
+
+    def test_of_an_object_that_is_gone_makes_it_anew_when_deleted(
+        self, kubernetes: Plugin, server: ApiServer
+    ) -> None:
+        name = fresh("config-deployment")
+        made = kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(name, OURS)).state
+        server.call("DELETE", path(name))
+        kubernetes.delete(made)
+        assert not data(server, name)
+
+    def test_in_a_namespace_that_is_gone_fails_to_be_deleted(
+        self, kubernetes: Plugin, server: ApiServer
+    ) -> None:
+        name = fresh("namespace")
+        kubernetes.deploy(NAMESPACE_PATCH, "namespace", namespace(name))
+        inputs = patch("claims", OURS)
+        inputs["metadata"]["namespace"] = name
+        made = kubernetes.deploy(CONFIG_MAP_PATCH, "patch", inputs).state
+        remove_namespace(server, name)
+        with pytest.raises(Failed, match=f'namespaces "{name}" not found'):
+            kubernetes.delete(made)
+
+    def test_a_key_that_somebody_removed_is_put_back_after_a_refresh(
+        self, kubernetes: Plugin, server: ApiServer, theirs: str
+    ) -> None:
+        made = kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(theirs, OURS)).state
+        server.merge(path(theirs), {"data": {"progress-deadline": None}})
+        step = kubernetes.deploy(
+            CONFIG_MAP_PATCH, "patch", patch(theirs, OURS), kubernetes.refreshed(made)
+        )
+        assert step.operations == ["update"]
+        assert data(server, theirs) == THEIRS | OURS
+
+    def test_the_second_time_changes_nothing(self, kubernetes: Plugin, theirs: str) -> None:
+        made = kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(theirs, OURS)).state
+        step = kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(theirs, OURS), made)
+        assert step.operations == []
+
+    def test_changes_to_their_keys_are_no_drift(
+        self, kubernetes: Plugin, server: ApiServer, theirs: str
+    ) -> None:
+        made = kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(theirs, OURS)).state
+        apply_as(server, theirs, {"another": "1"}, "installer")
+        refreshed = kubernetes.refreshed(made)
+        assert refreshed.inputs == made.inputs
+        step = kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(theirs, OURS), refreshed)
+        assert step.operations == []
+
+    def test_a_preview_touches_nothing(
+        self, kubernetes: Plugin, server: ApiServer, theirs: str
+    ) -> None:
+        before = server.call("GET", path(theirs))
+        kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(theirs, OURS), preview=True)
+        assert server.call("GET", path(theirs)) == before
 
 
-def test_twice_in_a_row_changes_nothing(kubernetes: Plugin, theirs: str) -> None:
-    made = kubernetes.deploy(PATCH, "patch", patch(theirs, OURS)).state
-    assert kubernetes.deploy(PATCH, "patch", patch(theirs, OURS), made).operations == []
-    refreshed = kubernetes.refresh(made)
-    assert refreshed is not None
-    assert kubernetes.deploy(PATCH, "patch", patch(theirs, OURS), refreshed).operations == []
+class TestNamespacePatch:
+    def test_makes_a_namespace_that_is_absent(self, kubernetes: Plugin, server: ApiServer) -> None:
+        name = fresh("namespace")
+        kubernetes.deploy(NAMESPACE_PATCH, "namespace", namespace(name))
+        assert server.has(f"/api/v1/namespaces/{name}")
+
+    def test_leaves_the_namespace_there(self, kubernetes: Plugin, server: ApiServer) -> None:
+        name = fresh("namespace")
+        kubernetes.delete(kubernetes.deploy(NAMESPACE_PATCH, "namespace", namespace(name)).state)
+        found = server.call("GET", f"/api/v1/namespaces/{name}")
+        assert "deletionTimestamp" not in found["metadata"]
 
 
-def test_their_changes_to_their_keys_are_no_drift(
-    kubernetes: Plugin, server: ApiServer, theirs: str
-) -> None:
-    made = kubernetes.deploy(PATCH, "patch", patch(theirs, OURS)).state
-    apply_as(server, theirs, {**THEIRS, "another": "1"}, "installer")
-    refreshed = kubernetes.refresh(made)
-    assert refreshed is not None
-    assert kubernetes.deploy(PATCH, "patch", patch(theirs, OURS), refreshed).operations == []
+def namespace(name: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
-def test_a_key_that_somebody_removed_is_put_back(
-    kubernetes: Plugin, server: ApiServer, theirs: str
-) -> None:
-    made = kubernetes.deploy(PATCH, "patch", patch(theirs, OURS)).state
-    server.merge(path(theirs), {"data": {"progress-deadline": None}})
-    refreshed = kubernetes.refresh(made)
-    assert refreshed is not None
-    step = kubernetes.deploy(PATCH, "patch", patch(theirs, OURS), refreshed)
-    assert step.operations == ["update"]
-    assert data(server, theirs) == THEIRS | OURS
-
-
-def test_another_field_manager_leaves_nothing_of_the_first(
-    kubernetes: Plugin, server: ApiServer, theirs: str
-) -> None:
-    made = kubernetes.deploy(PATCH, "patch", patch(theirs, OURS, patchFieldManager="one")).state
-    renamed = patch(theirs, OURS, patchFieldManager="two")
-    made = kubernetes.deploy(PATCH, "patch", renamed, made).state
-    assert managers(server, theirs) == {"installer", "two"}
-    kubernetes.delete(made)
-    assert data(server, theirs) == THEIRS
-
-
-def test_makes_an_object_that_is_not_there(kubernetes: Plugin, server: ApiServer) -> None:
-    name = fresh("config-deployment")
-    made = kubernetes.deploy(PATCH, "patch", patch(name, OURS)).state
-    assert data(server, name) == OURS
-    server.call("DELETE", path(name))
-    kubernetes.delete(made)
-    assert not server.has(path(name))
-
-
-def test_a_preview_of_a_new_one_touches_nothing(
-    kubernetes: Plugin, server: ApiServer, theirs: str
-) -> None:
-    before = server.call("GET", path(theirs))
-    kubernetes.deploy(PATCH, "patch", patch(theirs, OURS), preview=True)
-    assert server.call("GET", path(theirs)) == before
-
-
-def test_needs_a_name(kubernetes: Plugin) -> None:
-    with pytest.raises((Rejected, Failed), match="name"):
-        kubernetes.check(PATCH, "patch", {"metadata": {}, "data": OURS})
+def remove_namespace(server: ApiServer, name: str) -> None:
+    """What `kubectl delete namespace` and the controller behind it do."""
+    path = f"/api/v1/namespaces/{name}"
+    server.call("DELETE", f"{path}/configmaps")
+    server.call("DELETE", path)
+    server.call("PUT", f"{path}/finalize", {**namespace(name), "spec": {"finalizers": []}})
