@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import traceback
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 from google.protobuf import message, struct_pb2
-from pulumi.runtime.proto import provider_pb2, status_pb2
+from pulumi.runtime.proto import provider_pb2
 
-from local.plugins.changes import Change, compare
-from local.plugins.resource import PartialError, PluginError
+from local.plugins.changes import Change
+from local.plugins.resource import PluginError
 from local.plugins.wire import Path, Properties, encode, show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from local.plugins.changes import Difference
     from local.plugins.resource import Values
@@ -41,42 +40,13 @@ def or_abort(method: Callable[..., Response]) -> Callable[..., Response]:
         try:
             return method(self, request, context)
         except (PluginError, ValueError) as error:
-            _abort(context, str(error))
+            text = str(error)
         except Exception:
-            if context.code() is not None:  # aborted already, on purpose
-                raise
-            _abort(context, f"a fault in the plugin, not in the program:\n{traceback.format_exc()}")
+            text = f"a fault in the plugin, not in the program:\n{traceback.format_exc()}"
+        context.abort(grpc.StatusCode.UNKNOWN, text)
+        raise AssertionError("abort raises")
 
     return call
-
-
-def _abort(
-    context: grpc.ServicerContext, text: str, detail: message.Message | None = None
-) -> NoReturn:
-    if detail is not None:
-        status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=text)
-        status.details.add().Pack(detail)
-        metadata = (("grpc-status-details-bin", status.SerializeToString()),)
-        context.set_trailing_metadata(metadata)
-    context.abort(grpc.StatusCode.UNKNOWN, text)
-    raise AssertionError("abort raises")
-
-
-@contextlib.contextmanager
-def partial_errors(
-    context: grpc.ServicerContext, mark: Callable[[Values], struct_pb2.Struct]
-) -> Iterator[None]:
-    """Tell the engine of a resource that is there but failed, so that its state is recorded."""
-    try:
-        yield
-    except PartialError as failure:
-        detail = provider_pb2.ErrorResourceInitFailed(
-            id=failure.id,
-            properties=mark(failure.outputs),
-            inputs=mark(failure.inputs),
-            reasons=failure.reasons,
-        )
-        _abort(context, str(failure), detail)
 
 
 def marked(
@@ -113,13 +83,3 @@ def difference(found: Difference) -> provider_pb2.DiffResponse:
         entry.kind = _KINDS[change, path in found.replaces]
         entry.inputDiff = True
     return response
-
-
-def configuration_diff(old: Values, new: Values) -> provider_pb2.DiffResponse:
-    """A provider's own diff: what changed, never a replacement."""
-    changes = compare(old, new)
-    some = provider_pb2.DiffResponse.DIFF_SOME
-    none = provider_pb2.DiffResponse.DIFF_NONE
-    return provider_pb2.DiffResponse(
-        changes=some if changes else none, diffs=sorted({str(path[0]) for path in changes})
-    )

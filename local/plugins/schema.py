@@ -32,6 +32,6 @@ def _object_misfits(
         if key in shape or "*" in shape:
             found |= misfits(value, shape.get(key, shape.get("*")), what, place)
         else:
-            known = ", ".join(sorted(name for name in shape if not name.startswith("_")))
+            known = ", ".join(sorted(shape))
             found[show(place)] = f"{what} has no such property here; known: {known}"
     return found

@@ -1,4 +1,4 @@
-"""A plugin's process: a port on standard output, then calls until the engine ends it or is gone."""
+"""The process: a port on standard output, then calls until the engine ends it or is gone."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 import grpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
+from local.plugins.engine import Engine
+from local.plugins.provider import GcpProvider
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from local.plugins.provider import Provider
-
-# Waiting for a Job or an upload takes a thread for as long; a stack has fewer resources than this.
+# An upload takes a thread for as long as it lasts.
 THREADS = 64
 MESSAGE_BYTES = 400 * 1024 * 1024
 
 
-def serve(provider: type[Provider], arguments: Sequence[str]) -> None:
-    """Serve one provider. The engine's address is the first argument that is not a flag."""
+def serve(arguments: Sequence[str]) -> None:
+    """Serve the provider. The engine's address is the first argument that is not a flag."""
     addresses = [argument for argument in arguments if not argument.startswith("-")]
     server = grpc.server(
         ThreadPoolExecutor(THREADS),
@@ -31,9 +32,8 @@ def serve(provider: type[Provider], arguments: Sequence[str]) -> None:
             ("grpc.max_send_message_length", MESSAGE_BYTES),
         ],
     )
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(
-        provider(addresses[0] if addresses else ""), server
-    )
+    engine = Engine(addresses[0] if addresses else "")
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(GcpProvider(engine), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local.plugins.changes import Difference, compare, under
-from local.plugins.gcp.names import DEFAULTS, named, named_by_hand
 from local.plugins.resource import Checked, PluginError, Resource, State
 from local.plugins.schema import Shape, misfits
 from local.plugins.wire import UNKNOWN
 
 if TYPE_CHECKING:
     from local.plugins.gcp.storage import Storage
-    from local.plugins.resource import Naming, Operation, Values
+    from local.plugins.resource import Operation, Values
 
 SHAPE: Shape = {
-    DEFAULTS: None,
     "name": None,
     "location": None,
     "project": None,
@@ -43,6 +41,7 @@ SHAPE: Shape = {
         }
     ],
 }
+REQUIRED = {"name": "such as models", "location": "such as EU"}
 STATES = ("LIVE", "ARCHIVED", "ANY")
 ATTRIBUTION = {"goog-pulumi-provisioned": "true"}
 _FIXED = (("name",), ("location",), ("project",))
@@ -55,22 +54,24 @@ class Bucket(Resource):
         self._storage = storage
         self.project = "local"
 
-    def check(self, inputs: Values, old_inputs: Values, naming: Naming) -> Checked:
+    def check(self, inputs: Values) -> Checked:
         failures = misfits(inputs, SHAPE, "a Bucket")
-        if "location" not in inputs:
-            failures["location"] = "a Bucket needs a location, such as EU"
+        failures |= {
+            key: f"a Bucket needs a {key}, {example}"
+            for key, example in REQUIRED.items()
+            if key not in inputs
+        }
         for index, rule in enumerate(inputs.get("lifecycleRules", ())):
             state = rule.get("condition", {}).get("withState", "ANY")
             if state is not UNKNOWN and state not in STATES:
                 place = f"lifecycleRules[{index}].condition.withState"
                 failures[place] = f"found {state!r}; allowed: {', '.join(STATES)}"
-        checked = {"forceDestroy": False, **named(inputs, old_inputs, naming)}
-        return Checked(checked, failures)
+        return Checked({"forceDestroy": False, **inputs}, failures)
 
     def diff(self, old_inputs: Values, old_outputs: Values, inputs: Values) -> Difference:
         changes = compare(_comparable(old_inputs), _comparable(inputs))
         replaces = frozenset(path for path in changes if under(path, _FIXED))
-        return Difference(changes, replaces, named_by_hand(inputs))
+        return Difference(changes, replaces, delete_first=True)
 
     def create(self, operation: Operation, inputs: Values) -> State:
         if operation.preview:
@@ -88,14 +89,14 @@ class Bucket(Resource):
             return None
         if not inputs and not outputs:
             # The rest the emulator doesn't know; the first update records it.
-            inputs = {"name": name, "forceDestroy": False, DEFAULTS: []}
+            inputs = {"name": name, "forceDestroy": False}
         return State(name, {**(outputs or self._outputs(inputs)), **remote}, inputs)
 
     def update(self, operation: Operation, state: State, inputs: Values) -> Values:
         kept = {key: state.outputs[key] for key in ("timeCreated",) if key in state.outputs}
         return {**self._outputs(inputs), **kept}
 
-    def delete(self, operation: Operation, state: State) -> None:
+    def delete(self, state: State) -> None:
         if self._storage.bucket(state.id) is None:
             return
         force = bool(state.outputs.get("forceDestroy"))
@@ -109,13 +110,12 @@ class Bucket(Resource):
     def _outputs(self, inputs: Values) -> Values:
         name, labels = inputs["name"], inputs.get("labels", {})
         known = name is not UNKNOWN
-        given = {key: value for key, value in inputs.items() if key != DEFAULTS}
         return {
             "storageClass": "STANDARD",
             "publicAccessPrevention": "inherited",
             "uniformBucketLevelAccess": False,
             "project": self.project,
-            **_comparable(given),
+            **_comparable(inputs),
             "effectiveLabels": {**labels, **ATTRIBUTION} if labels is not UNKNOWN else UNKNOWN,
             "pulumiLabels": {**labels, **ATTRIBUTION} if labels is not UNKNOWN else UNKNOWN,
             "url": f"gs://{name}" if known else UNKNOWN,

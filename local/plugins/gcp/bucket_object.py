@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from local.plugins.changes import Change, Difference, compare, refreshed, under
-from local.plugins.gcp.names import DEFAULTS, named, named_by_hand
 from local.plugins.resource import Checked, PluginError, Resource, State
 from local.plugins.schema import Shape, misfits
 from local.plugins.wire import UNKNOWN, Asset, has_unknown
 
 if TYPE_CHECKING:
     from local.plugins.gcp.storage import Remote, Storage
-    from local.plugins.resource import Naming, Operation, Values
+    from local.plugins.resource import Operation, Values
 
 SHAPE: Shape = {
-    DEFAULTS: None,
     "name": None,
     "bucket": None,
     "source": None,
@@ -34,8 +32,8 @@ SHAPE: Shape = {
     "metadata": {"*": None},
     "sourceMd5hash": None,
 }
-# Only these two can be changed in place.
-_CHANGEABLE = (("content",), ("metadata",), (DEFAULTS,))
+# The other two can be changed in place.
+_FIXED = tuple((key,) for key in SHAPE if key not in ("content", "metadata"))
 # Properties of the library's blob, by ours.
 _SETTINGS = {
     "contentType": "content_type",
@@ -61,17 +59,19 @@ class BucketObject(Resource):
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def check(self, inputs: Values, old_inputs: Values, naming: Naming) -> Checked:
+    def check(self, inputs: Values) -> Checked:
         failures = misfits(inputs, SHAPE, "a BucketObject")
         if "bucket" not in inputs:
             failures["bucket"] = "a BucketObject needs the name of its bucket"
+        if "name" not in inputs:
+            failures["name"] = "a BucketObject needs a name"
         if ("source" in inputs) == ("content" in inputs):
             failures["source"] = "a BucketObject needs one of source and content, and not both"
-        return Checked(named(inputs, old_inputs, naming), failures)
+        return Checked(inputs, failures)
 
     def diff(self, old_inputs: Values, old_outputs: Values, inputs: Values) -> Difference:
         changes = compare(old_inputs, inputs)
-        replaces = {path for path in changes if not under(path, _CHANGEABLE)}
+        replaces = {path for path in changes if under(path, _FIXED)}
         source = inputs.get("source")
         if isinstance(source, Asset) and source.digest == old_outputs.get(_IMPORTED):
             changes.pop(("source",), None)
@@ -81,7 +81,7 @@ class BucketObject(Resource):
             changes["detectMd5hash",] = Change.UPDATED
             if "source" in inputs:
                 replaces.add(("detectMd5hash",))
-        return Difference(changes, frozenset(replaces), named_by_hand(inputs))
+        return Difference(changes, frozenset(replaces), delete_first=True)
 
     def create(self, operation: Operation, inputs: Values) -> State:
         if operation.preview:
@@ -95,7 +95,7 @@ class BucketObject(Resource):
         if remote is None:
             return None
         if not inputs and not outputs:
-            inputs = {"bucket": bucket, "name": name, DEFAULTS: []}
+            inputs = {"bucket": bucket, "name": name}
             found = {_IMPORTED: hashlib.sha256(self._storage.content(bucket, name)).hexdigest()}
             return State(f"{bucket}-{name}", _outputs(inputs, remote) | found, inputs)
         live = _outputs({**outputs, **inputs}, remote)
@@ -107,7 +107,7 @@ class BucketObject(Resource):
             return {**_outputs(inputs, {}), **dict.fromkeys(_COMPUTED, UNKNOWN)}
         return self._upload(operation, inputs).outputs
 
-    def delete(self, operation: Operation, state: State) -> None:
+    def delete(self, state: State) -> None:
         self._storage.delete_object(*_place(state.id, state.outputs))
 
     def _upload(self, operation: Operation, inputs: Values) -> State:
@@ -115,7 +115,6 @@ class BucketObject(Resource):
         content = inputs.get("source")
         if not isinstance(content, Asset):
             content = Asset(text=inputs["content"])
-        operation.status(f"uploading to gs://{bucket}/{name}")
         settings = {ours: inputs[key] for key, ours in _SETTINGS.items() if key in inputs}
         settings.setdefault("content_type", _content_type(inputs))
         remote = self._storage.upload(bucket, name, content, settings, operation.timeout)
@@ -138,8 +137,7 @@ def _place(identifier: str, outputs: Values) -> tuple[str, str]:
 
 def _outputs(inputs: Values, remote: Remote) -> Values:
     """What the emulator says, and the inputs where it says nothing."""
-    outputs = {key: value for key, value in inputs.items() if key != DEFAULTS}
-    outputs |= {key: value for key, value in remote.items() if value is not None}
+    outputs = inputs | {key: value for key, value in remote.items() if value is not None}
     if not outputs.get("metadata"):
         outputs.pop("metadata", None)
     bucket, name, md5 = outputs["bucket"], outputs["name"], remote.get("md5hash")

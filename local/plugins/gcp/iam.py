@@ -16,7 +16,7 @@ from local.plugins.wire import UNKNOWN, has_unknown
 
 if TYPE_CHECKING:
     from local.plugins.gcp.storage import Storage
-    from local.plugins.resource import Naming, Operation, Values
+    from local.plugins.resource import Operation, Values
 
 SHAPE: Shape = {
     "bucket": None,
@@ -37,7 +37,7 @@ class BucketIamMember(Resource):
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def check(self, inputs: Values, old_inputs: Values, naming: Naming) -> Checked:
+    def check(self, inputs: Values) -> Checked:
         failures = misfits(inputs, SHAPE, "a BucketIAMMember")
         failures |= {
             key: f"a BucketIAMMember needs a {key}" for key in REQUIRED if key not in inputs
@@ -74,7 +74,7 @@ class BucketIamMember(Resource):
     def update(self, operation: Operation, state: State, inputs: Values) -> Values:
         return state.outputs
 
-    def delete(self, operation: Operation, state: State) -> None:
+    def delete(self, state: State) -> None:
         return
 
 

@@ -74,12 +74,6 @@ class TestObject:
         step = put(gcp, bucket, made, name="b/model.pt", source=Asset(text="two"))
         assert step.operations == ["delete", "create"]
 
-    def test_without_a_name_the_new_one_comes_first(self, gcp: Plugin, bucket: State) -> None:
-        inputs = {"bucket": bucket.id, "source": Asset(text="one")}
-        made = gcp.deploy(OBJECT, "model", inputs).state
-        step = gcp.deploy(OBJECT, "model", inputs | {"source": Asset(text="two")}, made)
-        assert step.operations == ["create", "delete"]
-
     def test_content_is_secret_and_changes_in_place(
         self, gcp: Plugin, bucket: State, emulator: str
     ) -> None:
@@ -136,6 +130,11 @@ class TestObject:
         refreshed = gcp.refresh(made)
         assert refreshed is not None
         assert refreshed["md5hash"] == made["md5hash"]
+
+    def test_needs_a_name_and_a_bucket(self, gcp: Plugin) -> None:
+        with pytest.raises(Rejected) as caught:
+            gcp.check(OBJECT, "model", {"content": "x"})
+        assert set(caught.value.failures) == {"bucket", "name"}
 
     @pytest.mark.parametrize("extra", [{}, {"source": Asset(text="x"), "content": "x"}])
     def test_needs_exactly_one_content(self, gcp: Plugin, extra: dict[str, Any]) -> None:

@@ -73,11 +73,10 @@ class TestBucket:
         assert step.operations == ["delete", "create"]
         assert step.changes == {"location": "UPDATE_REPLACE"}
 
-    def test_without_a_name_gets_one_and_keeps_it(self, gcp: Plugin) -> None:
-        made = gcp.deploy(BUCKET, "Models", {"location": "EU"}).state
-        assert made.id.startswith("models-")
-        assert len(made.id) == len("models-") + 7
-        assert gcp.deploy(BUCKET, "Models", {"location": "EU"}, made).operations == []
+    def test_needs_a_name_and_a_location(self, gcp: Plugin) -> None:
+        with pytest.raises(Rejected) as caught:
+            gcp.check(BUCKET, "models", {})
+        assert set(caught.value.failures) == {"name", "location"}
 
     def test_preview_makes_nothing(self, gcp: Plugin) -> None:
         inputs = {"name": fresh("bucket"), "location": "EU", "labels": UNKNOWN}
@@ -107,7 +106,7 @@ class TestBucket:
         assert found.inputs.values["name"] == bucket.id
 
     def test_unknown_properties_are_refused(self, gcp: Plugin) -> None:
-        inputs = {"location": "EU", "versioning": {"enable": True}, "cors": []}
+        inputs = {"name": "b", "location": "EU", "versioning": {"enable": True}, "cors": []}
         with pytest.raises(Rejected) as caught:
             gcp.check(BUCKET, "models", inputs)
         assert set(caught.value.failures) == {"versioning.enable", "cors"}
