@@ -64,7 +64,7 @@ build/digits/release.json: .venv-model/stamp $(wildcard model/*.py)
 build/test/models.lock.json: build/digits/release.json tests/releases.py
 	@.venv-model/bin/python -m tests.releases
 
-# The cluster's programs, fetched or built, a Go module at a time.
+# The cluster's programs, fetched or built, a Go module at a time; what takes longest first.
 modules := pulumi kubernetes knative gcs vegeta pulumi-python
 .PHONY: ready $(modules:%=programs/%)
 $(modules:%=programs/%): programs/%: .venv-local/stamp
@@ -74,7 +74,7 @@ programs/pulumi-python: programs/pulumi
 ready: .venv-local/stamp $(modules:%=programs/%) $(environments) build/digits/release.json
 
 up: ## the whole thing on this machine: cluster, stack, a prediction
-	@$(MAKE) --no-print-directory -j3 ready
+	@$(MAKE) --no-print-directory -j2 ready
 	@.venv-local/bin/python -m local up
 
 down: .venv-local/stamp ## stop and remove it
@@ -104,7 +104,7 @@ check: $(environments) ## formatter, linter, types, dead links, workflows
 	@.venv/bin/zizmor --offline --persona=auditor -q .github
 
 test: ## everything, on the real programs
-	@$(MAKE) --no-print-directory -j3 ready .venv-bench/stamp
+	@$(MAKE) --no-print-directory -j2 ready .venv-bench/stamp
 	@$(MAKE) --no-print-directory build/test/models.lock.json
 	@.venv/bin/python -m pytest tests/infra tests/monitoring tests/bootstrap tests/review tests/workflows tests/docs
 	@.venv-model/bin/python -m pytest tests/model tests/serving tests/transformer tests/perf tests/tune tests/bench

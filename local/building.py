@@ -46,6 +46,8 @@ __all__ = ["build_missing", "missing"]
 
 _SCRATCH = ".building-"
 _SAY_AGAIN = 30.0
+# Compilers that collect their garbage less often take a fifth less time, for some memory more.
+_ENVIRONMENT = {"CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "", "GOGC": "400"}
 
 
 def _is_there(wanted: Tool) -> bool:
@@ -165,7 +167,7 @@ def _compile(wanted: Tool, options: list[str], program: Path, title: str) -> Non
         process = subprocess.Popen(
             leashed(command, signal.SIGINT),
             cwd=ROOT / wanted.folder,
-            env=os.environ | {"CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": ""},
+            env=os.environ | _ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
