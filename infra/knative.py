@@ -7,13 +7,19 @@ reverts what anybody else writes into the ConfigMaps.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
 from infra import failures
 from infra.kubernetes import KubernetesObject
-from infra.manifests.knative import OPERATOR, config_maps, knative_serving
+from infra.manifests.knative import (
+    CONFIG,
+    NAMESPACE,
+    OPERATOR,
+    config_maps,
+    knative_serving,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +43,12 @@ NO_OPERATOR = (
     f"does not: {SET} knative.managedBy configmap"
 )
 
+OPERATOR_RULES = (
+    f"{CONFIG} in the namespace {NAMESPACE} belongs to Knative's operator, which will revert what "
+    "was set there; found knative.managedBy configmap; allowed: operator, or none: "
+    f"{SET} knative.managedBy operator"
+)
+
 
 @dataclass(frozen=True)
 class KnativeConfigArgs:
@@ -47,7 +59,7 @@ class KnativeConfigArgs:
 
 
 class KnativeConfig(pulumi.ComponentResource):
-    """Declares keys under the stack's field manager, and takes none by force unless told to.
+    """Declares keys by server-side apply, and takes none by force unless told to.
 
     Stacks that declare the same values share the keys: one that is destroyed gives up its share.
     """
@@ -57,6 +69,7 @@ class KnativeConfig(pulumi.ComponentResource):
     ) -> None:
         super().__init__("kserve-triton:index:KnativeConfig", name, None, opts)
         self._name, self._force = name, args.knative.force
+        self._checked: list[pulumi.Output[None]] = []
         stack = pulumi.get_stack()
         if args.knative.managed_by == "configmap":
             for manifest in config_maps(args.knative, args.features, stack):
@@ -65,22 +78,38 @@ class KnativeConfig(pulumi.ComponentResource):
             version, kind, _ = OPERATOR
             manifest = knative_serving(args.knative, args.features, stack)
             self._declare(version, kind, manifest, NO_OPERATOR)
-        self.register_outputs({})
+        self.register_outputs({"checked": self._checked})
 
     def _declare(self, version: str, kind: str, manifest: Manifest, absent: str) -> None:
         name = manifest["metadata"]["name"]
 
-        def explain(error: str) -> str:
-            return TAKEN if "conflict" in error else absent
-
-        KubernetesObject(
+        patch = KubernetesObject(
             f"{self._name}-{name}",
             version,
             kind,
             manifest,
             pulumi.ResourceOptions(
-                parent=self, hooks=failures.explained(f"{self._name}-{name}", explain)
+                parent=self,
+                hooks=failures.explained(
+                    f"{self._name}-{name}", lambda error: explain(error, absent)
+                ),
             ),
             patch=True,
             force=self._force,
         )
+        self._checked.append(patch.output("metadata").apply(refuse_operators))
+
+
+def explain(error: str, absent: str) -> str | None:
+    """What a refusal by the API server means; `absent` where the object has no place to be."""
+    if "conflict" in error:
+        return TAKEN
+    missing = ("not found", "no matches for kind", "apiVersion for this resource does not exist")
+    return absent if any(words in error for words in missing) else None
+
+
+def refuse_operators(metadata: Mapping[str, Any]) -> None:
+    """Raise RunError for a ConfigMap that Knative's operator owns, and so brings back."""
+    owners = metadata.get("ownerReferences") or []
+    if any(owner.get("kind") == OPERATOR[1] for owner in owners):
+        raise pulumi.RunError(OPERATOR_RULES)

@@ -57,19 +57,22 @@ class Namespace(pulumi.ComponentResource):
                 "data": dict.fromkeys(sorted(args.claims), stack),
             },
             pulumi.ResourceOptions(
-                parent=self, depends_on=made, hooks=failures.explained(f"{name}-claims", _explain)
+                parent=self,
+                depends_on=made,
+                hooks=failures.explained(f"{name}-claims", lambda error: explain(error, args.name)),
             ),
             patch=True,
         )
         self.register_outputs({"name": self.name})
 
 
-def _explain(error: str) -> str | None:
+def explain(error: str, namespace: str) -> str | None:
+    """What it means that a name is another stack's; None for any other error."""
     if "conflict" not in error:
         return None
+    place = f"configmap {CLAIMS} -n {namespace}"
     return (
-        "another stack has a model or an account of the name above in this namespace, and nothing "
-        f"of it was changed. Which stack: kubectl get configmap {CLAIMS} -o yaml, there. Use "
-        "another name, or another namespace. If that stack is gone: kubectl delete configmap "
-        f"{CLAIMS}, there"
+        f"another stack has a model or an account of the name above in the namespace {namespace}, "
+        f"and nothing of it was changed. Which stack: kubectl get {place} -o yaml. Use another "
+        f"name, or another namespace. If that stack is gone: kubectl delete {place}"
     )

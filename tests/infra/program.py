@@ -24,6 +24,7 @@ TEST_ROOT = ROOT / "build" / "test"
 class Recorder(pulumi.runtime.Mocks):
     """The engine's place: keeps what the program registered, in order."""
 
+    owners: list[dict[str, str]] = field(default_factory=list)
     resources: list[pulumi.runtime.MockResourceArgs] = field(default_factory=list)
     exports: dict[str, Any] = field(default_factory=dict)
 
@@ -35,6 +36,8 @@ class Recorder(pulumi.runtime.Mocks):
         if args.typ == "kubernetes:batch/v1:Job":
             outputs["status"] = {"succeeded": 1}
             outputs["metadata"] = {**outputs["metadata"], "uid": f"uid-of-{args.name}"}
+        if args.typ.endswith(":ConfigMapPatch"):
+            outputs["metadata"] = {**outputs["metadata"], "ownerReferences": self.owners}
         return f"{args.name}-id", outputs
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[Any]]:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.knative import TAKEN, explain
 from infra.kubernetes import FIELD_MANAGER, FORCE
 from infra.manifests.knative import DEFAULTS, deployment
 from infra.sections import Knative
@@ -82,6 +83,29 @@ def test_where_the_operator_rules_its_resource_has_the_keys() -> None:
     assert found["metadata"]["name"] == "knative-serving"
     assert found["spec"]["config"]["deployment"] == deployment(Knative())
     assert found["spec"]["config"]["features"]["kubernetes.podspec-nodeselector"] == "enabled"
+
+
+def test_a_config_map_of_the_operators_is_not_fought_over() -> None:
+    recorder = Recorder(owners=[{"kind": "KnativeServing", "name": "knative-serving"}])
+    with pytest.raises(Exception, match=r"allowed: operator, or none"):
+        run("local", recorder=recorder)
+
+
+@pytest.mark.parametrize(
+    ("error", "meaning"),
+    [
+        ('Apply failed with 1 conflict: conflict with "kubectl-patch": .data.x', TAKEN),
+        ('namespaces "knative-serving" not found', "absent"),
+        (
+            'no matches for kind "KnativeServing" in version "operator.knative.dev/v1beta1"',
+            "absent",
+        ),
+        ("admission webhook denied the request: progress-deadline", None),
+        ("User cannot patch resource configmaps", None),
+    ],
+)
+def test_a_refusal_is_explained_where_its_meaning_is_known(error: str, meaning: str | None) -> None:
+    assert explain(error, "absent") == meaning
 
 
 @given(HOSTS)

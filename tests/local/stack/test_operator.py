@@ -51,6 +51,31 @@ def test_a_key_of_the_administrators_is_not_taken(
     assert _deployment(stack) == knative_serving["spec"]["config"]["deployment"]
 
 
+def test_a_config_map_that_the_operator_owns_is_refused(
+    stack: Stack, knative_serving: dict[str, Any]
+) -> None:
+    metadata = stack.cluster.api.get(_PATH)["metadata"]
+    owner = {key: knative_serving[key] for key in ("apiVersion", "kind")}
+    owner |= {key: metadata[key] for key in ("name", "uid")}
+    path = "/api/v1/namespaces/knative-serving/configmaps/config-deployment"
+    kind = "application/merge-patch+json"
+
+    def own(*owners: dict[str, str]) -> None:
+        change = {"metadata": {"ownerReferences": list(owners)}}
+        stack.cluster.api.request("PATCH", path, change, kind)
+
+    own(owner)
+    try:
+        done = stack.up(perf={"enabled": False})
+    finally:
+        own()
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "belongs to Knative's operator" in said
+    assert "pulumi config set --path knative.managedBy operator" in said
+    stack.destroy()
+
+
 def test_a_cluster_without_the_operator_is_said_in_words(stack: Stack) -> None:
     stack.destroy()
     definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
