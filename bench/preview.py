@@ -150,7 +150,7 @@ def figures(found: dict[str, Any]) -> str:
     for count in GROWTH:
         title = f"{count} model{'s' if count > 1 else ''}"
         made.append(_row(title, previews[f"{count} models"], floor))
-    for name in found["no_op"]:
+    for name in NO_OP:
         made.append(_row(f"nothing to do: {name}", found["no_op"][name], floor))
     return markdown(("", "seconds", "over the trivial one", "CPU seconds", "largest process"), made)
 
