@@ -69,21 +69,22 @@ class KnativeConfig(pulumi.ComponentResource):
     ) -> None:
         super().__init__("kserve-triton:index:KnativeConfig", name, None, opts)
         self._name, self._force = name, args.knative.force
-        self._checked: list[pulumi.Output[None]] = []
         stack = pulumi.get_stack()
         if args.knative.managed_by == "configmap":
             for manifest in config_maps(args.knative, args.features, stack):
-                self._declare("v1", "ConfigMap", manifest, NO_KNATIVE)
+                patch = self._declare("v1", "ConfigMap", manifest, NO_KNATIVE)
+                patch.output("metadata").apply(refuse_operators)
         elif args.knative.managed_by == "operator":
             version, kind, _ = OPERATOR
             manifest = knative_serving(args.knative, args.features, stack)
             self._declare(version, kind, manifest, NO_OPERATOR)
-        self.register_outputs({"checked": self._checked})
+        self.register_outputs({})
 
-    def _declare(self, version: str, kind: str, manifest: Manifest, absent: str) -> None:
+    def _declare(
+        self, version: str, kind: str, manifest: Manifest, absent: str
+    ) -> KubernetesObject:
         name = manifest["metadata"]["name"]
-
-        patch = KubernetesObject(
+        return KubernetesObject(
             f"{self._name}-{name}",
             version,
             kind,
@@ -97,7 +98,6 @@ class KnativeConfig(pulumi.ComponentResource):
             patch=True,
             force=self._force,
         )
-        self._checked.append(patch.output("metadata").apply(refuse_operators))
 
 
 def explain(error: str, absent: str) -> str | None:

@@ -74,15 +74,7 @@ class Stack:
 
     def init(self) -> None:
         """A new stack, with nothing in it."""
-        done = subprocess.run(
-            ["pulumi", "stack", "init", self.name, "--no-select", "--non-interactive"],
-            cwd=self.folder,
-            env=environment(self.cluster.layout),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        done = self.run("stack", "init", "--no-select")
         assert done.returncode == 0, done.stderr
 
     def configure(self, **changes: Any) -> None:
@@ -201,6 +193,14 @@ def knative_serving(cluster: Cluster) -> dict[str, Any]:
     }
     cluster.api.apply(made)
     return made
+
+
+def kubectl_patch(
+    cluster: Cluster, path: str, change: dict[str, Any], manager: str = "kubectl-patch"
+) -> None:
+    """What `kubectl patch` or another of its commands does, under the name that it has there."""
+    kind = "application/merge-patch+json"
+    cluster.api.request("PATCH", f"{path}?fieldManager={manager}", change, kind)
 
 
 def knative_config(cluster: Cluster, name: str = "config-deployment") -> dict[str, str]:

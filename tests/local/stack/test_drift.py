@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.local.stack.conftest import kubectl_patch
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.local.stack.conftest import Stack
 
-_MERGE = "application/merge-patch+json"
-
-
-def _kubectl(stack: Stack, path: str, change: dict[str, Any]) -> None:
-    """As `kubectl patch` does it, under its name."""
-    stack.cluster.api.request("PATCH", f"{path}?fieldManager=kubectl-patch", change, _MERGE)
-
 
 def test_a_patched_service_is_seen_previewed_and_taken_back(stack: Stack) -> None:
     stack.deploy()
     replicas = stack.service()["spec"]["predictor"]["maxReplicas"]
     predictor = {"maxReplicas": replicas + 2, "model": {"resources": {"limits": {"cpu": "300m"}}}}
-    _kubectl(stack, stack.service_path(), {"spec": {"predictor": predictor}})
+    kubectl_patch(stack.cluster, stack.service_path(), {"spec": {"predictor": predictor}})
     assert stack.drift().returncode != 0
     preview = stack.run("preview", "--refresh")
     assert preview.returncode == 0, preview.stdout
@@ -49,10 +44,10 @@ def test_a_deleted_policy_is_seen_and_made_again(stack: Stack, policy: str) -> N
 def test_a_key_that_somebody_took_from_knative_is_refused_not_taken_back(stack: Stack) -> None:
     stack.deploy()
     path = "/api/v1/namespaces/knative-serving/configmaps/config-deployment"
-    _kubectl(stack, path, {"data": {"progress-deadline": "800s"}})
+    kubectl_patch(stack.cluster, path, {"data": {"progress-deadline": "800s"}})
     done = stack.up("--refresh")
     assert done.returncode != 0
-    _kubectl(stack, path, {"data": {"progress-deadline": None}})
+    kubectl_patch(stack.cluster, path, {"data": {"progress-deadline": None}})
     said = done.stdout + done.stderr
     assert 'conflict with "kubectl-patch"' in said
     assert ".data.progress-deadline" in said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.local.stack.conftest import knative_config
+from tests.local.stack.conftest import knative_config, kubectl_patch
 
 if TYPE_CHECKING:
     from tests.local.stack.conftest import Stack
@@ -18,6 +18,12 @@ _OPERATED: dict[str, Any] = {"knative": {"managedBy": "operator"}, "perf": {"ena
 def _deployment(stack: Stack) -> dict[str, str]:
     found: dict[str, str] = stack.cluster.api.get(_PATH)["spec"]["config"]["deployment"]
     return found
+
+
+def _edit(stack: Stack, deployment: dict[str, Any]) -> None:
+    """What `kubectl edit` does to the administrator's settings."""
+    change = {"spec": {"config": {"deployment": deployment}}}
+    kubectl_patch(stack.cluster, _PATH, change, "kubectl-edit")
 
 
 def test_it_gets_the_keys_and_gives_them_back(
@@ -38,16 +44,13 @@ def test_a_key_of_the_administrators_is_not_taken(
     stack: Stack, knative_serving: dict[str, Any]
 ) -> None:
     theirs = {"progress-deadline": "900s", "registries-skipping-tag-resolving": "a.example.com"}
-    body = {"spec": {"config": {"deployment": theirs}}}
-    kind = "application/merge-patch+json"
-    stack.cluster.api.request("PATCH", f"{_PATH}?fieldManager=kubectl-edit", body, kind)
+    _edit(stack, theirs)
     done = stack.up(**_OPERATED)
     assert done.returncode != 0
     assert 'conflicts with "kubectl-edit"' in done.stdout + done.stderr
     stack.destroy()
     assert _deployment(stack).items() >= theirs.items()
-    body["spec"]["config"]["deployment"] = dict.fromkeys(theirs)  # type: ignore[arg-type]
-    stack.cluster.api.request("PATCH", f"{_PATH}?fieldManager=kubectl-edit", body, kind)
+    _edit(stack, dict.fromkeys(theirs))
     assert _deployment(stack) == knative_serving["spec"]["config"]["deployment"]
 
 
@@ -58,11 +61,10 @@ def test_a_config_map_that_the_operator_owns_is_refused(
     owner = {key: knative_serving[key] for key in ("apiVersion", "kind")}
     owner |= {key: metadata[key] for key in ("name", "uid")}
     path = "/api/v1/namespaces/knative-serving/configmaps/config-deployment"
-    kind = "application/merge-patch+json"
 
     def own(*owners: dict[str, str]) -> None:
         change = {"metadata": {"ownerReferences": list(owners)}}
-        stack.cluster.api.request("PATCH", path, change, kind)
+        kubectl_patch(stack.cluster, path, change)
 
     own(owner)
     try:

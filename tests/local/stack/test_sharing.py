@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.local.stack.conftest import knative_config
+from tests.local.stack.conftest import knative_config, kubectl_patch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.local.cluster import Cluster
     from tests.local.stack.conftest import Stack
 
 _CONFIG = "/api/v1/namespaces/knative-serving/configmaps/config-deployment"
@@ -23,14 +22,9 @@ def administrator(stack: Stack) -> Iterator[dict[str, str]]:
     """Somebody's `kubectl patch`, in the walk-through's spelling of the one key."""
     theirs = {"registriesSkippingTagResolving": "a.example.com", _DEADLINE: "900s"}
     stack.destroy()
-    _patch(stack.cluster, theirs)
+    kubectl_patch(stack.cluster, _CONFIG, {"data": theirs})
     yield theirs
-    _patch(stack.cluster, dict.fromkeys(theirs))
-
-
-def _patch(cluster: Cluster, data: dict[str, Any]) -> None:
-    path = f"{_CONFIG}?fieldManager=kubectl-patch"
-    cluster.api.request("PATCH", path, {"data": data}, "application/merge-patch+json")
+    kubectl_patch(stack.cluster, _CONFIG, {"data": dict.fromkeys(theirs)})
 
 
 @pytest.mark.parametrize("leaves", ["first", "second"])
