@@ -26,7 +26,7 @@ program_groups := program releases dev
 	@$(uv) pip sync -q --python .venv/bin/python --require-hashes $(program_groups:%=requirements/%.txt)
 	@touch $@
 
-model_groups := model releases triton transformer perf dev
+model_groups := model releases triton transformer jobs dev
 .venv-model/stamp: .bootstrap/stamp $(model_groups:%=requirements/%.txt)
 	@echo "environment: torch and Triton (.venv-model), 7 GB the first time"
 	@$(uv) venv -q --clear --python $(PYTHON) .venv-model
@@ -57,7 +57,7 @@ environments := .venv/stamp .venv-model/stamp .venv-local/stamp .venv-policy/sta
 install: $(environments) ## make the environments
 
 # The release that the lock pins: the same source gives the same bytes.
-build/digits/release.json: .venv-model/stamp $(wildcard model/*.py)
+build/digits/release.json: .venv-model/stamp $(wildcard release/*.py model/*.py model/definitions/*.py)
 	@.venv-model/bin/python -m model build digits
 	@touch $@
 
@@ -95,9 +95,9 @@ env: .venv-local/stamp ## for a shell: eval "$$(make -s env)"
 check: $(environments) ## formatter, linter, types, dead links, workflows
 	@.venv/bin/ruff format --check -q .
 	@.venv/bin/ruff check -q .
-	@.venv/bin/mypy infra bootstrap review __main__.py .github/stacks.py
-	@.venv-model/bin/mypy model transformer perf tune bench/serving
-	@.venv-local/bin/mypy local bench/*.py
+	@.venv/bin/mypy infra release bootstrap review __main__.py .github/stacks.py
+	@.venv-model/bin/mypy release model transformer jobs measure/tune measure/bench/serving
+	@.venv-local/bin/mypy local measure/bench/*.py
 	@.venv-policy/bin/mypy policy
 	@.venv/bin/python docs/check_links.py
 	@go tool -C local/tools/actionlint actionlint
@@ -106,8 +106,8 @@ check: $(environments) ## formatter, linter, types, dead links, workflows
 test: ## everything, on the real programs
 	@$(MAKE) --no-print-directory -j2 ready .venv-bench/stamp
 	@$(MAKE) --no-print-directory build/test/models.lock.json
-	@.venv/bin/python -m pytest tests/infra tests/monitoring tests/bootstrap tests/review tests/workflows tests/docs
-	@.venv-model/bin/python -m pytest tests/model tests/serving tests/transformer tests/perf tests/tune tests/bench
+	@.venv/bin/python -m pytest tests/infra tests/release tests/bootstrap tests/review tests/workflows tests/docs
+	@.venv-model/bin/python -m pytest tests/model tests/serving tests/transformer tests/jobs tests/measure
 	@.venv-policy/bin/python -m pytest tests/policy
 	@.venv-local/bin/python -m pytest tests/local
 
@@ -115,17 +115,17 @@ releases: .venv/stamp ## what the lock and the stacks name, from a bucket: make 
 	@.venv/bin/python -m model pull --all --from "$(ARTEFACTS)"
 
 bench: $(environments) .venv-bench/stamp build/test/models.lock.json ## side by side: previews, placements, serving; an hour, best alone
-	@.venv/bin/python -m bench.program
-	@.venv-local/bin/python -m bench.preview
-	@.venv-local/bin/python -m bench.placement
-	@.venv-model/bin/python -m bench.serving
+	@.venv/bin/python -m measure.bench.program
+	@.venv-local/bin/python -m measure.bench.preview
+	@.venv-local/bin/python -m measure.bench.placement
+	@.venv-model/bin/python -m measure.bench.serving
 
 bench-quick: .venv-model/stamp .venv-bench/stamp build/digits/release.json ## the ratios that matter, in 75 seconds
-	@.venv-model/bin/python -m bench.serving --quick
+	@.venv-model/bin/python -m measure.bench.serving --quick
 
 tune: .venv-model/stamp build/digits/release.json ## Triton's settings, measured: make tune MODEL=digits STACK=local TUNE=--quick
 	@.venv-local/bin/python -m local tools
-	@.venv-model/bin/python -m tune $(MODEL) --stack $(or $(STACK),local) $(TUNE)
+	@.venv-model/bin/python -m measure.tune $(MODEL) --stack $(or $(STACK),local) $(TUNE)
 
 lock: .bootstrap/stamp ## lock the dependencies with hashes, newer versions only where needed
 	@UV=$(abspath $(uv)) requirements/lock $(LOCK)

@@ -2,15 +2,15 @@
 
 import pulumi
 
-from infra import stack
-from infra.identity import Identity, IdentityArgs
-from infra.knative import KnativeConfig, KnativeConfigArgs
+from infra.components import stack
+from infra.components.identity import Identity, IdentityArgs
+from infra.components.knative import KnativeConfig, KnativeConfigArgs
+from infra.components.model_repository import ModelRepository, ModelRepositoryArgs
+from infra.components.monitoring import Monitoring, MonitoringArgs
+from infra.components.namespace import Namespace, NamespaceArgs
+from infra.components.registration import hand_over, keep_debug_messages_here, known
 from infra.manifests.scaling import knative_features
-from infra.model_repository import ModelRepository, ModelRepositoryArgs
-from infra.monitoring.component import Monitoring, MonitoringArgs
-from infra.namespace import Namespace, NamespaceArgs
 from infra.preflight import preflight
-from infra.registration import hand_over, keep_debug_messages_here, known
 
 
 async def main() -> pulumi.Inputs:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pulumi
 from pydantic import AfterValidator, ValidationError
 
-from infra import google
-from infra import types as t
-from infra.sections import Section
-from infra.settings import ConfigError, Problem, decode
+from infra.config import Section, google
+from infra.config import types as t
+from infra.config.settings import ConfigError, Problem, decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

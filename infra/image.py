@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from infra import releases
-from infra.render import RenderError
-from infra.sections import Promotion
-from infra.settings import PROJECT, ConfigError, Settings
+from infra.config import Promotion
+from infra.config.settings import PROJECT, ConfigError, Settings
+from infra.manifests.model_config import RenderError
 
 if TYPE_CHECKING:
     from infra.releases import Artefact

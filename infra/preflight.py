@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from infra import releases
-from infra.render import RenderError
-from infra.settings import ConfigError, Settings
+from infra.config.settings import ConfigError, Settings
+from infra.manifests.model_config import RenderError
 
 if TYPE_CHECKING:
     from infra.releases import Releases

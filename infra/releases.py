@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from infra.containers import misfit
-from infra.render import LABELS, config_pbtxt, labels_txt
-from infra.types import Placement
-from model.files import BUILD, RELEASE_JSON, check, located
-from model.signature import Release, ReleaseError
+from infra.config.containers import misfit
+from infra.config.types import Placement
+from infra.manifests.model_config import LABELS, config_pbtxt, labels_txt
+from release.files import BUILD, RELEASE_JSON, check, located
+from release.schema import Release, ReleaseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from infra.sections import ModelSettings, Promotion
+    from infra.config import ModelSettings, Promotion
 
 # Folders of the bucket: releases, and results of load tests.
 MODELS, RESULTS = "models/", "perf/"

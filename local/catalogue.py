@@ -246,5 +246,5 @@ TOOLS: tuple[Tool, ...] = (
         "github.com/fsouza/fake-gcs-server",
         "github.com/fsouza/fake-gcs-server",
     ),
-    Tool("vegeta", "perf/vegeta", "github.com/tsenart/vegeta/v12", "github.com/tsenart/vegeta/v12"),
+    Tool("vegeta", "jobs/vegeta", "github.com/tsenart/vegeta/v12", "github.com/tsenart/vegeta/v12"),
 )

@@ -38,7 +38,7 @@ def page(layout: Layout, name: str, place: str) -> Path:
     if previous:
         words += ["--previous", str(_write(folder / "previous.json", previous))]
     python = ROOT / ".venv-model" / "bin" / "python"
-    done = subprocess.run([python, "-m", "perf", "report", *words], cwd=ROOT, check=False)
+    done = subprocess.run([python, "-m", "jobs", "report", *words], cwd=ROOT, check=False)
     if done.returncode:
         raise LocalError(f"the page of {name} was not made, see above")
     return folder / "report.html"

@@ -14,7 +14,7 @@ from local.api import Api
 from local.environment import environment
 from local.errors import LocalError
 from local.layout import ROOT, write_private
-from model.files import BUILD, RELEASE_JSON, located
+from release.files import BUILD, RELEASE_JSON, located
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

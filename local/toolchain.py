@@ -2,7 +2,7 @@
 
 A program is taken from PATH if it says a version that fits, else from the cache in the user's
 cache folder, into which it is fetched or built (`local.building`). Versions are pinned in one place
-each: the `go.mod` files under `local/tools/` and `perf/vegeta/`, and `requirements/program.in`.
+each: the `go.mod` files under `local/tools/` and `jobs/vegeta/`, and `requirements/program.in`.
 """
 
 from __future__ import annotations

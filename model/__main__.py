@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from model import files, lock, promotion
-from model.signature import Release, ReleaseError, digest
+from release import files, lock, promotion
+from release.schema import Release, ReleaseError, digest
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
         (verify, "hash its files anew, run its samples"),
     ):
         command = commands.add_parser(run.__name__, help=text, description=text)
-        command.add_argument("name", metavar="NAME", help="digits or cifar10")
+        command.add_argument("name", metavar="NAME", help="a module of model/definitions/")
         _folders(command)
         command.set_defaults(run=run)
         if run is build:

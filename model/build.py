@@ -7,24 +7,23 @@ import hashlib
 import importlib
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 from PIL import Image
 
-from model import files, lock
-from model.signature import File, Release, ReleaseError, Sample, digest
 from model.trace import outputs, signature, trace
 from model.training import reproducible, tensor, train
+from release import files, lock
+from release.schema import File, Release, ReleaseError, Sample, digest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from model.definition import Definition, Images, Pixels
-    from model.signature import Preprocessing
+    from release.schema import Preprocessing
 
-MODELS = ("digits", "cifar10")
+DEFINITIONS = Path(__file__).parent / "definitions"
 SAMPLES = 8
 # Tracing is checked on so many of the held-out images.
 CHECKED = 256
@@ -41,10 +40,14 @@ class Built:
 
 
 def definition(name: str) -> Definition:
-    """The file under model/ that gives the network and data; raises ReleaseError."""
-    if name not in MODELS:
-        raise ReleaseError(f"model {name!r}; allowed: {', '.join(MODELS)}")
-    return cast("Definition", importlib.import_module(f"model.{name}"))
+    """The module of `model/definitions/` that gives network and data; raises ReleaseError."""
+    defined = sorted(path.stem for path in DEFINITIONS.glob("*.py") if path.stem != "__init__")
+    if name not in defined:
+        raise ReleaseError(
+            f"model {name!r}; allowed: {', '.join(defined)}, or a file of its own in "
+            "model/definitions/"
+        )
+    return cast("Definition", importlib.import_module(f"model.definitions.{name}"))
 
 
 def build(model: Definition, data: Path | None) -> Built:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
-    from model.signature import Preprocessing
+    from release.schema import Preprocessing
 
     Pixels: TypeAlias = npt.NDArray[np.uint8]
 

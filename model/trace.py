@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from model.signature import TORCH_TYPES, ReleaseError, Tensor
+from release.schema import TORCH_TYPES, ReleaseError, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

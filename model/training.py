@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from model.definition import Dataset, Images, Pixels, Training
-    from model.signature import Preprocessing
+    from release.schema import Preprocessing
 
 
 # It has nothing to do with what is set here: one-DNN off, and on again.

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from model import build as building
-from model import cifar10, files
-from model import lock as pins
 from model.__main__ import main as model
+from model.definitions import cifar10
+from release import files
+from release import lock as pins
 
 ROOT = Path(__file__).parents[1]
 TEST_ROOT = ROOT / "build" / "test"

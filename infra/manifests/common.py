@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from infra.config import Component, Jobs
     from infra.releases import Artefact
-    from infra.sections import Component, Jobs
 
 Manifest = dict[str, Any]
 

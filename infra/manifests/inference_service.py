@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from infra.config.monitoring import Monitoring
+from infra.config.types import Device, Mode, Placement, Protocol
 from infra.manifests.common import (
     RELEASE_MOUNT,
     SCRATCH,
@@ -21,16 +23,14 @@ from infra.manifests.common import (
     resources,
     scratch_volume,
 )
+from infra.manifests.monitoring.scrape import scrape_annotations
 from infra.manifests.scaling import retention, scaling, scheduling, spreading
-from infra.monitoring.scrape import scrape_annotations
-from infra.sections.monitoring import Monitoring
-from infra.types import Device, Mode, Placement, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from infra.config import Component, ModelSettings
     from infra.releases import Artefact
-    from infra.sections import Component, ModelSettings
 
 # Beside a transformer Triton moves out of its way; KServe takes no other port for the front.
 COLLOCATED_HTTP_PORT = 8085

@@ -8,7 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.addresses import canary_host, predictor_url, transformer_url
+from infra.config.types import Mode, Placement, Protocol
+from infra.manifests.addresses import canary_host, predictor_url, transformer_url
 from infra.manifests.common import (
     JOB_VARIABLE,
     RELEASE_MOUNT,
@@ -26,14 +27,13 @@ from infra.manifests.common import (
 )
 from infra.manifests.inference_service import CANARY
 from infra.releases import RESULTS
-from infra.types import Mode, Placement, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from infra.config import Jobs
     from infra.manifests.inference_service import Serving
     from infra.releases import Artefact
-    from infra.sections import Jobs
 
 # Room for last words after a verification's own deadline, which counts from the Job's start.
 VERIFY_MARGIN_SECONDS = 60

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from infra.config import Knative
     from infra.manifests.common import Manifest
-    from infra.sections import Knative
 
 NAMESPACE = "knative-serving"
 CONFIG, FEATURES = "config-deployment", "config-features"

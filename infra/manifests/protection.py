@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from infra.config.types import Mode, Placement, Protocol
 from infra.manifests.common import (
     TRANSFORMER_PORT,
     TRITON_METRICS_PORT,
@@ -16,12 +17,11 @@ from infra.manifests.inference_service import (
     GRPC_PORT,
     split_name,
 )
-from infra.types import Mode, Placement, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from infra.sections import Component, ModelSettings, Network
+    from infra.config import Component, ModelSettings, Network
 
 # Of Knative's queue-proxy: its own metrics and the application's.
 QUEUE_METRICS_PORTS = (9090, 9091)

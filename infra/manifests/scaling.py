@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from infra.config.types import Device, Mode
 from infra.manifests.common import Manifest, pods
-from infra.types import Device, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from infra.sections import Component, ModelSettings, Predictor
+    from infra.config import Component, ModelSettings, Predictor
 
 # Fields of a pod that Knative refuses unless `config-features` allows them.
 KNATIVE_FEATURES = {

@@ -86,7 +86,7 @@ KNOWN: dict[str, Image] = {
     "nvcr.io/nvidia/tritonserver:*": _triton(),
     "kserve/storage-initializer:*": _initializer(),
     "kserve-triton/transformer:*": _module("transformer", _python(_MODEL_PYTHON)),
-    "kserve-triton/jobs:*": _module("perf", _python(_MODEL_PYTHON, **_vegeta()), storage=True),
+    "kserve-triton/jobs:*": _module("jobs", _python(_MODEL_PYTHON, **_vegeta()), storage=True),
 }
 # A shell and Python, for the tests of the agent itself.
 TEST = {

@@ -12,8 +12,8 @@ from unittest.mock import patch
 import pulumi
 import yaml
 
+from infra.config.settings import merged
 from infra.manifests.common import JOB_VARIABLE
-from infra.settings import merged
 
 ROOT = Path(__file__).parents[2]
 # Has build/ and models.lock.json of releases made for tests.
@@ -96,6 +96,6 @@ def run(
         return pulumi.Output.from_input(outputs).apply(recorder.exports.update)
 
     # Pulumi's mocks know no hooks.
-    with patch("infra.failures.explained", return_value=None):
+    with patch("infra.components.failures.explained", return_value=None):
         program()
     return recorder

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from infra.kubernetes import FORCE
-from infra.settings import ConfigError, Settings
+from infra.components.kubernetes import FORCE
+from infra.config.settings import ConfigError, Settings
 from tests.infra.program import run, stack_config
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.knative import TAKEN, explain
-from infra.kubernetes import FIELD_MANAGER, FORCE
+from infra.components.knative import TAKEN, explain
+from infra.components.kubernetes import FIELD_MANAGER, FORCE
+from infra.config import Knative
 from infra.manifests.knative import DEFAULTS, deployment
-from infra.sections import Knative
 from tests.infra.program import Recorder, run
 
 HOSTS = st.lists(st.from_regex(r"[a-z]{1,8}\.(io|dev|local)", fullmatch=True), max_size=5)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from infra import reference
+from infra.config import reference
 from tests.infra.program import ROOT
 
-MEND = "run: .venv/bin/python -m infra.reference"
+MEND = "run: .venv/bin/python -m infra.config.reference"
 
 
 def test_the_readmes_table_is_current() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from infra.registration import DEBUG, hand_over, keep_debug_messages_here, known
+from infra.components.registration import DEBUG, hand_over, keep_debug_messages_here, known
 from tests.infra.program import Recorder
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.containers import misfit
+from infra.config import ModelSettings, Promotion, Triton
+from infra.config.containers import misfit
 from infra.releases import Artefact, ReleasesError, load
-from infra.sections import ModelSettings, Promotion, Triton
 from tests.infra.program import ROOT, TEST_ROOT
 
 if TYPE_CHECKING:

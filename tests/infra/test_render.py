@@ -7,11 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tritonclient.grpc import model_config_pb2
 
-from infra.render import config_pbtxt, quoted
-from infra.rules import BACKEND_PARAMETERS
-from infra.sections import ModelSettings, Predictor, Triton
-from infra.types import Device
-from model.signature import CONFIG_TYPES, File, Preprocessing, Release, Tensor
+from infra.config import ModelSettings, Predictor, Triton
+from infra.config.rules import BACKEND_PARAMETERS
+from infra.config.types import Device
+from infra.manifests.model_config import config_pbtxt, quoted
+from release.schema import CONFIG_TYPES, File, Preprocessing, Release, Tensor
 
 SHA = "0" * 64
 DIMS = st.lists(st.integers(1, 4096) | st.just(-1), min_size=1, max_size=4)

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.settings import ConfigError, Settings, merged
+from infra.config.settings import ConfigError, Settings, merged
 from tests.infra.program import Recorder, run, stack_config
 
 STORAGE = {"bucket": "models-of-mine", "project": "my-project"}

@@ -10,9 +10,9 @@ import pytest
 from google.cloud import storage
 
 from local.layout import ROOT
-from model import files, lock, store
 from model.__main__ import main
-from model.signature import ReleaseError
+from release import files, lock, store
+from release.schema import ReleaseError
 from tests.local.plugins.names import fresh
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 from model import build as building
 from model.__main__ import main
-from model.signature import Release, ReleaseError, digest
+from release.schema import Release, ReleaseError, digest
 from tests.releases import ROOT, TEST_ROOT
 
 if TYPE_CHECKING:

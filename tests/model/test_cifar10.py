@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from model import cifar10
-from model.signature import ReleaseError
+from model.definitions import cifar10
+from release.schema import ReleaseError
 from tests.releases import cifar_file, write_cifar
 
 if TYPE_CHECKING:

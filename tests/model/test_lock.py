@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model import lock
 from model.__main__ import main
 from model.build import load
-from model.promotion import read_verdicts
-from model.signature import Release, ReleaseError, digest
+from release import lock
+from release.promotion import read_verdicts
+from release.schema import Release, ReleaseError, digest
 from tests.releases import TEST_ROOT
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from model.signature import ReleaseError
 from model.trace import canonical, signature, trace
+from release.schema import ReleaseError
 
 INPUTS = (torch.randn(64, 3, 8, 8, generator=torch.Generator().manual_seed(0)),)
 

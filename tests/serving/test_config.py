@@ -13,8 +13,8 @@ import pytest
 import tritonclient.http
 from PIL import Image
 
+from infra.config import ModelSettings, Promotion, Triton
 from infra.releases import Artefact, load
-from infra.sections import ModelSettings, Promotion, Triton
 from model.training import tensor
 from tests.releases import TEST_ROOT
 from tests.triton import Triton as Server

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from infra.config import ModelSettings
+from infra.manifests.model_config import config_pbtxt, labels_txt
 from infra.releases import LABELS
-from infra.render import config_pbtxt, labels_txt
-from infra.sections import ModelSettings
-from model.signature import Release
+from release.schema import Release
 from tests.transformer.server import RELEASE, Transformer
 from tests.triton import Triton
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from infra.config import ModelSettings
+from infra.config.types import Placement, Protocol
 from infra.manifests.inference_service import Serving, transformer_container
 from infra.releases import Artefact
-from infra.sections import ModelSettings
-from infra.types import Placement, Protocol
-from model.signature import Release
+from release.schema import Release
 from tests.transformer.server import RELEASE, Transformer
 from tests.triton import free_port
 from transformer.settings import REFUSED, UNUSED, parse

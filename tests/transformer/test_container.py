@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 UV = ROOT / ".bootstrap" / "bin" / "uv"
 GRPC = "--predictor_protocol=grpc-v2"
 # Of this repository or of a model's environment: none of the container's business.
-FOREIGN = ("infra", "model", "local", "perf", "tests", "torch", "pulumi", "kserve", "sklearn")
+FOREIGN = ("infra", "model", "local", "jobs", "tests", "torch", "pulumi", "kserve", "sklearn")
 
 
 def read_dockerfile() -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.local.cluster import Cluster
 
 _RELEASES = ROOT / "build" / "test"
-_PROGRAM = ("Pulumi.yaml", "__main__.py", "infra", "model", "templates")
+_PROGRAM = ("Pulumi.yaml", "__main__.py", "infra", "release", "templates")
 _SETTINGS: dict[str, Any] = {
     "storage": {
         "bucket": "kserve-triton-test",

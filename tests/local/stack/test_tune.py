@@ -20,7 +20,7 @@ def test_each_point_is_deployed_and_measured_and_the_stack_put_back(stack: Stack
     before = stack.outputs()["models"]["digits"]
     words = ["--deployed", "--quick", "--yes", "--seconds=0.5", f"--url={stack.url()}"]
     done = subprocess.run(
-        [_PYTHON, "-m", "tune", "digits", "--stack=test", f"--root={stack.folder}", *words],
+        [_PYTHON, "-m", "measure.tune", "digits", "--stack=test", f"--root={stack.folder}", *words],
         cwd=ROOT,
         env=environment(stack.cluster.layout),
         capture_output=True,

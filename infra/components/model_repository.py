@@ -1,0 +1,135 @@
+"""The bucket, and in it each release as a Triton model repository of its own."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pulumi
+from pulumi_gcp import storage
+
+from infra.components import access
+from infra.components.bucket_object import BucketObject
+from infra.releases import MODELS, RESULTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from infra.config import Storage
+    from infra.releases import Artefact
+
+DAY_SECONDS = 24 * 60 * 60
+# An upload may be this slow, and has this long to begin with.
+SLOWEST_BYTES_A_SECOND = 500_000
+UPLOAD_FLOOR_SECONDS = 240
+
+
+@dataclass(frozen=True)
+class ModelRepositoryArgs:
+    """The bucket's settings, and what it must hold."""
+
+    storage: Storage
+    artefacts: Iterable[Artefact]
+
+
+class ModelRepository(pulumi.ComponentResource):
+    """A private bucket with `models/NAME/VERSION/NAME/{config.pbtxt,1/model.pt}`."""
+
+    bucket: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: ModelRepositoryArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("kserve-triton:index:ModelRepository", name, None, opts)
+        self._name, self._storage = name, args.storage
+        self._bucket = self._make_bucket()
+        self.bucket = self._bucket.name
+        self._grant()
+        self._objects = {each.prefix: self._upload(each) for each in args.artefacts}
+        self.register_outputs({"bucket": self.bucket})
+
+    def uri(self, artefact: Artefact) -> str:
+        """Plain text, not the bucket's output: a preview can then dry-run what names it."""
+        return f"gs://{self._storage.bucket}/{artefact.prefix}"
+
+    def objects(self, artefact: Artefact) -> list[pulumi.Resource]:
+        """What must be there before an artefact is served; nothing for what isn't kept here."""
+        return self._objects.get(artefact.prefix, [])
+
+    def _make_bucket(self) -> storage.Bucket:
+        wanted = self._storage
+        return storage.Bucket(
+            f"{self._name}-bucket",
+            name=wanted.bucket,
+            # Without it the provider asks the Compute API which project this is.
+            project=wanted.project,
+            location=wanted.location,
+            uniform_bucket_level_access=True,
+            public_access_prevention="enforced",
+            versioning={"enabled": True},
+            soft_delete_policy={
+                "retention_duration_seconds": wanted.soft_delete_days * DAY_SECONDS
+            },
+            # Only what was deleted or replaced ages; what a stack serves never does.
+            lifecycle_rules=[
+                {
+                    "action": {"type": "Delete"},
+                    "condition": {"days_since_noncurrent_time": wanted.noncurrent_days},
+                }
+            ],
+            labels=wanted.labels,
+            encryption={"default_kms_key_name": wanted.kms_key} if wanted.kms_key else None,
+            force_destroy=wanted.force_destroy,
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=wanted.protect, hide_diffs=["effectiveLabels", "pulumiLabels"]
+            ),
+        )
+
+    def _grant(self) -> None:
+        options = pulumi.ResourceOptions(parent=self, depends_on=[self._bucket])
+        wanted = self._storage
+        for kind, members, role, prefix in (
+            ("reader", wanted.readers, access.READ, MODELS),
+            ("writer", wanted.result_writers, access.ADD, RESULTS),
+        ):
+            for member in members:
+                name = f"{self._name}-{kind}-{member}"
+                access.grant(name, wanted.bucket, member, role, prefix, options)
+
+    def _upload(self, artefact: Artefact) -> list[pulumi.Resource]:
+        files = {
+            path: (_file_asset(file), file.stat().st_size) for path, file in artefact.files.items()
+        }
+        texts = {
+            path: (pulumi.StringAsset(text), len(text)) for path, text in artefact.texts.items()
+        }
+        return [
+            self._object(artefact, path, asset, size)
+            for path, (asset, size) in (files | texts).items()
+        ]
+
+    def _object(
+        self, artefact: Artefact, path: str, asset: pulumi.Asset, size: int
+    ) -> BucketObject:
+        seconds = UPLOAD_FLOOR_SECONDS + size // SLOWEST_BYTES_A_SECOND
+        return BucketObject(
+            # The version in the name: a new release is uploaded before an old one goes.
+            f"{artefact.name}-{artefact.version}/{path}",
+            self.bucket,
+            f"{artefact.prefix}/{path}",
+            asset,
+            # By which old releases are told apart when they are removed.
+            {"release": artefact.digest},
+            pulumi.ResourceOptions(
+                parent=self,
+                custom_timeouts=pulumi.CustomTimeouts(create=f"{seconds}s"),
+                retain_on_delete=self._storage.retain_releases,
+            ),
+        )
+
+
+def _file_asset(path: Path) -> pulumi.FileAsset:
+    """By a path that is the same on every machine, so that no diff shows where one works."""
+    return pulumi.FileAsset(os.path.relpath(path))

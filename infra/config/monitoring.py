@@ -1,0 +1,45 @@
+"""The stack's settings for scraping, dashboard and alerts."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from infra.config import types as t
+from infra.config.base import Section
+
+CHANNEL = re.compile(r"projects/[a-z0-9][a-z0-9.:-]*/notificationChannels/[0-9]+")
+
+
+def _check_channel(name: str) -> str:
+    if not CHANNEL.fullmatch(name):
+        raise ValueError("allowed: a full name, projects/PROJECT/notificationChannels/NUMBER")
+    return name
+
+
+Channel = Annotated[str, AfterValidator(_check_channel)]
+
+
+class Monitoring(Section):
+    """Who collects the metrics of pods, and what is made of them."""
+
+    enabled: bool = Field(
+        False, description="true: dashboard and alerts in Cloud Monitoring; GKE only"
+    )
+    scrape: Annotated[str, Field(pattern="^(podmonitoring|annotations|none)$")] = Field(
+        "annotations",
+        description="annotations: prometheus.io/* on pods; podmonitoring: for GKE's managed "
+        "Prometheus; none: nothing",
+    )
+    notification_channels: tuple[Channel, ...] = Field(
+        (), description="whom alerts tell: projects/PROJECT/notificationChannels/NUMBER"
+    )
+    period_days: Annotated[int, Field(ge=7, le=90)] = Field(
+        28, description="days over which an error budget lasts"
+    )
+    queue_ms: Annotated[float, Field(gt=0)] = Field(
+        10.0, description="mean wait in Triton's queue, beyond triton.queueDelayMicroseconds"
+    )
+    gpu_utilisation: t.Ratio = Field(0.9, description="mean utilisation of GPUs, on device gpu")

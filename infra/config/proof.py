@@ -1,0 +1,55 @@
+"""What proves an endpoint: verification, load test, and the container of both."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from infra.config import types as t
+from infra.config.base import Section
+
+
+class Jobs(Section):
+    """The container of the verification and the load test."""
+
+    image: t.Image = Field("kserve-triton/jobs:0.1.0", description="jobs/Dockerfile")
+    cpu: t.Quantity = Field("1", description="CPU, requested and limit")
+    memory: t.Quantity = Field("1Gi", description="memory, requested and limit")
+    service_account: t.DnsLabel | None = Field(
+        None, description="service account of the load test, where it uploads its result"
+    )
+
+
+class Verification(Section):
+    """The proof that an endpoint answers; `pulumi up` succeeds only then."""
+
+    deadline_seconds: Annotated[int, Field(ge=10, le=7200)] = Field(
+        900, description="how long an endpoint may take to answer"
+    )
+    tolerance: Annotated[float, Field(gt=0, le=1)] = Field(
+        1e-3,
+        description="largest difference from the release's own answers, as a share of a sample's "
+        "largest one where that is above 1",
+    )
+
+
+class Objectives(Section):
+    """What a load test must reach."""
+
+    p99_ms: Annotated[float, Field(gt=0)] = Field(50.0, description="99th percentile, at most")
+    success_ratio: t.Ratio = Field(0.999, description="answers with status 200, at least")
+    rate_ratio: t.Ratio = Field(0.99, description="achieved rate over the asked one, at least")
+
+
+class Perf(Section):
+    """The load test."""
+
+    enabled: bool = Field(True, description="false: no load test")
+    target: Annotated[str, Field(pattern="^(transformer|predictor)$")] = Field(
+        "transformer", description="what gets the load: transformer or predictor"
+    )
+    rate: Annotated[int, Field(ge=1, le=100_000)] = Field(100, description="requests a second")
+    duration_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(60, description="how long")
+    upload: bool = Field(False, description="put result.json into the bucket, under perf/")
+    objectives: Objectives = Field(Objectives(), description="what must be reached")

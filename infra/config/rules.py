@@ -1,0 +1,156 @@
+"""Rules over several settings of one model, each a sentence for the person who broke it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from infra.config.types import Device, Mode, Placement, Protocol, ScaleMetric
+
+if TYPE_CHECKING:
+    from infra.config import Component, ModelSettings
+
+# Measured over the largest images that the transformer takes; see tests/transformer.
+WORKER_BYTES = 512 * 1024**2
+_UNITS = {"k": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4, "m": 0.001}
+_UNITS |= {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3, "Ti": 1024**4}
+_METRICS = {
+    Mode.KNATIVE: (ScaleMetric.CONCURRENCY, ScaleMetric.RPS),
+    Mode.STANDARD: (ScaleMetric.CPU, ScaleMetric.MEMORY),
+}
+# name -> what the PyTorch backend takes for it; it ignores any other in silence.
+BACKEND_PARAMETERS: dict[str, type] = {
+    "DISABLE_OPTIMIZED_EXECUTION": bool,
+    "INFERENCE_MODE": bool,
+    "DISABLE_CUDNN": bool,
+    "ENABLE_NVFUSER": bool,
+    "ENABLE_WEIGHT_SHARING": bool,
+    "ENABLE_CACHE_CLEANING": bool,
+    "ENABLE_JIT_EXECUTOR": bool,
+    "ENABLE_JIT_PROFILING": bool,
+    "ENABLE_TENSOR_FUSER": bool,
+    "INTER_OP_THREAD_COUNT": int,
+    "INTRA_OP_THREAD_COUNT": int,
+}
+
+
+def broken_rules(model: ModelSettings) -> list[str]:
+    """Every rule that these settings break, as `key: found x; allowed: y`."""
+    broken = [*_device_rules(model), *_transformer_rules(model), *_parameter_rules(model)]
+    broken += _canary_rules(model)
+    for name, component in (("predictor", model.predictor), ("transformer", model.transformer)):
+        broken += _scaling_rules(name, component, model.mode)
+    return broken
+
+
+def _device_rules(model: ModelSettings) -> list[str]:
+    if model.predictor.gpu_sharing and model.predictor.gpus > 1:
+        # GKE schedules no pod with more than one shared GPU.
+        return [
+            f"predictor.gpus: found {model.predictor.gpus} with gpuSharing; allowed: 1 there, or "
+            "no gpuSharing"
+        ]
+    if model.triton.gpus and model.device is Device.CPU:
+        return [f"triton.gpus: found {list(model.triton.gpus)} on device cpu; allowed: none there"]
+    over = [gpu for gpu in model.triton.gpus if gpu >= model.predictor.gpus]
+    if over:
+        return [f"triton.gpus: found {over}; allowed: below predictor.gpus, {model.predictor.gpus}"]
+    return []
+
+
+def _transformer_rules(model: ModelSettings) -> list[str]:
+    broken = []
+    needed = model.transformer.workers * WORKER_BYTES
+    if model.transformer.enabled and _amount(model.transformer.memory) < needed:
+        broken.append(
+            f"transformer.memory: found {model.transformer.memory} for "
+            f"{model.transformer.workers} workers; allowed: 512Mi a worker or more"
+        )
+    if model.transformer.enabled:
+        if (
+            model.perf.enabled
+            and model.perf.target == "predictor"
+            and (model.placement is Placement.COLLOCATED)
+        ):
+            broken.append(
+                "perf.target: found predictor in a collocated placement, where only the "
+                "transformer is reached; allowed: transformer"
+            )
+    elif model.placement is Placement.COLLOCATED:
+        broken.append(
+            "placement: found collocated without a transformer; allowed: separate, or "
+            "transformer.enabled true"
+        )
+    elif model.perf.enabled and model.perf.target == "transformer":
+        broken.append(
+            "perf.target: found transformer where transformer.enabled is false; allowed: predictor"
+        )
+    if model.perf.enabled and model.perf.target == "predictor" and model.protocol is Protocol.GRPC:
+        broken.append(
+            "perf.target: found predictor with protocol grpc, which the load generator does not "
+            "speak; allowed: transformer, protocol http, or perf.enabled false"
+        )
+    return broken
+
+
+def _canary_rules(model: ModelSettings) -> list[str]:
+    if model.canary is None:
+        return []
+    broken = []
+    if model.storage_uri:
+        broken.append(
+            "canary: found one with storageUri, an image of one release; allowed: none, or the "
+            "bucket"
+        )
+    alone = not model.transformer.enabled or model.placement is Placement.COLLOCATED
+    if model.mode is Mode.STANDARD and alone and model.canary.traffic_percent:
+        broken.append(
+            f"canary.trafficPercent: found {model.canary.traffic_percent} in mode Standard without "
+            "a transformer in pods of its own, which would split the traffic; allowed: 0, "
+            "placement separate, or mode Knative"
+        )
+    return broken
+
+
+def _amount(quantity: str) -> float:
+    """A checked Kubernetes quantity as a number."""
+    digits = quantity.rstrip("kMGTim")
+    return float(digits) * _UNITS.get(quantity.removeprefix(digits), 1)
+
+
+def _scaling_rules(name: str, component: Component, mode: Mode) -> list[str]:
+    broken = []
+    if component.scale_metric and component.scale_metric not in _METRICS[mode]:
+        broken.append(
+            f"{name}.scaleMetric: found {component.scale_metric.value} in mode {mode.value}; "
+            f"allowed: {' or '.join(metric.value for metric in _METRICS[mode])}"
+        )
+    if mode is Mode.STANDARD and component.min_replicas == 0:
+        broken.append(
+            f"{name}.minReplicas: found 0 in mode Standard; allowed: 1 or more, or mode Knative"
+        )
+    if component.idle_seconds and (mode is Mode.STANDARD or component.min_replicas):
+        broken.append(
+            f"{name}.idleSeconds: found {component.idle_seconds} where nothing scales to zero; "
+            "allowed: 0, or mode Knative with minReplicas 0"
+        )
+    if mode is Mode.STANDARD and component.container_concurrency:
+        broken.append(
+            f"{name}.containerConcurrency: found {component.container_concurrency} in mode "
+            "Standard; allowed: 0, or mode Knative"
+        )
+    return broken
+
+
+def _parameter_rules(model: ModelSettings) -> list[str]:
+    broken = []
+    for name, value in model.triton.parameters.items():
+        wanted = BACKEND_PARAMETERS.get(name)
+        if wanted is None:
+            allowed = ", ".join(sorted(BACKEND_PARAMETERS))
+            broken.append(
+                f"triton.parameters.{name}: found an unknown parameter; allowed: {allowed}"
+            )
+        elif type(value) is not wanted or (wanted is int and int(value) < 1):
+            kind = "true or false" if wanted is bool else "a whole number from 1"
+            broken.append(f"triton.parameters.{name}: found {value!r}; allowed: {kind}")
+    return broken

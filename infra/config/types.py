@@ -1,0 +1,149 @@
+"""The kinds of value that a setting can take, each with the message for a wrong one."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from infra.config import google
+
+
+class Device(StrEnum):
+    """What the model computes on."""
+
+    CPU = "cpu"
+    GPU = "gpu"
+
+
+class Protocol(StrEnum):
+    """What Triton is spoken to in."""
+
+    HTTP = "http"
+    GRPC = "grpc"
+
+
+class Placement(StrEnum):
+    """Where the transformer runs: in pods of its own, or beside Triton."""
+
+    SEPARATE = "separate"
+    COLLOCATED = "collocated"
+
+
+class Mode(StrEnum):
+    """What KServe makes of an InferenceService: Knative Services or plain Deployments."""
+
+    KNATIVE = "Knative"
+    STANDARD = "Standard"
+
+
+class Topology(StrEnum):
+    """Over what pods are spread evenly."""
+
+    ZONE = "zone"
+    NODE = "node"
+
+
+class GpuSharing(StrEnum):
+    """How pods share a GPU on GKE."""
+
+    TIME_SHARING = "time-sharing"
+    MPS = "mps"
+
+
+class ScaleMetric(StrEnum):
+    """What replicas follow: the first two under Knative, the others in Standard mode."""
+
+    CONCURRENCY = "concurrency"
+    RPS = "rps"
+    CPU = "cpu"
+    MEMORY = "memory"
+
+
+def _matching(pattern: str, allowed: str) -> AfterValidator:
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise ValueError(f"allowed: {allowed}")
+        return value
+
+    return AfterValidator(check)
+
+
+DnsLabel = Annotated[
+    str,
+    _matching(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "1 to 63 of a-z, 0-9 and '-' (a DNS label)"),
+]
+# KServe's webhook wants a letter first; `NAME-transformer` must be a label too.
+ModelName = Annotated[
+    str,
+    _matching(r"[a-z]([a-z0-9-]{0,46}[a-z0-9])?", "1 to 48 of a-z, 0-9 and '-', first a letter"),
+]
+Quantity = Annotated[
+    str,
+    _matching(
+        r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", "a Kubernetes quantity: 500m, 2, 512Mi, 4Gi"
+    ),
+]
+Seconds = Annotated[str, _matching(r"[1-9][0-9]*s", "whole seconds, at least one, such as 600s")]
+# Knative matches by exact host: no scheme, no path, no wildcard.
+Registry = Annotated[
+    str,
+    _matching(
+        r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", "a registry's host, such as nvcr.io"
+    ),
+]
+AccountId = Annotated[
+    str,
+    _matching(
+        r"[a-z][a-z0-9-]{4,28}[a-z0-9]", "6 to 30 of a-z, 0-9 and '-', beginning with a letter"
+    ),
+]
+EnvName = Annotated[
+    str, _matching(r"[A-Za-z_][A-Za-z0-9_]*", "letters, digits and '_', no digit first")
+]
+Container = Annotated[str, _matching(r"[0-9]{2}\.[0-9]{2}-py3", "Triton's tags, such as 26.05-py3")]
+ImageDigest = r"(@sha256:[0-9a-f]{64})"
+Image = Annotated[
+    str,
+    _matching(
+        rf"[a-z0-9][a-z0-9./:_-]*(:[A-Za-z0-9._-]+{ImageDigest}?|{ImageDigest})",
+        "an image with a tag other than latest, or a digest, or both",
+    ),
+    AfterValidator(lambda image: _not_latest(image)),
+]
+PinnedImage = Annotated[
+    str,
+    _matching(
+        rf"[a-z0-9][a-z0-9./:_-]*(:[A-Za-z0-9._-]+)?{ImageDigest}",
+        "an image with its digest, such as nvcr.io/nvidia/tritonserver@sha256:…",
+    ),
+]
+ReleaseDigest = Annotated[
+    str, _matching(r"[0-9a-f]{12,64}", "a release's digest in the lock, 12 digits of it or more")
+]
+# An image at rest: a tag can be moved, and then running pods and new ones differ.
+OciUri = Annotated[
+    str,
+    _matching(
+        rf"oci://[a-z0-9][a-z0-9.:-]*/[a-z0-9._/-]+(:[A-Za-z0-9._-]+)?{ImageDigest}",
+        "an image with its digest, such as oci://REGISTRY/models/digits@sha256:…",
+    ),
+]
+Bucket = Annotated[str, AfterValidator(google.check_bucket)]
+Project = Annotated[str, AfterValidator(google.check_project)]
+Location = Annotated[str, AfterValidator(google.check_location)]
+KmsKey = Annotated[str, AfterValidator(google.check_kms_key)]
+Member = Annotated[str, AfterValidator(google.check_member)]
+Labels = Annotated[dict[str, str], AfterValidator(google.check_labels)]
+Ratio = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def _not_latest(image: str) -> str:
+    if image.endswith(":latest"):
+        raise ValueError("allowed: a tag that stays what it is, not latest")
+    return image

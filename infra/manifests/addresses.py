@@ -1,0 +1,60 @@
+"""Where a model is reached, as plain text that a preview knows.
+
+Names of Services and hosts are KServe 0.20's: NAME-predictor and NAME-transformer inside the
+cluster; outside NAME.NAMESPACE.DOMAIN by Knative's domain template and NAME-NAMESPACE.DOMAIN by
+KServe's own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from infra.config.types import Mode, Placement, Protocol
+from infra.manifests.inference_service import CANARY
+
+if TYPE_CHECKING:
+    from infra.config import ModelSettings
+
+
+def service_host(name: str, namespace: str, component: str) -> str:
+    """A component's Service inside the cluster."""
+    return f"{name}-{component}.{namespace}.svc.cluster.local"
+
+
+def transformer_url(name: str, namespace: str, settings: ModelSettings) -> str | None:
+    """Base URL of what answers `:predict`; None without a transformer."""
+    if not settings.transformer.enabled:
+        return None
+    separate = settings.placement is Placement.SEPARATE
+    return f"http://{service_host(name, namespace, 'transformer' if separate else 'predictor')}"
+
+
+def predictor_url(name: str, namespace: str, settings: ModelSettings) -> str | None:
+    """Triton itself: a base URL, host:port for gRPC; None where only the transformer is reached."""
+    if settings.placement is Placement.COLLOCATED:
+        return None
+    host = service_host(name, namespace, "predictor")
+    return f"{host}:80" if settings.protocol is Protocol.GRPC else f"http://{host}"
+
+
+def canary_host(name: str, namespace: str, mode: Mode) -> str:
+    """The canary's own Service: by Knative's tag of the newest revision, or KServe's own."""
+    if mode is Mode.KNATIVE:
+        return f"latest-{service_host(name, namespace, 'predictor')}"
+    return service_host(name, namespace, f"{CANARY}-predictor")
+
+
+def predict_url(name: str, namespace: str, settings: ModelSettings, domain: str | None) -> str:
+    """What a client posts to: V1 `:predict` of the transformer, else Triton's V2 `infer`."""
+    predictor = f"http://{service_host(name, namespace, 'predictor')}"
+    base = transformer_url(name, namespace, settings) or predictor
+    if domain:
+        base = f"http://{_outside(name, namespace, settings.mode, domain)}"
+    if settings.transformer.enabled:
+        return f"{base}/v1/models/{name}:predict"
+    return f"{base}/v2/models/{name}/infer"
+
+
+def _outside(name: str, namespace: str, mode: Mode, domain: str) -> str:
+    between = "." if mode is Mode.KNATIVE else "-"
+    return f"{name}{between}{namespace}.{domain}"

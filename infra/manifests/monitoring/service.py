@@ -1,0 +1,60 @@
+"""One served model as monitoring sees it: which of its metrics are collected, and under what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra.config.types import Device, Placement
+from infra.manifests.monitoring.promql import select
+
+if TYPE_CHECKING:
+    from infra.config import Component, ModelSettings
+
+# KServe's label of a pod, by the name that Prometheus' own example of annotation scraping gives it
+# in series (`labelmap`), so that one query does for all scrapers.
+SERVICE_SERIES = "serving_kserve_io_inferenceservice"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A model's InferenceService, and how its pods are scraped."""
+
+    name: str
+    namespace: str
+    settings: ModelSettings
+    scrape: str
+
+    @property
+    def collocated(self) -> bool:
+        """The transformer is in Triton's pods."""
+        return self.settings.placement is Placement.COLLOCATED
+
+    @property
+    def has_transformer(self) -> bool:
+        """Clients speak to a transformer."""
+        return self.settings.transformer.enabled
+
+    @property
+    def has_gpu(self) -> bool:
+        """Triton computes on GPUs, and says how busy they are."""
+        return self.settings.device is Device.GPU and self.sees_triton
+
+    @property
+    def sees_triton(self) -> bool:
+        """Triton's own metrics are collected: an annotation names one port a pod, and in a
+        collocated one that is the transformer's."""
+        return not (self.collocated and self.scrape == "annotations")
+
+    @property
+    def components(self) -> dict[str, Component]:
+        """What has pods of its own."""
+        made: dict[str, Component] = {"predictor": self.settings.predictor}
+        if self.has_transformer and not self.collocated:
+            made["transformer"] = self.settings.transformer
+        return made
+
+    def series(self, metric: str, *matchers: str) -> str:
+        """This service's series of a metric, of all its pods."""
+        labels = {"namespace": self.namespace, SERVICE_SERIES: self.name}
+        return select(metric, labels, *matchers)

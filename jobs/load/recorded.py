@@ -1,0 +1,239 @@
+"""A load test's result as result.json has it, read back into frozen values. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from jobs.load.verdict import RATE_NOT_KEPT, Finding
+
+__all__ = ["LATENCIES", "SCHEMA", "Result", "ResultError", "Second"]
+
+# 1 counted latency from the actual send, and had neither service_ms, lateness_ms nor over_time.
+SCHEMA = 2
+LATENCIES = ("mean", "p50", "p90", "p95", "p99", "p99_9", "p99_99", "max")
+VERDICTS = ("pass", "fail", "invalid")
+SHOWN = 60
+# More than any result has, and little enough for a page.
+MOST_POINTS, MOST_SECONDS, MOST_ROWS, MOST_CHARACTERS = 200, 1_000_000, 10, 300
+# Beyond this no figure is a measurement: in milliseconds, 30 years.
+LARGEST = 1e12
+
+
+class ResultError(Exception):
+    """What was given is no load test's result; one line for people."""
+
+
+@dataclass(frozen=True)
+class Second:
+    """What was sent in a second of the run, and its latencies in milliseconds, None without any."""
+
+    second: int
+    requests: int
+    errors: int
+    p50: float | None
+    p99: float | None
+    max: float | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """Latencies in milliseconds by `LATENCIES`, those absent that its schema doesn't have.
+
+    `facts` is what it was about, in words. `errors` and `statuses` are the commonest.
+    """
+
+    schema: int
+    model: str
+    verdict: str
+    why: str | None
+    findings: tuple[Finding, ...]
+    requests: int
+    success_ratio: float
+    asked_rate: float
+    asked_seconds: float
+    achieved_rate: float
+    throughput: float
+    latency: dict[str, float]
+    service: dict[str, float]
+    lateness: dict[str, float]
+    distribution: tuple[tuple[float, float], ...]
+    seconds: tuple[Second, ...]
+    statuses: tuple[tuple[str, int], ...]
+    errors: tuple[tuple[str, int], ...]
+    error_kinds: int
+    facts: dict[str, str]
+
+    @classmethod
+    def parse(cls, text: bytes, place: str) -> Result:
+        """Raises ResultError naming the first thing that is wrong with it."""
+        try:
+            raw = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ResultError(f"{place}: not JSON: {error}") from error
+        if not isinstance(raw, dict):
+            raise ResultError(f"{place}: found a {type(raw).__name__}; allowed: a JSON object")
+        return cls.of(raw, place)
+
+    @classmethod
+    def of(cls, raw: dict[str, Any], place: str) -> Result:
+        """From result.json's object; raises ResultError likewise."""
+        top = _Part(raw, f"{place}: ")
+        schema = 0 if isinstance(raw.get("schema"), bool) else raw.get("schema", 0)
+        if schema not in range(1, SCHEMA + 1):
+            top.wrong("schema", f"1 to {SCHEMA}, as a load test's result.json has it")
+        older = schema == 1
+        asked, rate, latency = top.part("asked"), top.part("rate"), top.part("latency_ms")
+        verdict = top.choice("verdict", *VERDICTS)
+        kinds = top.number("error_kinds", default=len(top.parts("errors")))
+        return cls(
+            schema=int(schema),
+            model=top.text("model"),
+            verdict=verdict,
+            why=_why(top, verdict),
+            findings=tuple(_finding(each) for each in top.parts("objectives")[:MOST_ROWS]),
+            requests=int(top.number("requests")),
+            success_ratio=top.number("success_ratio"),
+            asked_rate=asked.number("rate"),
+            asked_seconds=asked.number("duration_seconds"),
+            achieved_rate=rate.number("achieved"),
+            throughput=rate.number("throughput"),
+            latency=latency.numbers(*(each for each in LATENCIES if each != "p99_99" or not older)),
+            service={} if older else top.part("service_ms").numbers(*LATENCIES),
+            lateness={} if older else top.part("lateness_ms").numbers("p99", "max"),
+            distribution=_distribution(latency),
+            seconds=() if older else _seconds(top),
+            statuses=_statuses(top),
+            errors=tuple(
+                (each.text("error"), int(each.number("count")))
+                for each in top.parts("errors")[:MOST_ROWS]
+            ),
+            error_kinds=int(kinds),
+            facts=_facts(top, asked),
+        )
+
+
+def _why(top: _Part, verdict: str) -> str | None:
+    if "why" in top.raw:
+        return None if top.raw["why"] is None else top.text("why")
+    return RATE_NOT_KEPT if verdict == "invalid" else None
+
+
+def _finding(raw: _Part) -> Finding:
+    met = raw.raw.get("met")
+    if not isinstance(met, bool):
+        raw.wrong("met", "true or false")
+    return Finding(
+        raw.text("name"),
+        raw.number("found"),
+        raw.number("wanted"),
+        raw.choice("bound", "at most", "at least"),
+        bool(met),
+    )
+
+
+def _distribution(latency: _Part) -> tuple[tuple[float, float], ...]:
+    points = [
+        (each.number("percentile", most=100), each.number("ms"))
+        for each in latency.parts("distribution", most=MOST_POINTS)
+    ]
+    return tuple(sorted(points))
+
+
+def _seconds(top: _Part) -> tuple[Second, ...]:
+    return tuple(
+        Second(
+            *(int(each.number(name)) for name in ("second", "requests", "errors")),
+            *(
+                None if each.raw.get(name) is None else each.number(name)
+                for name in ("p50", "p99", "max")
+            ),
+        )
+        for each in top.parts("over_time", most=MOST_SECONDS)
+    )
+
+
+def _statuses(top: _Part) -> tuple[tuple[str, int], ...]:
+    codes = top.part("status_codes")
+    if not all(re.fullmatch("[0-9]{1,3}", code) for code in codes.raw):
+        top.wrong("status_codes", "counts by HTTP status, 0 where there was none")
+    counts = {code: int(codes.number(code)) for code in codes.raw}
+    return tuple(sorted(counts.items(), key=lambda item: -item[1])[:MOST_ROWS])
+
+
+def _facts(top: _Part, asked: _Part) -> dict[str, str]:
+    sizes = top.part("bytes")
+    facts = {
+        "model": top.text("model"),
+        "release": top.text("release_digest"),
+        "target": top.text("target"),
+        "address": top.text("url"),
+        "host header": top.text("host_header") if top.raw.get("host_header") else "",
+        "asked": f"{asked.number('rate'):g} requests/s for {asked.number('duration_seconds'):g} s",
+        "timeout": f"{asked.number('timeout_seconds', default=0):g} s",
+        "payloads": f"{top.number('payloads'):g} different images",
+        "started": _moment(top.text("started")),
+        "bytes": f"{sizes.number('sent'):,.0f} sent, {sizes.number('received'):,.0f} received",
+    }
+    return {name: said for name, said in facts.items() if said not in ("", "0 s")}
+
+
+def _moment(text: str) -> str:
+    """For people; as it is where it is no moment."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError):
+        return text
+
+
+class _Part:
+    """A JSON object inside of a result, and where it is."""
+
+    def __init__(self, raw: dict[str, Any], place: str) -> None:
+        self.raw, self.place = raw, place
+
+    def wrong(self, name: str, allowed: str) -> None:
+        """Raise ResultError for a field."""
+        found = json.dumps(self.raw[name])[:SHOWN] if name in self.raw else "nothing"
+        raise ResultError(f"{self.place}{name}: found {found}; allowed: {allowed}")
+
+    def text(self, name: str) -> str:
+        value = self.raw.get(name)
+        if not isinstance(value, str) or not value:
+            self.wrong(name, "a text")
+        # What can't be printed could end a line, or turn the direction of all that follows.
+        return "".join(
+            each if each.isprintable() else "\ufffd" for each in str(value)[:MOST_CHARACTERS]
+        )
+
+    def choice(self, name: str, *allowed: str) -> str:
+        value = self.raw.get(name)
+        if value not in allowed:
+            self.wrong(name, " or ".join(allowed))
+        return str(value)
+
+    def number(self, name: str, *, default: float | None = None, most: float = LARGEST) -> float:
+        value: Any = self.raw.get(name, default)
+        fine = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not fine or not 0 <= value <= most:
+            self.wrong(name, f"a number, 0 to {most:g}")
+        return float(value)
+
+    def numbers(self, *names: str) -> dict[str, float]:
+        return {name: self.number(name) for name in names}
+
+    def part(self, name: str) -> _Part:
+        value = self.raw.get(name)
+        if not isinstance(value, dict):
+            self.wrong(name, "a JSON object")
+        return _Part(dict(value or {}), f"{self.place}{name}.")
+
+    def parts(self, name: str, most: int = 1000) -> list[_Part]:
+        value = self.raw.get(name)
+        fine = isinstance(value, list) and all(isinstance(each, dict) for each in value)
+        if not fine or len(value or ()) > most:
+            self.wrong(name, f"a list of JSON objects, {most} at most")
+        return [_Part(each, f"{self.place}{name}[{at}].") for at, each in enumerate(value or ())]

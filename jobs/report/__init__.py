@@ -1,0 +1,1 @@
+"""Results of load tests as text and as a page."""

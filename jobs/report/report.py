@@ -1,0 +1,29 @@
+"""`python -m jobs report`: the page of a result that somebody has as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jobs.load.recorded import Result, ResultError
+from jobs.load.result import report_place
+from jobs.report.page import page
+
+__all__ = ["report"]
+
+
+def report(result: Path, previous: Path | None, out: Path | None) -> str:
+    """Where the page was written. Raises ResultError for what can't be read or written."""
+    written = page(_read(result), _read(previous) if previous else None)
+    place = out or Path(report_place(str(result)))
+    try:
+        place.write_text(written, encoding="utf-8")
+    except OSError as error:
+        raise ResultError(f"{place}: {error.strerror}") from error
+    return str(place)
+
+
+def _read(path: Path) -> Result:
+    try:
+        return Result.parse(path.read_bytes(), str(path))
+    except OSError as error:
+        raise ResultError(f"{path}: {error.strerror}") from error

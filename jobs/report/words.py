@@ -1,0 +1,147 @@
+"""A result in words and figures, as the terminal and the page both say it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import floor
+from typing import TYPE_CHECKING
+
+from jobs.report.seed import SEED
+
+if TYPE_CHECKING:
+    from jobs.load.recorded import Result
+    from jobs.load.verdict import Finding
+
+__all__ = [
+    "HEADLINES",
+    "NAMES",
+    "Compared",
+    "Objective",
+    "change",
+    "compared",
+    "differences",
+    "milliseconds",
+    "objectives",
+    "reasons",
+    "share",
+]
+
+NAMES = {"p99_9": "p99.9", "p99_99": "p99.99"}
+OBJECTIVES = {
+    "p99_ms": "99th percentile",
+    "success_ratio": "answers with status 200",
+    "rate_ratio": "rate that was kept",
+}
+HEADLINES = {
+    "pass": "every objective is met",
+    "fail": "an objective is missed",
+    "invalid": "nothing follows from this run",
+}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One objective in words."""
+
+    name: str
+    found: str
+    wanted: str
+    met: bool
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A latency of this run, from the schedule and from the actual sends, beside others."""
+
+    name: str
+    found: float | None
+    service: float | None
+    previous: float | None
+    seed: float | None
+
+    @property
+    def against_seed(self) -> str:
+        """The seed's latencies count from the actual sends, so ours do here as well."""
+        return change(self.service, self.seed)
+
+    @property
+    def against_previous(self) -> str:
+        return change(self.found, self.previous)
+
+
+def milliseconds(value: float | None) -> str:
+    """Some three digits that count; a dash for what isn't known."""
+    if value is None:
+        return "–"
+    return f"{value:,.{2 if value < 100 else 1 if value < 1000 else 0}f}"
+
+
+def share(value: float) -> str:
+    """A ratio in per cent, rounded down, so that less than all of it never reads 100 %."""
+    return f"{floor(value * 10_000 + 1e-6) / 100:.2f} %"
+
+
+def change(found: float | None, other: float | None) -> str:
+    """By how much `found` differs from another; nothing where one of them isn't known."""
+    if found is None or not other:
+        return ""
+    text = f"{(found / other - 1) * 100:+.0f} %".replace("-", "−")
+    return "±0 %" if text in ("+0 %", "−0 %") else text
+
+
+def objectives(result: Result) -> list[Objective]:
+    """All of them, met or not."""
+    return [_objective(each) for each in result.findings]
+
+
+def reasons(result: Result) -> list[str]:
+    """Why the verdict is what it is, a sentence each."""
+    if result.why:
+        return [result.why]
+    return [
+        f"{each.name}: {each.found}, wanted {each.wanted}."
+        for each in objectives(result)
+        if not each.met
+    ]
+
+
+def compared(result: Result, previous: Result | None) -> list[Compared]:
+    """Every latency that this run has."""
+    return [
+        Compared(
+            NAMES.get(name, name),
+            found,
+            result.service.get(name),
+            previous.latency.get(name) if previous else None,
+            SEED.get(name),
+        )
+        for name, found in result.latency.items()
+    ]
+
+
+def differences(result: Result, previous: Result) -> list[str]:
+    """What makes two results less comparable, a sentence each."""
+    found = [
+        f"{name}: {result.facts.get(name, 'none')} here, {previous.facts.get(name, 'none')} before."
+        for name in ("model", "target", "asked", "payloads", "address")
+        if result.facts.get(name) != previous.facts.get(name)
+    ]
+    if result.schema != previous.schema:
+        found.append(
+            "They are of different schemas: 1 counts from the actual send, 2 from the "
+            "schedule, so 2 looks slower by the load generator's own lateness."
+        )
+    if result.facts["release"] == previous.facts["release"]:
+        found.append("Both are of the same release.")
+    return found
+
+
+def _objective(found: Finding) -> Objective:
+    latency = found.name.endswith("_ms")
+    wanted = f"{found.wanted:g} ms" if latency else f"{found.wanted * 100:g} %"
+    return Objective(
+        OBJECTIVES.get(found.name, found.name),
+        f"{milliseconds(found.found)} ms" if latency else share(found.found),
+        f"{found.bound} {wanted}",
+        found.met,
+    )

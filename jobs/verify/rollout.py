@@ -1,0 +1,183 @@
+"""Which pods belong to the version that is being verified, and whether the older ones are gone.
+
+Pure functions on the objects as the Kubernetes API gives them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from jobs.kubernetes import Object
+
+__all__ = [
+    "changed_at",
+    "condition",
+    "moment",
+    "pods_of",
+    "split",
+    "storage_uri",
+    "unsettled",
+]
+
+REVISION_LABELS = ("serving.knative.dev/revision", "pod-template-hash")
+INITIALIZER = "storage-initializer"
+SOURCE_ANNOTATION = "internal.serving.kserve.io/storage-initializer-sourceuri"
+# Controllers look at a changed spec within this time; until then a status is the older spec's.
+YOUNG_SECONDS = 3.0
+
+
+def storage_uri(service: Object, canary: str | None = None) -> str | None:
+    """What an InferenceService's predictor serves, or a canary's of that name."""
+    spec = service.get("spec", {})
+    predictors = [entry.get("predictor", {}) for entry in spec.get("canary") or []]
+    named = [each for each in predictors if each.get("name") == canary]
+    predictor = spec.get("predictor", {}) if canary is None else (named or [{}])[0]
+    uri: str | None = predictor.get("model", {}).get("storageUri")
+    return uri
+
+
+def pods_of(service: Object, pods: Iterable[Object], canary: str | None) -> list[Object]:
+    """Those of a canary, or those that are no canary's; by the name that KServe gives them."""
+    name = service.get("metadata", {}).get("name")
+    predictors = [entry.get("predictor", {}) for entry in service["spec"].get("canary") or []]
+    apps = {f"isvc.{name}-{each.get('name')}-predictor": each.get("name") for each in predictors}
+    return [pod for pod in pods if apps.get(_labels(pod).get("app", "")) == canary]
+
+
+def changed_at(service: Object) -> datetime | None:
+    """When the spec was last written; status.observedGeneration lags, so it can't tell."""
+    times = [
+        moment(entry.get("time"))
+        for entry in service.get("metadata", {}).get("managedFields") or []
+        if not entry.get("subresource") and "f:spec" in (entry.get("fieldsV1") or {})
+    ]
+    made = moment(service.get("metadata", {}).get("creationTimestamp"))
+    return max((time for time in [*times, made] if time), default=None)
+
+
+def split(pods: Iterable[Object], uri: str) -> tuple[list[Object], list[Object]]:
+    """Pods of the version to verify, and older ones; those being deleted are neither.
+
+    A pod that fetches another URI is older; of those left in a component (predictor, transformer)
+    the revision with the youngest pod is the current one.
+    """
+    alive = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+    older = [pod for pod in alive if _fetched(pod) not in (None, uri)]
+    left = [pod for pod in alive if _fetched(pod) in (None, uri)]
+    youngest: dict[str, Object] = {}
+    for pod in left:
+        best = youngest.setdefault(_component(pod), pod)
+        if _created(pod) > _created(best):
+            youngest[_component(pod)] = pod
+    current = [pod for pod in left if _revision(pod) == _revision(youngest[_component(pod)])]
+    return current, older + [pod for pod in left if pod not in current]
+
+
+def unsettled(
+    service: Object,
+    pods: list[Object] | None,
+    uri: str,
+    mode: str,
+    now: datetime,
+    canary: str | None = None,
+) -> str | None:
+    """What is still to happen until every request reaches the version to verify; None: nothing.
+
+    Of a canary that stands beside, only its own pods are looked at.
+    """
+    changed = changed_at(service)
+    if changed and (now - changed).total_seconds() < YOUNG_SECONDS:
+        return "KServe has not had the time to look at the new spec"
+    if mode == "Knative":
+        return _revisions(service)
+    if pods is None:
+        return None
+    current, older = split(pods_of(service, pods, canary), uri)
+    components = ["predictor"]
+    if canary is None and service["spec"].get("transformer"):
+        components.append("transformer")
+    for component in components:
+        if not any(_component(pod) == component and _ready(pod) for pod in current):
+            return f"no {component} pod of this version is ready{_doing(current, component)}"
+    serving = [pod["metadata"]["name"] for pod in older if _ready(pod)]
+    return f"older pods still serve: {', '.join(serving)}" if serving else None
+
+
+def condition(thing: Object, kind: str) -> Mapping[str, Any]:
+    """A condition of a status; empty when it is not there."""
+    found: list[Mapping[str, Any]] = thing.get("status", {}).get("conditions") or []
+    return next((item for item in found if item.get("type") == kind), {})
+
+
+def moment(text: str | None) -> datetime | None:
+    """Kubernetes' time, or None."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _revisions(service: Object) -> str | None:
+    """Knative routes requests to a revision once it is ready, and keeps the old pods a while."""
+    components = service.get("status", {}).get("components") or {}
+    if "predictor" not in components:
+        return "KServe has not made the predictor's revision yet"
+    for name, status in sorted(components.items()):
+        created = status.get("latestCreatedRevision")
+        if not created or created != status.get("latestReadyRevision"):
+            return f"the {name}'s revision {created or ''} is not ready".replace("  ", " ")
+    return None
+
+
+def _fetched(pod: Object) -> str | None:
+    """The URI that a pod's storage initializer fetches; None for pods that fetch nothing."""
+    for container in pod.get("spec", {}).get("initContainers") or []:
+        if container.get("name") == INITIALIZER and container.get("args"):
+            return str(container["args"][0])
+    found: str | None = (pod["metadata"].get("annotations") or {}).get(SOURCE_ANNOTATION)
+    return found
+
+
+def _labels(pod: Object) -> Mapping[str, str]:
+    found: Mapping[str, str] = pod["metadata"].get("labels") or {}
+    return found
+
+
+def _component(pod: Object) -> str:
+    return _labels(pod).get("component", "predictor")
+
+
+def _revision(pod: Object) -> tuple[str, ...]:
+    return (_component(pod), *(_labels(pod).get(label, "") for label in REVISION_LABELS))
+
+
+def _created(pod: Object) -> str:
+    return str(pod["metadata"].get("creationTimestamp", ""))
+
+
+def _ready(pod: Object) -> bool:
+    return condition(pod, "Ready").get("status") == "True"
+
+
+def _doing(pods: list[Object], component: str) -> str:
+    """What the component's pods are at, as kubectl would say it."""
+    said = []
+    for pod in pods:
+        if _component(pod) == component:
+            status = pod.get("status", {})
+            waiting = [
+                item["state"]["waiting"].get("reason")
+                for key in ("initContainerStatuses", "containerStatuses")
+                for item in status.get(key) or []
+                if item.get("state", {}).get("waiting")
+            ]
+            what = next((reason for reason in waiting if reason), None) or status.get("phase")
+            said.append(f"{pod['metadata']['name']}: {what or 'unknown'}")
+    return f" ({'; '.join(said)})" if said else ", and none is there yet"

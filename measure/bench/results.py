@@ -1,0 +1,32 @@
+"""measure/bench/results.json: what was measured last, each benchmark under a key of its own."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Run = TypeVar("Run")
+PATH = Path(__file__).parent / "results.json"
+
+
+def read() -> dict[str, Any]:
+    """Empty before anything was measured."""
+    found: dict[str, Any] = json.loads(PATH.read_text()) if PATH.exists() else {}
+    return found
+
+
+def medians(runs: Sequence[Run]) -> Run:
+    """Figure by figure, of dataclasses of numbers: one disturbed run disturbs none of them."""
+    rows = [vars(run) for run in runs]
+    made = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
+    return type(runs[0])(**made)
+
+
+def keep(key: str, found: dict[str, Any]) -> None:
+    """The others stay as they are."""
+    PATH.write_text(json.dumps(read() | {key: found}, indent=1, sort_keys=True) + "\n")

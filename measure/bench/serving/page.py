@@ -1,0 +1,146 @@
+"""docs/benchmark.md and its plots, of nothing but the results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from measure.bench.placement import HEADS, rows
+from measure.bench.serving import plots, table
+from measure.bench.serving.loads import CLIENTS, KINDS, RATE
+from measure.bench.serving.payloads import Payload
+from measure.bench.serving.results import Key
+from measure.bench.serving.subjects import SUBJECTS
+from measure.bench.tables import markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from measure.bench.serving.results import Cell, Results
+
+__all__ = ["make", "pages"]
+
+NAME = "benchmark"
+TEMPLATE = "page.md.j2"
+IMAGES = (1, 8, 64)
+NONE = "–"
+
+
+def make(results: Results, placement: dict[str, Any] | None, docs: Path) -> None:
+    """Write the page, and the plots in place of those before."""
+    made = pages(results, placement)
+    (docs / NAME).mkdir(exist_ok=True)
+    for old in (docs / NAME).glob("*.svg"):
+        old.unlink()
+    for name, text in made.items():
+        (docs / name).write_text(text)
+
+
+def pages(results: Results, placement: dict[str, Any] | None = None) -> dict[str, str]:
+    """Path under docs/ -> content; `placement` as bench.placement keeps it."""
+    drawn = {f"{NAME}/{name}.svg": text for name, text in _drawn(results).items() if text}
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    content = _content(results) | {"placement": placement, "placements": _placements(placement)}
+    text = templates.get_template(TEMPLATE).render(content, drawn=drawn)
+    return drawn | {f"{NAME}.md": text}
+
+
+def _drawn(results: Results) -> dict[str, str | None]:
+    made = {
+        f"rate-{payload}": plots.percentiles(results, f"rate{RATE}", payload)
+        for load, payload in results.groups()
+        if load == f"rate{RATE}"
+    }
+    return made | {"clients": plots.under_clients(results, CLIENTS, str(Payload(1)))}
+
+
+def _content(results: Results) -> dict[str, Any]:
+    def groups(wanted: str) -> list[dict[str, str]]:
+        return [
+            {
+                "title": table.said(load, payload),
+                "plot": f"{NAME}/rate-{payload}.svg",
+                "table": markdown(table.heads(load), table.rows(results, load, payload)),
+            }
+            for load, payload in results.groups()
+            if load == wanted
+        ]
+
+    verdicts = table.goals(results)
+    return {
+        "goals": markdown(("ratio", "found", "wanted", ""), verdicts) if verdicts else "",
+        "rate": groups(f"rate{RATE}"),
+        "saturation": groups("saturation"),
+        "clients": _by_clients(results),
+        "images": _by_images(results),
+        "machines": results.machines,
+        "spread": _spread(results),
+        "rounds": max((cell.rounds for cell in results.cells.values()), default=0),
+    }
+
+
+def _placements(found: dict[str, Any] | None) -> str:
+    return markdown(HEADS, list(rows(found))) if found else ""
+
+
+def _by_clients(results: Results) -> str:
+    """Requests a second and p99, a column for each number of clients."""
+
+    def shown(_: Key, cell: Cell) -> str:
+        assert cell.figures
+        return f"{cell.figures.throughput:.0f} ({cell.figures.p99_ms:.1f})"
+
+    columns = [(f"clients{count}", str(Payload(1))) for count in CLIENTS]
+    return _matrix(results, [str(count) for count in CLIENTS], columns, shown)
+
+
+def _by_images(results: Results) -> list[tuple[str, str]]:
+    """Images a second of one client, a table for each format and size."""
+
+    def shown(key: Key, cell: Cell) -> str:
+        assert cell.figures
+        return f"{cell.figures.throughput * Payload.parse(key.payload).images:.0f}"
+
+    found = []
+    for kind, (width, height) in KINDS:
+        columns = [("clients1", str(Payload(count, kind, width, height))) for count in IMAGES]
+        made = _matrix(results, [str(count) for count in IMAGES], columns, shown)
+        if made:
+            found.append((f"{kind.upper()} {width}×{height}", made))
+    return found
+
+
+def _matrix(
+    results: Results,
+    heads: list[str],
+    columns: list[tuple[str, str]],
+    shown: Callable[[Key, Cell], str],
+) -> str:
+    body = []
+    for subject in SUBJECTS:
+        keys = [Key(load, payload, subject.name) for load, payload in columns]
+        cells = [results.cells.get(key) for key in keys]
+        if any(cell and cell.figures for cell in cells):
+            pairs = zip(keys, cells, strict=True)
+            values = [shown(key, cell) if cell and cell.figures else NONE for key, cell in pairs]
+            body.append((subject.title, *values))
+    return markdown(("", *heads), body) if body else ""
+
+
+def _spread(results: Results) -> float:
+    """How far, in per cent, the means of a cell's rounds lay apart at the given rate: the most."""
+    found = [
+        100 * (cell.mean_ms_range[1] - cell.mean_ms_range[0]) / cell.figures.mean_ms
+        for key, cell in results.cells.items()
+        if cell.figures and cell.figures.mean_ms and key.load == f"rate{RATE}"
+    ]
+    return max(found, default=0.0)

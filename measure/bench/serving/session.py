@@ -1,0 +1,75 @@
+"""One run: the machine, the processes, the rounds, and what is kept of them."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs.release import Release
+from measure.bench.serving.generators import build
+from measure.bench.serving.loads import Saturation
+from measure.bench.serving.machine import describe
+from measure.bench.serving.results import cell
+from measure.bench.serving.runner import Bench
+from measure.bench.serving.servers import RELEASE, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from measure.bench.serving.figures import Figures
+    from measure.bench.serving.results import Key, Results
+    from measure.bench.serving.runner import Turn
+
+__all__ = ["minutes", "session"]
+
+# Of each turn, for warming up and for reading what the generator recorded.
+BESIDE_SECONDS = 0.8
+START_SECONDS = 25
+# Beyond this others take what is to be measured.
+QUIET_LOAD = 0.5
+
+
+def session(
+    todo: Sequence[Sequence[Turn]],
+    rounds: int,
+    results: Results,
+    keep: Callable[[Results], None],
+) -> Results:
+    """The results with this run's in place of older ones; `keep` gets them after every round."""
+    subjects = list(dict.fromkeys(turn.subject for step in todo for turn in step))
+    build(grpc=any(subject.form == "grpc" for subject in subjects))
+    run, machine = datetime.now(UTC).isoformat(timespec="seconds"), describe()
+    if machine.load > QUIET_LOAD:
+        print(f"others use this machine (load {machine.load}): the figures will be noisy")
+    print(f"about {minutes(todo, rounds):.1f} minutes", flush=True)
+    found: dict[Key, list[Figures | float]] = {}
+    with tempfile.TemporaryDirectory() as folder, running(subjects, Path(folder)) as up:
+        bench = Bench(up, Release.read(RELEASE), Path(folder))
+        for subject in subjects:
+            bench.prepare(subject)
+        for number in range(rounds):
+            for turn, got in bench.round(todo, number):
+                found.setdefault(turn.key, []).append(got)
+                print(f"{number + 1}/{rounds} {turn.key}: {_brief(got)}", flush=True)
+            cells = {key: cell(run, runs) for key, runs in found.items()}
+            results = results.merged(run, machine, cells)
+            keep(results)
+    return results
+
+
+def minutes(todo: Sequence[Sequence[Turn]], rounds: int) -> float:
+    """About how long it takes."""
+    each = 0.0
+    for turn in (turn for step in todo for turn in step):
+        load = turn.step.load
+        probes = load.steps + 1 if isinstance(load, Saturation) else 1
+        each += probes * load.seconds + BESIDE_SECONDS
+    return (START_SECONDS + rounds * each) / 60
+
+
+def _brief(got: Figures | float) -> str:
+    if isinstance(got, float):
+        return f"no more than {got:.0f}/s"
+    return f"mean {got.mean_ms:.2f} ms, p99 {got.p99_ms:.2f}, {got.throughput:.0f}/s"

@@ -1,0 +1,100 @@
+"""Rows of the results. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from measure.bench.serving.goals import GOALS, mean, ratio, requests_a_second
+from measure.bench.serving.payloads import Payload
+from measure.bench.serving.results import Key
+from measure.bench.serving.subjects import SUBJECTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from measure.bench.serving.goals import Goal
+    from measure.bench.serving.results import Cell, Results
+
+__all__ = ["goals", "heads", "rows", "said"]
+
+Row = tuple[str, ...]
+HEADS: Row = (
+    *("", "as sent ms", "mean", "p50", "p99", "p99.9"),
+    *("requests/s", "CPU s/1000", "Triton's", "MiB"),
+)
+NONE = "–"
+
+
+def said(load: str, payload: str) -> str:
+    """A group's title."""
+    given = Payload.parse(payload)
+    what = "image" if given.images == 1 else "images"
+    size = f"{given.images} {what} a request, {given.kind.upper()} {given.width}×{given.height}"
+    if _is_rate(load):
+        return f"{size}, {load.removeprefix('rate')} requests/s"
+    if load.startswith("clients"):
+        count = load.removeprefix("clients")
+        return f"{size}, {count} client{'' if count == '1' else 's'}"
+    return f"{size}, at the highest rate with p99 under 50 ms"
+
+
+def heads(load: str) -> Row:
+    """Where rates are given, latencies are compared; else what was answered."""
+    what = "as sent" if _is_rate(load) else "requests/s"
+    return (*HEADS, f"{what}: to SDK JSON", "to Triton binary")
+
+
+def _is_rate(load: str) -> bool:
+    return load.startswith("rate")
+
+
+def rows(results: Results, load: str, payload: str) -> list[Row]:
+    """One for each subject that was measured, in the order of SUBJECTS."""
+    found: list[Row] = []
+    for subject in SUBJECTS:
+        key = Key(load, payload, subject.name)
+        if key in results.cells:
+            found.append((subject.title, *_figures(results, key, results.cells[key])))
+    return found
+
+
+def _figures(results: Results, key: Key, cell: Cell) -> Row:
+    figures = cell.figures
+    if figures is None:
+        return (
+            *(NONE for _ in range(5)),
+            f"at most {cell.capacity:.0f}",
+            *(NONE for _ in range(5)),
+        )
+    latencies = (
+        *(figures.service_ms, figures.mean_ms),
+        *(figures.at(share) for share in (50, 99, 99.9)),
+    )
+    # Triton alone gets the same tensor whatever the image was.
+    compared = mean if _is_rate(key.load) else requests_a_second
+    others = [
+        ratio(results, key, Key(key.load, payload, subject), compared)
+        for subject, payload in (("sdk-json", key.payload), ("triton-binary", _tensor(key)))
+    ]
+    return (
+        *(f"{value:.2f}" for value in latencies),
+        f"{figures.throughput:.0f}" if figures.throughput >= 10 else f"{figures.throughput:.1f}",
+        f"{figures.cpu:.2f}" if figures.peak_mib else NONE,
+        f"{figures.triton_cpu:.2f}",
+        f"{figures.peak_mib or figures.triton_peak_mib:.0f}",
+        *(f"{value:.2f}" if value else NONE for value in others),
+    )
+
+
+def _tensor(key: Key) -> str:
+    return str(Payload(Payload.parse(key.payload).images))
+
+
+def goals(results: Results, wanted: Sequence[Goal] = GOALS) -> list[Row]:
+    """Title, ratio, what it should be, and whether it is."""
+    found: list[Row] = []
+    for goal in wanted:
+        value = goal.found(results)
+        if value is not None:
+            found.append((goal.title, f"{value:.2f}", goal.wanted(), goal.verdict(value)))
+    return found

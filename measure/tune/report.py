@@ -1,0 +1,110 @@
+"""What came out: a table for the terminal, and JSON. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from measure.tune.knobs import Knobs
+    from measure.tune.search import Measured
+
+__all__ = ["Outcome", "document", "table"]
+
+SCHEMA = 1
+# Of a core, on the average of all trials.
+DISTURBED = 0.25
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A whole sweep. `facts`: model, stack, release, machine, date, how it was measured.
+
+    `batched`: present and winner again, by requests of several images.
+    """
+
+    facts: dict[str, Any]
+    objective_ms: float
+    points: Sequence[Measured]
+    present: Knobs
+    winner: Measured | None
+    batched: Sequence[Measured] = ()
+
+    @property
+    def now(self) -> Measured:
+        """The stack's present point."""
+        return next(each for each in self.points if each.knobs == self.present)
+
+    @property
+    def disturbed(self) -> bool:
+        """Others had so much of this machine that rates say more of them than of settings."""
+        return bool(self.facts["others_cores"] > DISTURBED)
+
+    @property
+    def keeps(self) -> bool:
+        """The stack is as good as the best already."""
+        return self.winner is not None and self.winner.knobs == self.present
+
+
+def table(outcome: Outcome) -> str:
+    """Fastest first; `*` the winner, `=` what the stack has."""
+    head = ("", "instances × threads", "batching", "requests/s", "p99 ms", "")
+    ordered = sorted(outcome.points, key=lambda each: -each.rate)
+    rows = [head, *(_row(each, outcome) for each in ordered)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if column in (3, 4) else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    for each in outcome.batched:
+        images = each.rate * outcome.facts["batch"]
+        lines.append(
+            f"{outcome.facts['batch']} images a request, {each.knobs}: {each.rate:.0f} requests/s, "
+            f"{images:.0f} images/s"
+        )
+    if outcome.disturbed:
+        busy = outcome.facts["others_cores"]
+        lines.append(f"of this machine others kept {busy:.1f} cores busy meanwhile")
+    return "\n".join(lines)
+
+
+def document(outcome: Outcome) -> str:
+    """build/tune/MODEL.json."""
+    winner = outcome.winner
+    return json.dumps(
+        {
+            "schema": SCHEMA,
+            **outcome.facts,
+            "objective_p99_ms": outcome.objective_ms,
+            "present": asdict(outcome.present),
+            "winner": asdict(winner.knobs) if winner else None,
+            "points": [asdict(each) for each in outcome.points],
+            "batched": [asdict(each) for each in outcome.batched],
+        },
+        indent=1,
+        ensure_ascii=False,
+    )
+
+
+def _row(point: Measured, outcome: Outcome) -> tuple[str, ...]:
+    knobs = point.knobs
+    mark = "*" if outcome.winner and knobs == outcome.winner.knobs else ""
+    mark += "=" if knobs == outcome.present else ""
+    batching = str(knobs).partition(", ")[2]
+    reached = f"{point.rate:.0f}" if point.rate else "none"
+    p99 = f"{point.p99_ms:.1f}" if point.rate else ""
+    note = point.failure.splitlines()[0][:60] if point.failure else _limit(point)
+    return mark, f"{knobs.instances} × {knobs.threads}", batching, reached, p99, note
+
+
+def _limit(point: Measured) -> str:
+    """Where the generator had no CPU left for more, so that Triton might have held it."""
+    missed = [each for each in point.trials if not each.held and each.asked > point.rate]
+    nearest = min(missed, key=lambda each: each.asked, default=None)
+    return nearest.why if nearest and "kept" in nearest.why else ""

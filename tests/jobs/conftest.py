@@ -1,0 +1,154 @@
+"""The real thing for all tests here: the digits release, Triton serving it, vegeta."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jobs.__main__ import main
+from jobs.release import Release
+from tests.triton import Triton
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "digits"
+VEGETA_MODULE = ROOT / "jobs" / "vegeta"
+CONFIG = """
+name: "{name}"
+platform: "pytorch_libtorch"
+max_batch_size: {batch}
+input {{ name: "INPUT__0" data_type: TYPE_FP32 dims: [{dims}] }}
+output {{ name: "OUTPUT__0" data_type: TYPE_FP32 dims: [{classes}] }}
+instance_group {{ count: 1 kind: KIND_CPU }}
+"""
+
+
+@pytest.fixture(scope="session")
+def release_file() -> Path:
+    path = BUILD / "release.json"
+    assert path.exists(), "build the release first: .venv-model/bin/python -m model build digits"
+    return path
+
+
+@pytest.fixture(scope="session")
+def release(release_file: Path) -> Release:
+    return Release.read(release_file)
+
+
+@pytest.fixture(scope="session")
+def triton(tmp_path_factory: pytest.TempPathFactory, release_file: Path) -> Iterator[Triton]:
+    """Serves `digits`, and the same network as `other`, whose configuration claims other dims."""
+    folder = tmp_path_factory.mktemp("triton")
+    repository = folder / "repository"
+    _model(repository, "digits", batch=4, dims="3, 32, 32", classes="10")
+    _model(repository, "other", batch=0, dims="-1, 3, 64, 64", classes="-1, 10")
+    with contextlib.ExitStack() as stack:
+        # Triton's Python stub looks in the current folder first, where our `model` would be found.
+        with contextlib.chdir(folder):
+            server = stack.enter_context(Triton(repository, log=folder / "triton.log"))
+        yield server
+
+
+def _model(repository: Path, name: str, **config: Any) -> None:
+    folder = repository / name
+    (folder / "1").mkdir(parents=True)
+    shutil.copy(BUILD / "model.pt", folder / "1" / "model.pt")
+    (folder / "config.pbtxt").write_text(CONFIG.format(name=name, **config))
+
+
+@pytest.fixture(scope="session")
+def vegeta() -> Path:
+    """Built from the pinned module, once for each state of it."""
+    digest = hashlib.sha256()
+    for name in ("go.mod", "go.sum"):
+        digest.update((VEGETA_MODULE / name).read_bytes())
+    program = ROOT / ".cache" / f"vegeta-{digest.hexdigest()[:12]}"
+    if not program.exists():
+        program.parent.mkdir(exist_ok=True)
+        scratch = program.with_suffix(".new")
+        package = "github.com/tsenart/vegeta/v12"
+        subprocess.run(
+            ["go", "build", "-mod=readonly", "-o", str(scratch), package],
+            cwd=VEGETA_MODULE,
+            check=True,
+        )
+        scratch.rename(program)
+    return program
+
+
+@pytest.fixture
+def verify_job(release: Release) -> dict[str, Any]:
+    """A job.json; a test adds an address."""
+    return {
+        "model": "digits",
+        "service": "digits",
+        "namespace": "models",
+        "mode": "Standard",
+        "transformer_url": None,
+        "predictor_url": None,
+        "predictor_protocol": "http",
+        "host_header": None,
+        "deadline_seconds": 20,
+        "release_digest": release.digest,
+        "storage_uri": "gs://bucket/models/digits/new",
+        "tolerance": 1e-3,
+    }
+
+
+@pytest.fixture
+def load_job() -> dict[str, Any]:
+    """A job.json; a test adds the address."""
+    return {
+        "model": "digits",
+        "protocol": "http",
+        "target": "predictor",
+        "host_header": None,
+        "rate": 50,
+        "duration_seconds": 3,
+        "timeout_seconds": 10,
+        "objectives": {"p99_ms": 2000, "success_ratio": 0.999, "rate_ratio": 0.9},
+        "result": None,
+    }
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    """A JSON file of a test's own."""
+
+    def put(raw: Any, name: str = "job.json") -> Path:
+        path = tmp_path / name
+        path.write_text(raw if isinstance(raw, str) else json.dumps(raw))
+        return path
+
+    return put
+
+
+@pytest.fixture
+def run(
+    write: Any,
+    release_file: Path,
+    vegeta: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., tuple[int, str]]:
+    """The program outside of a cluster: exit status and last words of a verify or load job."""
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.delenv("TERMINATION_LOG", raising=False)
+    monkeypatch.setenv("VEGETA", str(vegeta))
+    log = tmp_path / "termination-log"
+
+    def call(kind: str, job: dict[str, Any], release: Path = release_file) -> tuple[int, str]:
+        path = write(job | {"termination_log": str(log)})
+        status = main([kind, "--config", str(path), "--release", str(release)])
+        return status, log.read_text()
+
+    return call

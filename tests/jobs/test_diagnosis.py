@@ -1,0 +1,271 @@
+"""What can't come up is said with its reason; what may still come up is waited for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jobs.verify.diagnosis import SETTLE_SECONDS, STALE_SECONDS, Snapshot, diagnose, last_warning
+from tests.jobs.objects import DIGEST, NEW, NOW, OLD, TRITON, ago, event, pod, running, service
+from tests.jobs.objects import waiting as blocked
+
+POD = "digits-predictor-6c9d4f7b5-x2x7p"
+BACK_OFF = "back-off 20s restarting failed container=kserve-container"
+GPU = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. preemption: 0/3 nodes are available"
+
+
+def seen(
+    *pods: dict[str, Any], events: list[dict[str, Any]] | None = None, **status: Any
+) -> Snapshot:
+    return Snapshot(service(**status), list(pods), events or [])
+
+
+def reason(snapshot: Snapshot) -> str:
+    trouble = diagnose(snapshot, NEW, NOW)
+    assert trouble is not None
+    return trouble.reason
+
+
+def test_healthy_is_no_trouble() -> None:
+    good = pod(ready=True, containers=[running()])
+    ready = [{"type": "Ready", "status": "True"}]
+    assert diagnose(seen(good, conditions=ready), NEW, NOW) is None
+
+
+def test_loading_is_no_trouble() -> None:
+    loading = pod(init=[running(name="storage-initializer", ready=False)])
+    assert diagnose(seen(loading), NEW, NOW) is None
+
+
+def test_nothing_there_yet_is_no_trouble() -> None:
+    assert diagnose(Snapshot(None, [], []), NEW, NOW) is None
+    assert diagnose(Snapshot(None, None, []), NEW, NOW) is None
+
+
+@pytest.mark.parametrize("why", ["ErrImagePull", "ImagePullBackOff", "InvalidImageName"])
+def test_image_that_cannot_be_pulled_is_named(why: str) -> None:
+    said = reason(seen(pod(containers=[blocked(why, "manifest unknown")])))
+    assert why in said
+    assert "manifest unknown" in said
+    assert TRITON in said
+    assert POD in said
+
+
+def test_image_trouble_stays_the_same_while_the_kubelet_alternates() -> None:
+    keys = set()
+    for why in ("ErrImagePull", "ImagePullBackOff"):
+        trouble = diagnose(seen(pod(containers=[blocked(why)])), NEW, NOW)
+        assert trouble is not None
+        keys.add(trouble.key)
+    assert len(keys) == 1
+
+
+def test_missing_secret_is_named() -> None:
+    state = blocked("CreateContainerConfigError", 'secret "storage-config" not found')
+    assert 'secret "storage-config" not found' in reason(seen(pod(containers=[state])))
+
+
+def test_crash_loop_points_to_the_log_of_the_previous_run() -> None:
+    ended = {"exitCode": 1, "reason": "Error"}
+    state = blocked("CrashLoopBackOff", BACK_OFF, restarts=2, last=ended)
+    trouble = diagnose(seen(pod(containers=[state])), NEW, NOW)
+    assert trouble is not None
+    assert "keeps ending: exit code 1; restarted 2 times" in trouble.reason
+    assert trouble.log is not None
+    assert (trouble.log.pod, trouble.log.container, trouble.log.previous) == (
+        POD,
+        "kserve-container",
+        True,
+    )
+
+
+def test_out_of_memory_is_said() -> None:
+    ended = {"exitCode": 137, "reason": "OOMKilled"}
+    state = blocked("CrashLoopBackOff", BACK_OFF, restarts=3, last=ended)
+    assert "exit code 137, OOMKilled" in reason(seen(pod(containers=[state])))
+
+
+def test_crash_loop_is_the_same_trouble_while_it_runs_again() -> None:
+    ended = {"exitCode": 1, "reason": "Error"}
+    states = (
+        blocked("CrashLoopBackOff", BACK_OFF, restarts=2, last=ended),
+        running(ready=False, restarts=3, last=ended),
+    )
+    keys = {
+        trouble.key
+        for trouble in (diagnose(seen(pod(containers=[state])), NEW, NOW) for state in states)
+        if trouble
+    }
+    assert len(keys) == 1
+
+
+def test_one_restart_is_no_trouble() -> None:
+    state = running(ready=False, restarts=1, last={"exitCode": 1, "reason": "Error"})
+    assert diagnose(seen(pod(containers=[state])), NEW, NOW) is None
+
+
+def test_storage_initializer_that_keeps_failing_says_why() -> None:
+    ended = {"exitCode": 1, "reason": "Error", "message": "403 GET storage.objects.list denied"}
+    state = blocked(
+        "CrashLoopBackOff", BACK_OFF, name="storage-initializer", restarts=2, last=ended
+    )
+    said = reason(seen(pod(init=[state])))
+    assert "container storage-initializer" in said
+    assert "403 GET storage.objects.list denied" in said
+
+
+def unscheduled(seconds: float) -> dict[str, Any]:
+    return pod(
+        conditions=[
+            {
+                "type": "PodScheduled",
+                "status": "False",
+                "reason": "Unschedulable",
+                "message": GPU,
+                "lastTransitionTime": ago(seconds),
+            }
+        ]
+    )
+
+
+def test_unschedulable_pod_has_the_schedulers_message() -> None:
+    said = reason(seen(unscheduled(21)))
+    assert "no node takes it for 21 s" in said
+    assert "3 Insufficient nvidia.com/gpu" in said
+
+
+def test_just_unschedulable_is_no_trouble() -> None:
+    assert diagnose(seen(unscheduled(19)), NEW, NOW) is None
+
+
+def test_node_that_an_autoscaler_makes_is_waited_for() -> None:
+    coming = event(
+        POD, "TriggeredScaleUp", "pod triggered scale-up: 0->1", first=30, last=30, kind="Normal"
+    )
+    assert diagnose(seen(unscheduled(90), events=[coming]), NEW, NOW) is None
+
+
+def test_autoscaler_that_gave_up_is_not_waited_for() -> None:
+    coming = event(POD, "TriggeredScaleUp", "0->1", first=80, last=80, kind="Normal")
+    refused = event(POD, "NotTriggerScaleUp", "max node group size reached", first=70, last=10)
+    assert diagnose(seen(unscheduled(90), events=[coming, refused]), NEW, NOW) is not None
+
+
+def test_config_map_that_is_not_there_is_named() -> None:
+    message = 'MountVolume.SetUp failed for volume "release": configmap "release-x" not found'
+    mounting = pod(containers=[blocked("ContainerCreating")])
+    missing = event(POD, "FailedMount", message, first=25, last=2)
+    assert 'configmap "release-x" not found' in reason(seen(mounting, events=[missing]))
+    soon = event(POD, "FailedMount", message, first=5, last=2)
+    assert diagnose(seen(mounting, events=[soon]), NEW, NOW) is None
+
+
+def test_older_revisions_pods_are_ignored() -> None:
+    ended = {"exitCode": 1, "reason": "Error"}
+    crashing = blocked("CrashLoopBackOff", BACK_OFF, restarts=9, last=ended)
+    old = pod("old", uri=OLD, template="old", made=900, containers=[crashing])
+    same_uri = pod("older", template="older", made=800, containers=[crashing])
+    deleted = pod("deleted", made=10, containers=[crashing])
+    deleted["metadata"]["deletionTimestamp"] = ago(1)
+    new = pod(containers=[running(ready=False)])
+    failed = {"transitionStatus": "BlockedByFailedLoad", "states": {"targetModelState": "Loading"}}
+    assert diagnose(seen(old, same_uri, deleted, new, model_status=failed), NEW, NOW) is None
+
+
+def test_transformers_trouble_counts() -> None:
+    crashing = blocked("CrashLoopBackOff", restarts=4, last={"exitCode": 2, "reason": "Error"})
+    transformer = pod("digits-transformer-1", uri=None, component="transformer", made=40)
+    transformer["status"]["containerStatuses"] = [crashing]
+    good = pod(ready=True, containers=[running()])
+    assert "digits-transformer-1" in reason(seen(good, transformer))
+
+
+FAILED = {
+    "transitionStatus": "BlockedByFailedLoad",
+    "states": {"activeModelState": "", "targetModelState": "FailedToLoad"},
+    "lastFailureInfo": {"reason": "ModelLoadFailed", "message": "no bucket", "exitCode": 1},
+    "copies": {"failedCopies": 0, "totalCopies": 0},
+}
+
+
+@pytest.mark.parametrize("pods", [None, []])
+def test_failed_load_is_said_where_no_pod_can_say_it(pods: list[dict[str, Any]] | None) -> None:
+    snapshot = Snapshot(service(model_status=FAILED), pods, [])
+    assert "ModelLoadFailed: no bucket (exit code 1)" in reason(snapshot)
+
+
+def test_failure_that_stayed_in_the_status_after_healing_is_no_trouble() -> None:
+    healed = FAILED | {"transitionStatus": "UpToDate", "states": {"targetModelState": "Loaded"}}
+    assert diagnose(Snapshot(service(model_status=healed), None, []), NEW, NOW) is None
+
+
+def invalid(said: float | None) -> dict[str, Any]:
+    info = {"reason": "RuntimeNotRecognized", "message": "Waiting for runtime to become available"}
+    return {
+        "transitionStatus": "InvalidSpec",
+        "states": {"activeModelState": "", "targetModelState": "FailedToLoad"},
+        "lastFailureInfo": info | ({"time": ago(said)} if said is not None else {}),
+    }
+
+
+def test_unknown_runtime_is_trouble_whatever_the_pods_say() -> None:
+    trouble = diagnose(seen(pod(ready=True), model_status=invalid(50)), NEW, NOW)
+    assert trouble is not None
+    assert "RuntimeNotRecognized" in trouble.reason
+    assert trouble.settle == SETTLE_SECONDS
+
+
+def test_failure_older_than_the_spec_must_last_longer() -> None:
+    trouble = diagnose(seen(model_status=invalid(61)), NEW, NOW)
+    assert trouble is not None
+    assert trouble.settle == STALE_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("kind", "why", "message"),
+    [
+        ("PredictorReady", "ProgressDeadlineExceeded", "ReplicaSet has timed out progressing."),
+        ("PredictorReady", "RevisionFailed", f"Unable to fetch image {TRITON}: {DIGEST}"),
+        ("PredictorReady", "FailedCreate", "pods is forbidden: exceeded quota: gpus"),
+    ],
+)
+def test_terminal_condition_is_said(kind: str, why: str, message: str) -> None:
+    failed = {
+        "type": kind,
+        "status": "False",
+        "reason": why,
+        "message": message,
+        "lastTransitionTime": ago(40),
+    }
+    assert f"{kind} is False: {why}: {message}" in reason(seen(conditions=[failed]))
+
+
+@pytest.mark.parametrize("why", ["MinimumReplicasUnavailable", "RevisionMissing", "Deploying"])
+def test_condition_of_something_under_way_is_no_trouble(why: str) -> None:
+    going = {"type": "PredictorReady", "status": "False", "reason": why, "message": "…"}
+    assert diagnose(seen(conditions=[going]), NEW, NOW) is None
+
+
+def test_quota_may_be_freed_for_a_while() -> None:
+    failed = {
+        "type": "PredictorReady",
+        "status": "False",
+        "reason": "FailedCreate",
+        "message": "exceeded quota",
+        "lastTransitionTime": ago(10),
+    }
+    assert diagnose(seen(conditions=[failed]), NEW, NOW) is None
+
+
+def test_last_warning_is_the_newest_about_current_pods() -> None:
+    events = [
+        event(POD, "FailedScheduling", "older", first=50, last=40),
+        event(POD, "Unhealthy", "Readiness probe failed: 503", first=30, last=3),
+        event("someone-else", "BackOff", "no", first=1, last=1),
+        event(POD, "Pulled", "fine", first=1, last=1, kind="Normal"),
+    ]
+    assert last_warning(seen(pod(), events=events), NEW, "digits") == (
+        f"{POD}: Unhealthy: Readiness probe failed: 503"
+    )
+    assert last_warning(seen(pod()), NEW, "digits") is None

@@ -1,0 +1,125 @@
+"""A wrong job file is one line that names the field."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infra.manifests import common as manifests
+from jobs.__main__ import main
+from jobs.job import JOB_VARIABLE, JobError, Load, Verify
+from jobs.release import Release
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_verify_job_as_the_program_writes_it(write: Any, verify_job: dict[str, Any]) -> None:
+    job = Verify.read(write(verify_job | {"predictor_url": "http://digits-predictor.models/"}))
+    assert job.predictor_url == "http://digits-predictor.models"
+    assert job.tolerance == 1e-3
+    assert job.transformer_url is None
+
+
+def test_a_container_finds_its_job_in_the_environment(
+    load_job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(JOB_VARIABLE, json.dumps(load_job | {"url": "http://digits.models"}))
+    assert Load.read().url == "http://digits.models"
+    monkeypatch.setenv(JOB_VARIABLE, json.dumps(load_job))
+    with pytest.raises(JobError, match=f"{JOB_VARIABLE}: url: found nothing"):
+        Load.read()
+    monkeypatch.delenv(JOB_VARIABLE)
+    with pytest.raises(JobError, match=f"{JOB_VARIABLE} is not set; allowed: .* --config FILE"):
+        Load.read()
+
+
+def test_program_and_container_mean_the_same_variable() -> None:
+    assert JOB_VARIABLE == manifests.JOB_VARIABLE
+
+
+def test_grpc_address_needs_no_scheme(write: Any, verify_job: dict[str, Any]) -> None:
+    raw = verify_job | {"predictor_url": "digits-predictor.models.svc.cluster.local:80"}
+    job = Verify.read(write(raw | {"predictor_protocol": "grpc"}))
+    assert job.predictor_url == "http://digits-predictor.models.svc.cluster.local:80"
+    with pytest.raises(JobError, match="predictor_url: found"):
+        Verify.read(write(raw))
+
+
+def test_load_job_as_the_program_writes_it(write: Any, load_job: dict[str, Any]) -> None:
+    job = Load.read(write(load_job | {"url": "http://digits.models", "result": "gs://b/r.json"}))
+    assert (job.rate, job.duration_seconds, job.objectives.rate_ratio) == (50, 3, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"rate": 0}, "rate: found 0"),
+        ({"rate": 1.5}, "rate: found 1.5"),
+        ({"rate": True}, "rate: found true"),
+        ({"rate": "100"}, 'rate: found "100"'),
+        ({"url": "digits.models"}, 'url: found "digits.models"'),
+        ({"url": None}, "url: found null"),
+        ({"target": "explainer"}, "target: found"),
+        ({"protocol": "grpc"}, "protocol: found"),
+        ({"duration_seconds": -1}, "duration_seconds: found -1"),
+        ({"objectives": {"p99_ms": 1}}, "objectives.success_ratio: found nothing"),
+        ({"objectives": None}, "objectives: found null"),
+        ({"result": "result.json"}, "result: found"),
+        ({"retries": 3}, "retries: not a field"),
+    ],
+)
+def test_wrong_field_of_a_load_job_is_named(
+    write: Any, load_job: dict[str, Any], change: dict[str, Any], field: str
+) -> None:
+    path = write(load_job | {"url": "http://digits.models"} | change)
+    with pytest.raises(JobError) as raised:
+        Load.read(path)
+    assert field in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"model": ""}, 'model: found ""'),
+        ({"mode": "Serverless"}, "mode: found"),
+        ({"deadline_seconds": None}, "deadline_seconds: found null"),
+        ({"tolerance": float("nan")}, "tolerance: found NaN"),
+        ({"predictor_url": None}, "predictor_url: found null"),
+    ],
+)
+def test_wrong_field_of_a_verification_is_named(
+    write: Any, verify_job: dict[str, Any], change: dict[str, Any], field: str
+) -> None:
+    path = write(verify_job | {"predictor_url": "http://digits"} | change)
+    with pytest.raises(JobError) as raised:
+        Verify.read(path)
+    assert field in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "\x00"])
+def test_what_is_no_job_ends_with_status_2(
+    write: Any, release_file: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    path = write(text)
+    assert main(["load", "--config", str(path), "--release", str(release_file)]) == 2
+    assert capsys.readouterr().out.startswith(f"load: {path}: ")
+
+
+def test_job_of_another_release_ends_with_status_2(
+    write: Any,
+    verify_job: dict[str, Any],
+    release_file: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    job = verify_job | {"predictor_url": "http://127.0.0.1:1", "release_digest": "abc"}
+    assert main(["verify", "--config", str(write(job)), "--release", str(release_file)]) == 2
+    assert "release_digest: found abc" in capsys.readouterr().out
+
+
+def test_release_that_is_none_is_named(write: Any) -> None:
+    with pytest.raises(JobError, match="field 'preprocessing' is missing"):
+        Release.read(write({"name": "digits"}, "release.json"))

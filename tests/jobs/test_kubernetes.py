@@ -1,0 +1,116 @@
+"""What is asked of the Kubernetes API, and what its answers become.
+
+A server of the test's own stands in for the API's wire format only.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jobs.kubernetes import ApiError, Cluster, ForbiddenError
+from tests.jobs.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SERVICE = "/apis/serving.kserve.io/v1beta1/namespaces/models/inferenceservices/digits"
+PODS = "/api/v1/namespaces/models/pods?labelSelector=serving.kserve.io%2Finferenceservice%3Ddigits"
+EVENTS = "/api/v1/namespaces/models/events?limit=500"
+LOG = "/api/v1/namespaces/models/pods/a/log?container=kserve-container&tailLines=5&previous=true"
+
+
+class Api:
+    """Answers by path."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, bytes]] = {}
+        self.server = Server(lambda asked: self.answers.get(asked.path, (404, b"{}")))
+
+    def says(self, path: str, raw: Any, status: int = 200) -> None:
+        body = raw if isinstance(raw, bytes) else json.dumps(raw).encode()
+        self.answers[path] = (status, body)
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    made = Api()
+    with made.server:
+        yield made
+
+
+@pytest.fixture
+def cluster(api: Api, tmp_path: Path) -> Cluster:
+    token = tmp_path / "token"
+    token.write_text("first\n")
+    return Cluster(api.server.url, token)
+
+
+def test_a_pods_age_counts_from_its_creation(api: Api, cluster: Cluster) -> None:
+    made = datetime.now(UTC) - timedelta(seconds=90)
+    text = made.strftime("%Y-%m-%dT%H:%M:%SZ")
+    api.says("/api/v1/namespaces/models/pods/me", {"metadata": {"creationTimestamp": text}})
+    assert cluster.age("models", "me") == pytest.approx(90, abs=5)
+
+
+def test_an_age_that_cant_be_told_is_none_at_all(api: Api, cluster: Cluster) -> None:
+    assert cluster.age("models", "nobody") == 0
+    api.says("/api/v1/namespaces/models/pods/me", {}, 403)
+    assert cluster.age("models", "me") == 0
+
+
+def test_reads_the_inference_service_its_pods_and_events(api: Api, cluster: Cluster) -> None:
+    api.says(SERVICE, {"kind": "InferenceService"})
+    api.says(PODS, {"items": [{"metadata": {"name": "a"}}]})
+    api.says(EVENTS, {"items": None})
+    assert cluster.inference_service("models", "digits") == {"kind": "InferenceService"}
+    assert cluster.pods("models", "digits") == [{"metadata": {"name": "a"}}]
+    assert cluster.events("models") == []
+
+
+def test_no_inference_service_is_none(cluster: Cluster) -> None:
+    assert cluster.inference_service("models", "digits") is None
+
+
+def test_log_of_a_previous_run(api: Api, cluster: Cluster) -> None:
+    api.says(LOG, b"E1124 failed to load 'digits'\n")
+    found = cluster.log("models", "a", "kserve-container", previous=True, lines=5)
+    assert found == "E1124 failed to load 'digits'"
+    api.says(LOG, {"message": "previous terminated container not found"}, 400)
+    assert cluster.log("models", "a", "kserve-container", previous=True, lines=5) is None
+
+
+def test_token_is_read_each_time(api: Api, cluster: Cluster) -> None:
+    api.says(SERVICE, {})
+    cluster.inference_service("models", "digits")
+    cluster.token.write_text("second")
+    cluster.inference_service("models", "digits")
+    tokens = [asked.headers["Authorization"] for asked in api.server.asked]
+    assert tokens == ["Bearer first", "Bearer second"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_what_may_not_be_read_is_told_apart(api: Api, cluster: Cluster, status: int) -> None:
+    api.says(PODS, {"reason": "Forbidden"}, status)
+    with pytest.raises(ForbiddenError, match="not allowed to read /api/v1/namespaces/models/pods"):
+        cluster.pods("models", "digits")
+
+
+def test_api_that_is_broken_or_away_is_an_error(api: Api, cluster: Cluster) -> None:
+    api.says(SERVICE, {"message": "etcd is away"}, 500)
+    with pytest.raises(ApiError, match="etcd is away"):
+        cluster.inference_service("models", "digits")
+    api.says(SERVICE, b"<html>")
+    with pytest.raises(ApiError, match="no JSON"):
+        cluster.inference_service("models", "digits")
+    cluster.url = "http://127.0.0.1:1"
+    with pytest.raises(ApiError, match="is away"):
+        cluster.inference_service("models", "digits")
+
+
+def test_outside_of_a_cluster_there_is_none() -> None:
+    assert Cluster.here({}) is None

@@ -1,0 +1,97 @@
+"""An attack's recording is read while it grows, and nothing of it is lost."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobs.load.generator import LoadError, Target, attack
+from jobs.load.measure import collect
+from jobs.load.recording import Progression, Recording
+from jobs.say import Progress
+from tests.jobs.results import job
+from tests.jobs.server import Server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def recorded(vegeta: Path, tmp_path: Path) -> bytes:
+    """vegeta's own recording of 100 requests, of which every fourth fails."""
+    count = iter(range(1000))
+    with Server(lambda _: (503 if next(count) % 4 == 3 else 200, b"{}")) as server:
+        subprocess.run(
+            [vegeta, "attack", "-rate=200/1s", "-duration=500ms", f"-output={tmp_path / 'whole'}"],
+            input=f"GET {server.url}".encode(),
+            check=True,
+        )
+    return (tmp_path / "whole").read_bytes()
+
+
+def test_recording_that_grows_is_read_to_its_end(
+    vegeta: Path, recorded: bytes, tmp_path: Path
+) -> None:
+    made = tmp_path / "growing"
+    with Recording(str(vegeta), made) as recording:
+        recording.catch_up()
+        with made.open("wb") as out:
+            # Cut anywhere, as a reader sees what is just being written.
+            for at in range(0, len(recorded), 777):
+                out.write(recorded[at : at + 777])
+                out.flush()
+                recording.catch_up()
+        assert recording.finish()
+    assert len(recording.hits.at) == 100
+    assert recording.hits.statuses == {"200": 75, "503": 25}
+    assert sum(recording.hits.good) == 75
+
+
+def test_what_is_no_recording_is_said(vegeta: Path, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    made.write_bytes(b"no recording" * 100)
+    with Recording(str(vegeta), made) as recording:
+        assert not recording.finish()
+
+
+def test_progress_is_told_while_the_load_runs(
+    vegeta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VEGETA", str(vegeta))
+    monkeypatch.setattr("jobs.load.generator.TOLD_SECONDS", 0.4)
+    out = io.StringIO()
+    with Server(lambda _: (200, b"{}")) as server:
+        hits = attack([Target(server.url, {}, b"x")], job(50, 1), tmp_path, Progress(out))
+    assert len(hits.at) == 50
+    lines = out.getvalue().splitlines()
+    assert 1 <= len(lines) <= 3
+    assert re.search(
+        r"^\[ +0\.\d s\] 0 of 1 s: \d+ answers, \d+/s, p50 [\d.]+ ms, p99 [\d.]+ ms, 0 errors$",
+        lines[0],
+    )
+
+
+def test_generator_that_does_not_end_is_ended(
+    vegeta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VEGETA", str(vegeta))
+    monkeypatch.setattr("jobs.load.generator.MARGIN_SECONDS", -10.5)
+    with (
+        Server(lambda _: (200, b"{}")) as server,
+        pytest.raises(LoadError, match="vegeta did not end within"),
+    ):
+        attack([Target(server.url, {}, b"x")], job(50, 1), tmp_path, Progress(io.StringIO()))
+
+
+def test_progress_is_of_what_came_since_the_last_line() -> None:
+    hits = collect([])
+    lines = Progression(hits, 60)
+    assert lines.words(3) == "3 of 60 s: 0 answers, 0 errors"
+    collect([["0", "200", "2000000", "1", "1", ""]] * 300, hits)
+    assert lines.words(6) == "6 of 60 s: 300 answers, 100/s, p50 2.00 ms, p99 2.00 ms, 0 errors"
+    collect([["0", "503", "4000000", "1", "1", ""]] * 150, hits)
+    assert lines.words(9) == "9 of 60 s: 450 answers, 50/s, p50 4.00 ms, p99 4.00 ms, 150 errors"

@@ -1,0 +1,56 @@
+"""What the load generators record, and when a request's time begins."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from measure.bench.serving.generators import nanoseconds, shots
+from measure.bench.serving.loads import Clients, Rate
+
+MS = 1_000_000
+OPEN, CLOSED = Rate(100, 1), Clients(1, 1)
+
+
+def test_in_an_open_loop_a_request_that_was_sent_late_took_longer() -> None:
+    stalled = [(0, MS, True), (10 * MS, MS, True), (60 * MS, MS, True), (61 * MS, MS, True)]
+    assert shots(stalled, OPEN).latencies.tolist() == [1, 1, 41, 32]
+
+
+def test_in_a_closed_loop_it_took_what_it_took() -> None:
+    rows = [(0, 2 * MS, True), (60 * MS, MS, True)]
+    assert shots(rows, CLOSED).latencies.tolist() == [2, 1]
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.booleans()), min_size=1, max_size=50))
+def test_failed_requests_are_counted_and_have_no_latency(requests: list[tuple[int, bool]]) -> None:
+    rows = [(at * 10 * MS, took * MS, good) for at, (took, good) in enumerate(requests)]
+    found = shots(rows, OPEN)
+    assert found.sent == len(requests)
+    assert found.latencies.tolist() == [took for took, good in requests if good]
+
+
+def test_throughput_is_of_good_answers_from_the_first_request_to_the_last_answer() -> None:
+    rows = [(0, 10 * MS, True), (10 * MS, 10 * MS, False), (90 * MS, 110 * MS, True)]
+    assert shots(rows, CLOSED).throughput == pytest.approx(2 / 0.2)
+
+
+@given(
+    st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1)),
+    st.integers(0, 999_999_999),
+    st.sampled_from([0, -480, 330]),
+)
+def test_times_are_read_to_the_nanosecond_in_any_zone(
+    when: datetime, nanos: int, minutes: int
+) -> None:
+    moment = when.replace(microsecond=0, tzinfo=UTC)
+    sign, size = "+" if minutes >= 0 else "-", abs(minutes)
+    zone = f"{sign}{size // 60:02}:{size % 60:02}" if minutes else "Z"
+    local = moment + timedelta(minutes=minutes)
+    # Go leaves trailing zeros away.
+    digits = f".{nanos:09}".rstrip("0").rstrip(".")
+    text = f"{local:%Y-%m-%dT%H:%M:%S}{digits}{zone}"
+    assert nanoseconds(text) == int(moment.timestamp()) * 10**9 + nanos

@@ -1,0 +1,74 @@
+"""The load test Jobs that are made again, and what is made of their results."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.job import JOB_VARIABLE
+from measure.bench.placement import SUBJECTS, Figures, again, rows
+from measure.bench.results import medians
+
+JOB: dict[str, Any] = {
+    "model": "separate",
+    "url": "http://separate-transformer.models.svc.cluster.local",
+    "target": "transformer",
+    "rate": 10,
+    "duration_seconds": 1,
+    "timeout_seconds": 10,
+    "result": "gs://b/perf/x/result.json",
+}
+MILLISECONDS = st.floats(0.01, 1e4)
+
+
+def existing() -> dict[str, Any]:
+    """As the API server gives it."""
+    env = [{"name": JOB_VARIABLE, "value": json.dumps(JOB)}]
+    pod = {"restartPolicy": "Never", "containers": [{"name": "load", "image": "i", "env": env}]}
+    labels = {"app.kubernetes.io/name": "separate", "batch.kubernetes.io/controller-uid": "u"}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    return {"metadata": {"name": "perf-x", "uid": "u"}, "spec": {"template": template}}
+
+
+def test_triton_is_asked_alone_or_behind_the_transformer() -> None:
+    alone, behind = (s.asked(JOB, 8, "gs://b/r.json") for s in SUBJECTS[:2])
+    assert (alone["target"], behind["target"]) == ("predictor", "transformer")
+    assert alone["url"] == "http://separate-predictor.models.svc.cluster.local"
+    assert behind["url"] == JOB["url"]
+    assert (alone["rate"], alone["duration_seconds"]) == (behind["rate"], 8) == (100, 8)
+
+
+def test_a_job_made_again_is_nobodys_and_tries_once() -> None:
+    made = again(existing(), "again", JOB | {"rate": 7})
+    assert made["metadata"] == {"name": "again", "labels": {"app.kubernetes.io/name": "separate"}}
+    assert "controller-uid" not in json.dumps(made)
+    assert made["spec"]["backoffLimit"] == 0
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    assert json.loads(container["env"][0]["value"])["rate"] == 7
+    assert container["image"] == "i"
+
+
+@given(st.lists(st.builds(Figures, *[MILLISECONDS] * 4), min_size=1, max_size=7))
+def test_medians_lie_among_the_runs(runs: list[Figures]) -> None:
+    for name, value in asdict(medians(runs)).items():
+        seen = [asdict(run)[name] for run in runs]
+        assert min(seen) <= value <= max(seen)
+
+
+def test_rows_are_compared_with_triton_alone() -> None:
+    names = [subject.name for subject in SUBJECTS]
+    kept = {name: asdict(Figures(at + 1.0, 2, 3, 4)) for at, name in enumerate(names)}
+    made = list(rows({"figures": kept}))
+    assert [row[-1] for row in made] == ["1.00", "2.00", "3.00", "4.00", "5.00"]
+
+
+def test_a_failed_request_is_no_figure() -> None:
+    latency = {"mean": 1, "p50": 1, "p99": 1}
+    result = {"success_ratio": 0.99, "url": "u", "errors": {"refused": 1}, "latency_ms": latency}
+    with pytest.raises(RuntimeError, match="refused"):
+        Figures.of(result)

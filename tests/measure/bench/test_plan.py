@@ -1,0 +1,76 @@
+"""What is measured, of whom, and in which order."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+from typing import TYPE_CHECKING
+
+from measure.bench.serving.goals import GROSS
+from measure.bench.serving.loads import FULL, QUICK, Rate
+from measure.bench.serving.payloads import Payload
+from measure.bench.serving.runner import Bench, turns
+from measure.bench.serving.session import minutes
+from measure.bench.serving.subjects import SUBJECTS
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def everything() -> list[str]:
+    return [str(turn.key) for step in turns(FULL, SUBJECTS, lambda _: True) for turn in step]
+
+
+def test_nothing_is_measured_twice() -> None:
+    assert len(everything()) == len(set(everything()))
+
+
+def test_every_subject_meets_every_load_with_one_small_image() -> None:
+    loads = {str(step.load) for step in FULL}
+    for subject in SUBJECTS:
+        for load in loads:
+            assert f"{load}/1-png-32x32/{subject.name}" in everything()
+
+
+def test_triton_alone_gets_no_images() -> None:
+    assert not [key for key in everything() if "triton" in key and "png-32x32" not in key]
+
+
+def test_transformers_get_each_format_size_and_number_of_images() -> None:
+    payloads = {key.split("/")[1] for key in everything() if key.endswith("ours-http")}
+    assert len(payloads) == 3 * 2 * 2
+
+
+def test_the_whole_of_it_takes_no_more_than_forty_minutes() -> None:
+    assert minutes(turns(FULL, SUBJECTS, lambda _: True), rounds=3) <= 40
+
+
+def test_the_quick_one_takes_no_more_than_ninety_seconds() -> None:
+    assert minutes(turns(QUICK, SUBJECTS, lambda _: True), rounds=3) <= 1.5
+
+
+def test_a_part_is_chosen_by_name() -> None:
+    found = turns(FULL, SUBJECTS, lambda key: fnmatch(str(key), "saturation/*/ours-*"))
+    names = {turn.subject.name for step in found for turn in step}
+    assert names == {"ours-http", "ours-grpc"}
+    assert {str(step[0].step.load) for step in found} == {"saturation"}
+
+
+def test_rounds_take_turns_in_who_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = turns(QUICK, SUBJECTS, lambda _: True)
+    order = []
+    for number in range(len(steps[0])):
+        bench = Bench.__new__(Bench)
+        monkeypatch.setattr(bench, "measure", lambda _: 0.0)
+        order.append([turn.subject.name for turn, _ in bench.round(steps, number)])
+    assert len({names[0] for names in order}) == len(order)
+    assert len({frozenset(names) for names in order}) == 1
+
+
+def test_the_quick_run_measures_what_its_limits_are_about() -> None:
+    found = {turn.key for step in turns(QUICK, SUBJECTS, lambda _: True) for turn in step}
+    assert {key for goal in GROSS for key in (goal.ours, goal.other)} <= found
+
+
+def test_the_rate_is_the_one_that_is_promised() -> None:
+    assert [step.load.a_second for step in QUICK if isinstance(step.load, Rate)] == [100]
+    assert QUICK[0].payload == Payload(1)

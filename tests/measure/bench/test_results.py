@@ -1,0 +1,90 @@
+"""Cells of rounds, runs side by side, and the ratios that may be made of them."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from measure.bench.serving.goals import GOALS, Goal, mean, ratio
+from measure.bench.serving.results import Cell, Key, Results, cell, read, written
+from tests.measure.bench.cases import MACHINE, RUN, figures, results
+
+RATE = ("rate100", "1-png-32x32")
+OURS, SDK = Key(*RATE, "ours-http"), Key(*RATE, "sdk-json")
+LATER = "2026-11-25T20:00:00+00:00"
+
+
+def test_results_are_read_as_they_were_written() -> None:
+    given_results = results(RATE, ("saturation", "1-png-32x32"))
+    document = json.loads(json.dumps(written(given_results)))
+    found = read(document)
+    assert found.cells == given_results.cells
+    assert json.loads(json.dumps(written(found))) == document
+
+
+def test_there_are_none_before_anything_was_measured() -> None:
+    assert read({}) == Results()
+
+
+@given(st.lists(st.floats(0.5, 1e4), min_size=1, max_size=7))
+def test_a_cell_tells_how_far_its_rounds_lay_apart(means: list[float]) -> None:
+    found = cell(RUN, [figures(mean) for mean in means])
+    assert found.figures
+    low, high = found.mean_ms_range
+    assert low <= found.figures.mean_ms <= high
+    assert abs(low - min(means)) <= 1e-3 * low
+    assert abs(high - max(means)) <= 1e-3 * high
+
+
+def test_what_most_rounds_could_not_do_was_not_done() -> None:
+    assert cell(RUN, [figures(), 80.0, 90.0]) == Cell(RUN, 3, None, capacity=90.0)
+    assert cell(RUN, [figures(), 80.0]).figures is None
+
+
+def test_what_most_rounds_could_do_counts() -> None:
+    found = cell(RUN, [figures(), 80.0, figures()])
+    assert found.figures
+    assert (found.figures.mean_ms, found.rounds) == (2.0, 2)
+
+
+def test_a_part_that_is_measured_again_replaces_only_itself() -> None:
+    again = {OURS: Cell(LATER, 3, figures(9.0))}
+    found = results(RATE).merged(LATER, MACHINE, again)
+    assert found.cells[OURS] == again[OURS]
+    assert found.cells[SDK] == results(RATE).cells[SDK]
+    assert set(found.machines) == {RUN, LATER}
+
+
+def test_a_run_that_has_no_cell_left_is_forgotten() -> None:
+    found = results(RATE).merged(LATER, MACHINE, results(RATE, run=LATER).cells)
+    assert set(found.machines) == {LATER}
+
+
+def test_a_ratio_is_ours_over_theirs() -> None:
+    assert ratio(results(RATE), OURS, SDK, mean) == 7 / 4
+
+
+def test_figures_of_different_runs_are_not_compared() -> None:
+    mixed = results(RATE).merged(LATER, MACHINE, {OURS: Cell(LATER, 3, figures())})
+    assert ratio(mixed, OURS, SDK, mean) is None
+
+
+def test_what_could_not_be_done_is_not_compared() -> None:
+    lacking = results(RATE).merged(RUN, MACHINE, {SDK: Cell(RUN, 3, None, capacity=60.0)})
+    assert ratio(lacking, OURS, SDK, mean) is None
+    assert ratio(Results(), OURS, SDK, mean) is None
+
+
+def test_a_goal_at_least_is_met_above_and_one_at_most_below() -> None:
+    most, least = (Goal("", OURS, SDK, mean, 2, at_most) for at_most in (True, False))
+    assert [most.verdict(found) for found in (1.9, 2, 2.1)] == ["met", "met", "missed"]
+    assert [least.verdict(found) for found in (1.9, 2, 2.1)] == ["missed", "met", "met"]
+
+
+def test_every_goal_is_about_what_a_full_run_measures() -> None:
+    from tests.measure.bench.test_plan import everything
+
+    for goal in GOALS:
+        assert {str(goal.ours), str(goal.other)} <= set(everything())

@@ -1,0 +1,105 @@
+"""What the command does with what was measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from measure.tune import __main__ as command
+from measure.tune.knobs import Knobs
+from measure.tune.report import Outcome
+from measure.tune.search import Measured, winner
+from measure.tune.stack import StackFile
+from measure.tune.trial import Trial
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+STACK = "config:\n  # Kept.\n  kserve-triton:models: {digits: {}}\n"
+FASTER = Knobs(queue_delay_microseconds=500)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    path = tmp_path / "Pulumi.test.yaml"
+    path.write_text(STACK)
+    return path
+
+
+def run(
+    stack: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *options: str,
+    faster: float = 300,
+    others: float = 0.0,
+) -> int:
+    """The command where the present point holds 200/s; the exit status."""
+
+    def measured(file: StackFile, _: argparse.Namespace) -> Outcome:
+        points = [
+            Measured(knobs, rate, 10, (Trial(int(rate), rate, 1, 5, 10),))
+            for knobs, rate in ((Knobs(), 200.0), (FASTER, faster))
+        ]
+        facts = {"model": file.model, "others_cores": others}
+        return Outcome(facts, 50, points, Knobs(), winner(points, Knobs(), 1.05))
+
+    monkeypatch.setattr(command, "_measured", measured)
+    return command.main(["digits", "--stack", "test", "--root", str(stack.parent), *options])
+
+
+def test_yes_writes_what_wins(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(stack, monkeypatch, "--yes") == 0
+    assert StackFile.read(stack, "digits").settings.triton.queue_delay_microseconds == 500
+    assert stack.read_text().startswith(STACK)
+
+
+def test_without_a_terminal_the_diff_is_shown_and_nothing_written(
+    stack: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(stack, monkeypatch) == 0
+    said = capsys.readouterr().out
+    assert "+    queueDelayMicroseconds: 500" in said
+    assert "--yes" in said
+    assert stack.read_text() == STACK
+
+
+@pytest.mark.parametrize(("answer", "written"), [("y", True), ("", False), ("no", False)])
+def test_at_a_terminal_it_asks(
+    stack: Path, monkeypatch: pytest.MonkeyPatch, answer: str, written: bool
+) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _: answer)
+    assert run(stack, monkeypatch) == 0
+    assert (stack.read_text() != STACK) is written
+
+
+def test_settings_that_are_good_enough_are_left_alone(
+    stack: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(stack, monkeypatch, "--yes", faster=205) == 0
+    assert "already" in capsys.readouterr().out
+    assert stack.read_text() == STACK
+
+
+def test_a_disturbed_measurement_is_never_written(
+    stack: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(stack, monkeypatch, "--yes", others=0.8) == 1
+    assert "0.8 cores" in capsys.readouterr().out
+    assert stack.read_text() == STACK
+
+
+def test_the_picture_and_the_figures_are_kept(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(stack, monkeypatch)
+    folder = stack.parent / "build" / "tune"
+    assert sorted(each.name for each in folder.iterdir()) == ["digits.json", "digits.svg"]
+
+
+def test_a_gpu_is_not_measured_on_this_machine(
+    stack: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.write_text(STACK.replace("config:", "config:\n  kserve-triton:device: gpu"))
+    assert command.main(["digits", "--stack", "test", "--root", str(stack.parent)]) == 1
+    assert "--deployed" in capsys.readouterr().err

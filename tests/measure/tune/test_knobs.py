@@ -1,0 +1,85 @@
+"""From the grid to a stack's settings and back."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.config import ModelSettings, Predictor, Triton
+from measure.tune.grid import grid
+from measure.tune.knobs import Knobs, changes, powers_of_two
+
+MOST = st.sampled_from([0, 1, 4, 8, 32, 64])
+
+
+@given(MOST, st.integers(1, 64), st.booleans())
+def test_every_point_of_the_grid_is_allowed_by_the_sections(
+    most: int, cores: int, quick: bool
+) -> None:
+    settings = ModelSettings(triton=Triton(max_batch_size=most))
+    for stage in grid(settings, cores, quick=quick):
+        for change in stage.changes:
+            knobs = Knobs(**change)
+            assert Knobs.of(knobs.on(settings)) == knobs
+
+
+def test_settings_that_stand_there_already_are_untouched() -> None:
+    settings = ModelSettings(triton=Triton(instances=2, warmup_batch_sizes=(3,)))
+    assert Knobs.of(settings).on(settings) is settings
+
+
+def test_a_changed_point_warms_every_power_of_two_that_may_come_about() -> None:
+    settings = ModelSettings(triton=Triton(max_batch_size=12, warmup_batch_sizes=(1, 3)))
+    assert Knobs(2).on(settings).triton.warmup_batch_sizes == (1, 2, 3, 4, 8, 12)
+
+
+def test_only_what_differs_is_a_change() -> None:
+    settings = ModelSettings(triton=Triton(warmup_batch_sizes=(1, 2, 4, 8, 16, 32)))
+    found = changes(settings, Knobs(threads=2, queue_delay_microseconds=500).on(settings))
+    assert found == {
+        ("triton", "queueDelayMicroseconds"): 500,
+        ("triton", "parameters", "INTRA_OP_THREAD_COUNT"): 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("env", "parameters", "threads"),
+    [
+        ({}, {}, 1),
+        ({"OMP_NUM_THREADS": "4"}, {}, 4),
+        ({"OMP_NUM_THREADS": "4,2"}, {}, 4),
+        ({"OMP_NUM_THREADS": "many"}, {}, 1),
+        ({"OMP_NUM_THREADS": "4"}, {"INTRA_OP_THREAD_COUNT": 2}, 2),
+    ],
+)
+def test_threads_are_the_backends_own_count_or_the_pods(
+    env: dict[str, str], parameters: dict[str, bool | int | str], threads: int
+) -> None:
+    settings = ModelSettings(predictor=Predictor(env=env), triton=Triton(parameters=parameters))
+    assert Knobs.of(settings).threads == threads
+
+
+def test_a_gpu_gets_copies_and_no_threads() -> None:
+    shapes = grid(ModelSettings.model_validate({"device": "gpu"}), 16)[0].changes
+    assert shapes == ({"instances": 1}, {"instances": 2}, {"instances": 4})
+
+
+def test_copies_times_threads_fit_the_cores_but_for_a_second_copy() -> None:
+    shapes = grid(ModelSettings(), 1)[0].changes
+    assert shapes == ({"instances": 1, "threads": 1}, {"instances": 2, "threads": 1})
+
+
+def test_a_model_without_batches_has_nothing_to_batch() -> None:
+    settings = ModelSettings(triton=Triton(max_batch_size=0))
+    assert [stage.name for stage in grid(settings, 2)] == ["instances × threads"]
+
+
+@given(st.integers(1, 10_000))
+def test_powers_of_two_end_at_the_number_itself(most: int) -> None:
+    found = powers_of_two(most)
+    assert found[0] == 1
+    assert found[-1] == most
+    assert all(later <= 2 * earlier for earlier, later in pairwise(found))

@@ -1,0 +1,56 @@
+"""Whether a rate held, from its requests."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.config import Objectives
+from measure.tune.trial import Hits, judged
+
+RATE, SECONDS = 100, 2.0
+OBJECTIVES = Objectives(p99_ms=50)
+
+
+def hits(took_ms: float = 10, slow: int = 0, late_ms: float = 0, failed: int = 0) -> Hits:
+    """On time, but for a stall of `late_ms` after the first request."""
+    count = int(RATE * SECONDS)
+    due = np.arange(count, dtype=np.int64) * 10**9 // RATE
+    at = np.maximum(due, np.where(due > 0, int(late_ms * 1e6), 0))
+    took = np.full(count, int(took_ms * 1e6))
+    took[:slow] = int(1e9)
+    good = np.ones(count, dtype=bool)
+    good[:failed] = False
+    return Hits(at, took, good)
+
+
+def test_a_rate_on_time_and_fast_holds() -> None:
+    assert judged(hits(), RATE, SECONDS, OBJECTIVES).held
+
+
+def test_one_in_a_hundred_may_be_slow_and_no_more() -> None:
+    assert judged(hits(slow=2), RATE, SECONDS, OBJECTIVES).held
+    assert judged(hits(slow=3), RATE, SECONDS, OBJECTIVES).why == "above 50 ms"
+
+
+def test_one_bad_answer_is_too_many() -> None:
+    assert judged(hits(failed=1), RATE, SECONDS, OBJECTIVES).why == "0.5% failed"
+
+
+def test_a_stall_of_the_generator_counts_as_waiting() -> None:
+    found = judged(hits(late_ms=200), RATE, SECONDS, OBJECTIVES)
+    assert found.p99_ms > 150
+    assert not found.held
+
+
+def test_a_rate_that_was_not_kept_says_nothing_of_the_setting() -> None:
+    half = hits()
+    sent = Hits(half.at * 2, half.took, half.good)
+    assert "kept" in judged(sent, RATE, SECONDS, OBJECTIVES).why
+
+
+@given(st.floats(0.1, 49), st.integers(0, 2))
+def test_throughput_is_never_more_than_was_asked(took: float, slow: int) -> None:
+    found = judged(hits(took_ms=took, slow=slow), RATE, SECONDS, OBJECTIVES)
+    assert found.throughput <= RATE * 1.01

@@ -1,0 +1,72 @@
+"""The rule by which old releases go."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from release.retention import Version, pinned, stack_pins, superfluous
+from release.schema import ReleaseError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+VERSIONS = st.lists(
+    st.builds(
+        Version,
+        created=st.integers(0, 50).map(lambda day: BEGIN + timedelta(days=day)),
+        name=st.sampled_from(["a", "b"]),
+        version=st.text("0123", min_size=4, max_size=4),
+        release=st.sampled_from("defgh"),
+    ),
+    unique_by=lambda each: each.version,
+    max_size=15,
+)
+
+
+@given(VERSIONS, st.sets(st.sampled_from("defgh")), st.integers(1, 4))
+def test_what_is_pinned_and_the_last_few_of_each_model_stay(
+    versions: list[Version], pins: set[str], keep: int
+) -> None:
+    gone = superfluous(versions, pins, keep)
+    assert not {each.release for each in gone} & pins
+    for name in "ab":
+        own = [each for each in versions if each.name == name]
+        left = {each.release for each in own if each not in gone}
+        assert len(left) >= min(keep, len({each.release for each in own}))
+        dropped = {each.release for each in own if each in gone}
+        assert not left & dropped
+        newest = {r: max(e.created for e in own if e.release == r) for r in left | dropped}
+        for each in dropped:
+            newer = [r for r in left if newest[r] >= newest[each]]
+            assert len(newer) >= keep
+
+
+@given(VERSIONS, st.integers(1, 4))
+def test_a_second_round_removes_nothing(versions: list[Version], keep: int) -> None:
+    gone = superfluous(versions, set(), keep)
+    assert not superfluous([each for each in versions if each not in gone], set(), keep)
+
+
+def test_every_stacks_release_and_canary_is_pinned(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {kserve-triton:models: {digits: {}}}")
+    (tmp_path / "Pulumi.prod.yaml").write_text(
+        "config: {kserve-triton:models: {digits: {release: aaaaaaaaaaaa, "
+        "canary: {release: bbbbbbbbbbbb}}}}"
+    )
+    assert stack_pins(tmp_path) == [("digits", "a" * 12), ("digits", "b" * 12)]
+    models = {"digits": {"digest": "c" * 64, "earlier": [{"digest": x * 64} for x in "ab"]}}
+    assert pinned(tmp_path, models) == {"a" * 64, "b" * 64, "c" * 64}
+
+
+def test_a_pin_that_the_lock_does_not_know_stops_the_removal(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.prod.yaml").write_text(
+        "config: {kserve-triton:models: {digits: {release: aaaaaaaaaaaa}}}"
+    )
+    with pytest.raises(ReleaseError, match=r"not in models\.lock\.json"):
+        pinned(tmp_path, {"digits": {"digest": "c" * 64}})

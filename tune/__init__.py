@@ -1,1 +1,0 @@
-"""Triton's settings, measured: `python -m tune MODEL --stack STACK`. See docs/tuning.md."""
