@@ -1,7 +1,8 @@
 """What the placements cost: the transformer in pods of its own, and beside Triton in one pod.
 
 `python -m measure.bench.placement`: a local cluster of its own, where KServe makes pods with
-addresses of their own, and the stack's own load test Job asks each service in turn. Medians of the rounds.
+addresses of their own, and the stack's own load test Job asks each service in turn. Medians of the
+rounds.
 """
 
 from __future__ import annotations
