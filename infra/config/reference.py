@@ -1,6 +1,7 @@
-"""The configuration's reference, made from the settings: `python -m infra.config.reference`.
+"""The configuration's reference, generated from the settings: `python -m infra.config.reference`.
 
-Writes the table in README.md and the `config` block of Pulumi.yaml; a test says when they are old.
+Writes the tables in docs/configuration.md, the JSON Schema of the stack files in
+docs/stack.schema.json and the `config` block of Pulumi.yaml. A test fails when one is not current.
 """
 
 from __future__ import annotations
@@ -12,43 +13,63 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from pydantic_core import PydanticUndefined
 
 from infra.config import ModelSettings, StackSettings
+from infra.config import types as t
+from infra.config.problems import PROJECT
+from infra.config.settings import MODEL_ONLY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pydantic.fields import FieldInfo
+    from pydantic_core.core_schema import WithDefaultSchema
 
 ROOT = Path(__file__).parents[2]
-BEGIN, END = "<!-- configuration: begin -->", "<!-- configuration: end -->"
-MODELS = "what is served: an object of models by name, each {} or with keys of its own"
-# Each Google resource names its project; the provider would miss one for all of them, at length.
+PAGE, SCHEMA = "docs/configuration.md", "docs/stack.schema.json"
+BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
+MODELS = "the models to serve, by name; each is {} or an object with its own keys"
+# Every Google resource names its project. Without this the provider warns that none is set.
 OTHERS = {"gcp:disableGlobalProjectWarning": {"value": True}}
-_TYPES = {str(kind): name for kind, name in ((bool, "boolean"), (int, "integer"))}
+_TYPES: dict[Any, str] = {bool: "boolean", int: "integer"}
 
 
-def rows() -> Iterator[tuple[str, str, str]]:
-    """(key, default, meaning) of every setting, sections as dotted keys."""
-    for section in (StackSettings, ModelSettings):
-        yield from _rows(section, "")
-    yield "models", "required", MODELS
+def tables() -> str:
+    """Markdown: the keys of a stack, then those that each model may override."""
+    stack = [*_rows(StackSettings, ""), ("models", "required", MODELS)]
+    return (
+        f"## Keys of a stack\n\n{_table(stack)}\n\n"
+        f"## Keys of a stack that each model may override\n\n{_table(_rows(ModelSettings, ''))}"
+    )
 
 
-def _rows(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
-    for name, field in section.model_fields.items():
-        key = f"{prefix}{field.alias or name}"
+def _table(rows: list[tuple[str, str, str]]) -> str:
+    lines = [f"| `{key}` | {default} | {meaning} |" for key, default, meaning in rows]
+    return "\n".join(["| key | default | meaning |", "|---|---|---|", *lines])
+
+
+def _rows(section: type[BaseModel], prefix: str) -> list[tuple[str, str, str]]:
+    """(key, default, meaning) of every setting, with the keys of sections dotted."""
+    rows = []
+    for name, field in _fields(section):
         inner = _section(field)
         if inner:
-            yield from _rows(inner, f"{key}.")
+            rows += _rows(inner, f"{prefix}{name}.")
         else:
-            yield key, _default(field), field.description or ""
+            rows.append((f"{prefix}{name}", _default(field), field.description or ""))
+    return rows
+
+
+def _fields(section: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """Fields by the name that a stack's file uses."""
+    return ((field.alias or name, field) for name, field in section.model_fields.items())
 
 
 def _section(field: FieldInfo) -> type[BaseModel] | None:
-    """The section that a field is, or may be."""
+    """The section that a field holds, optional or not; None for other values."""
     if get_origin(field.annotation) is tuple:
         return None
     for kind in (field.annotation, *get_args(field.annotation)):
@@ -71,56 +92,125 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
-def table() -> str:
-    """Markdown."""
-    lines = ["| key | default | meaning |", "|---|---|---|"]
-    return "\n".join(
-        [*lines, *(f"| `{key}` | {default} | {text} |" for key, default, text in rows())]
-    )
-
-
 def declarations() -> dict[str, dict[str, Any]]:
-    """Pulumi.yaml's `config`: what the CLI checks by itself, before the program runs."""
-    fields = StackSettings.model_fields | ModelSettings.model_fields
-    made = {}
-    for name, field in fields.items():
+    """The `config` of Pulumi.yaml, which the CLI checks before it starts the program."""
+    entries = {}
+    for name, field in (*_fields(StackSettings), *_fields(ModelSettings)):
         if NoneType in get_args(field.annotation):
-            # A declared key needs a value, and this one may have none.
+            # The CLI wants a value for each declared key, and this one may have none.
             continue
-        section = _section(field)
         entry: dict[str, Any] = {"type": _type(field), "description": field.description}
         if entry["type"] == "array":
             entry["items"] = {"type": "string"}
         if field.default is not PydanticUndefined:
-            entry["default"] = {} if section else _plain(field.default)
-        made[field.alias or name] = entry
-    return made | {"models": {"type": "object", "description": MODELS}}
+            entry["default"] = {} if _section(field) else _plain(field.default)
+        entries[name] = entry
+    return entries | {"models": {"type": "object", "description": MODELS}}
 
 
 def _type(field: FieldInfo) -> str:
     if get_origin(field.annotation) is tuple:
         return "array"
-    return "object" if _section(field) else _TYPES.get(str(field.annotation), "string")
+    return "object" if _section(field) else _TYPES.get(field.annotation, "string")
+
+
+class _Generator(GenerateJsonSchema):
+    """JSON Schema without titles, and without defaults that only repeat a section's own."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def default_schema(self, schema: WithDefaultSchema) -> dict[str, Any]:
+        if isinstance(schema.get("default"), BaseModel):
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+
+def stack_schema() -> dict[str, Any]:
+    """JSON Schema of the file Pulumi.STACK.yaml.
+
+    It accepts what the program accepts, key by key. Rules over several keys, and rules that a
+    pattern cannot express, are the program's alone.
+    """
+    sections: list[tuple[type[BaseModel], Any]] = [
+        (StackSettings, "validation"),
+        (ModelSettings, "validation"),
+    ]
+    _, schema = models_json_schema(sections, by_alias=True, schema_generator=_Generator)
+    definitions: dict[str, Any] = schema["$defs"]
+    for definition in definitions.values():
+        definition.pop("title", None)
+    stack = definitions.pop("StackSettings")
+    shared = definitions["ModelSettings"]["properties"]
+    keys = stack["properties"] | {
+        name: value for name, value in shared.items() if name not in MODEL_ONLY
+    }
+    keys["models"] = {
+        "type": "object",
+        "description": MODELS,
+        "minProperties": 1,
+        "propertyNames": TypeAdapter(t.ModelName).json_schema(),
+        "additionalProperties": {"$ref": "#/$defs/ModelSettings"},
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A stack of kserve-triton: Pulumi.STACK.yaml",
+        "type": "object",
+        "required": ["config"],
+        "additionalProperties": False,
+        "properties": {
+            "config": {
+                "type": "object",
+                "required": [f"{PROJECT}:{name}" for name in (*stack["required"], "models")],
+                "properties": {f"{PROJECT}:{name}": _top(value) for name, value in keys.items()},
+                # Other providers' keys, such as gcp:project.
+                "patternProperties": {f"^(?!{PROJECT}:)[^:]+:": True},
+                "additionalProperties": False,
+            },
+            # Written by the Pulumi CLI.
+            "environment": True,
+            "encryptionsalt": {"type": "string"},
+            "encryptedkey": {"type": "string"},
+            "secretsprovider": {"type": "string"},
+        },
+        "$defs": definitions,
+    }
+
+
+def _top(value: dict[str, Any]) -> dict[str, Any]:
+    """A key at the top, where `pulumi config set KEY true` writes the text "true"."""
+    if value.get("type") != "boolean":
+        return value
+    rest = {name: each for name, each in value.items() if name != "type"}
+    return {"enum": [True, False, "true", "false"], **rest}
+
+
+def page(text: str) -> str:
+    """docs/configuration.md with its tables generated again."""
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n{tables()}\n{END}{rest.split(END)[1]}"
 
 
 def project(text: str) -> str:
-    """Pulumi.yaml with its `config` block made anew."""
+    """Pulumi.yaml with its `config` block generated again."""
     head = text.split("\nconfig:\n", maxsplit=1)[0].rstrip("\n")
     block = yaml.safe_dump({"config": OTHERS | declarations()}, sort_keys=False, width=100)
     return f"{head}\n{block}"
 
 
-def readme(text: str) -> str:
-    """README.md with its table made anew."""
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}"
+def schema(_: str) -> str:
+    """docs/stack.schema.json."""
+    return json.dumps(stack_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+FILES: dict[str, Callable[[str], str]] = {PAGE: page, SCHEMA: schema, "Pulumi.yaml": project}
 
 
 def main() -> None:
-    """Write both."""
-    for name, made in (("Pulumi.yaml", project), ("README.md", readme)):
+    """Write the files."""
+    for name, generate in FILES.items():
         path = ROOT / name
-        path.write_text(made(path.read_text()))
+        path.write_text(generate(path.read_text() if path.exists() else ""))
 
 
 if __name__ == "__main__":
