@@ -13,14 +13,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.job import JOB_VARIABLE, JobError, Load, Verify
-from jobs.kubernetes import Cluster
-from jobs.load.load import LoadError, load
-from jobs.load.recorded import ResultError
+from jobs.config import JOB_VARIABLE, JobError, Load, Verify
+from jobs.load.results import ResultError
+from jobs.load.run import LoadError, load
+from jobs.progress import Progress, last_words
 from jobs.release import Release
 from jobs.report.report import report
-from jobs.say import Progress, last_words
-from jobs.verify.verify import verify
+from jobs.verify.kubernetes import Cluster
+from jobs.verify.run import verify
 from jobs.verify.watch import FailedError
 
 if TYPE_CHECKING:

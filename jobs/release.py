@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from jobs.job import JobError
+from jobs.config import JobError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 import numpy as np
 
-from jobs.load.measure import Hits, collect, percentiles
+from jobs.load.metrics import Hits, collect, percentiles
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jobs.job import Objectives
+    from jobs.config import Objectives
 
 __all__ = ["RATE_NOT_KEPT", "Finding", "Verdict", "judge"]
 

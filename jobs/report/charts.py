@@ -14,7 +14,7 @@ from jobs.report.words import milliseconds
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from jobs.load.recorded import Result, Second
+    from jobs.load.results import Result, Second
 
 __all__ = ["Span", "latency_chart", "percentile_chart", "rate_chart", "spans"]
 

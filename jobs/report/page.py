@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jinja2 import Template
 
-    from jobs.load.recorded import Result
+    from jobs.load.results import Result
 
 __all__ = ["page"]
 

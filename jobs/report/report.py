@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jobs.load.recorded import Result, ResultError
-from jobs.load.result import report_place
+from jobs.load.results import Result, ResultError
+from jobs.load.storage import report_place
 from jobs.report.page import page
 
 __all__ = ["report"]

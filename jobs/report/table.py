@@ -10,7 +10,7 @@ from jobs.report.seed import SEED_WORDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobs.load.recorded import Result
+    from jobs.load.results import Result
 
 __all__ = ["table"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jobs.report.seed import SEED
 
 if TYPE_CHECKING:
-    from jobs.load.recorded import Result
+    from jobs.load.results import Result
     from jobs.load.verdict import Finding
 
 __all__ = [

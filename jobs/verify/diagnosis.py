@@ -11,7 +11,7 @@ from jobs.verify.rollout import changed_at, condition, moment, split
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from jobs.kubernetes import Object
+    from jobs.verify.kubernetes import Object
 
 __all__ = ["Log", "Snapshot", "Trouble", "diagnose", "last_warning"]
 

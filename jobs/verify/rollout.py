@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from jobs.kubernetes import Object
+    from jobs.verify.kubernetes import Object
 
 __all__ = [
     "changed_at",

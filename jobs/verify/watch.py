@@ -6,16 +6,16 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from jobs.kubernetes import ApiError, Cluster, ForbiddenError
 from jobs.verify.diagnosis import Snapshot, Trouble, diagnose, last_warning
+from jobs.verify.kubernetes import ApiError, Cluster, ForbiddenError
 from jobs.verify.rollout import storage_uri, unsettled
 from jobs.verify.telling import telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jobs.job import Verify
-    from jobs.say import Progress
+    from jobs.config import Verify
+    from jobs.progress import Progress
 
 __all__ = ["FailedError", "Watch"]
 

@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from jobs.job import JOB_VARIABLE
+from jobs.config import JOB_VARIABLE
 from local.api import Api
 from local.errors import LocalError
 from local.reports import fetch

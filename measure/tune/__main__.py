@@ -17,7 +17,7 @@ from infra.config import Promotion
 from infra.config.types import Device
 from infra.manifests.model_config import RenderError
 from infra.releases import ReleasesError, load
-from jobs.job import JobError
+from jobs.config import JobError
 from jobs.release import Release
 from measure.tune.deployed import Deployed
 from measure.tune.errors import TuneError

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
-from jobs import tensors
-from jobs.endpoint import predict_body
-from jobs.load.generator import Target
+from jobs import protocol
+from jobs.load.vegeta import Target
+from jobs.verify.endpoint import predict_body
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -54,6 +54,6 @@ def targets(address: Address, release: Release, batch: int = 1) -> list[Target]:
             body, headers = predict_body(samples), {"Content-Type": "application/json"}
         else:
             rows = np.concatenate([release.tensor(sample) for sample in samples])
-            body, headers = tensors.encode(release.inputs[0], rows)
+            body, headers = protocol.encode(release.inputs[0], rows)
         made.append(Target(address.url, headers | host, body))
     return made

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from infra.config import ModelSettings
-    from jobs.load.generator import Target
+    from jobs.load.vegeta import Target
     from jobs.release import Release
     from measure.tune.bench import Bench
     from measure.tune.grid import Stage

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from infra.manifests.model_config import RenderError, config_pbtxt
-from jobs.web import UnreachableError, request
+from jobs.http_client import UnreachableError, request
 from local.ports import free_port
 from measure.tune.bench import Address
 from measure.tune.errors import BenchError, TuneError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from infra.config import ModelSettings
     from infra.releases import Artefact
-    from jobs.web import Answer
+    from jobs.http_client import Answer
 
 __all__ = ["LocalTriton"]
 

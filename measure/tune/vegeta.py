@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobs.web import UnreachableError, request
+from jobs.http_client import UnreachableError, request
 from local.errors import LocalError
 from local.toolchain import tool
 from measure.tune.errors import BenchError, TuneError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from jobs.load.generator import Target
+    from jobs.load.vegeta import Target
 
 __all__ = ["attack", "program", "settle"]
 

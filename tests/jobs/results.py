@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from jobs.job import Load, Objectives
-from jobs.load.load import document
-from jobs.load.measure import Hits, collect
+from jobs.config import Load, Objectives
+from jobs.load.metrics import Hits, collect
+from jobs.load.run import document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobs.kubernetes import ApiError, Cluster, ForbiddenError
+from jobs.verify.kubernetes import ApiError, Cluster, ForbiddenError
 from tests.jobs.server import Server
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobs.job import Load
-from jobs.load import generator
-from jobs.load.load import targets
-from jobs.load.measure import Hits, collect
-from jobs.say import Progress
-from jobs.tensors import HEADER_LENGTH
+from jobs.config import Load
+from jobs.load.metrics import Hits, collect
+from jobs.load.run import targets
+from jobs.load.vegeta import attack
+from jobs.progress import Progress
+from jobs.protocol import HEADER_LENGTH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +70,7 @@ def test_generator_that_fell_behind_proves_nothing(
     def half(payloads: Any, job: Load, folder: Path, progress: Progress) -> Hits:
         return collect([str(n * 40_000_000), "200", "1000000", "9", "9", ""] for n in range(75))
 
-    monkeypatch.setattr("jobs.load.load.attack", half)
+    monkeypatch.setattr("jobs.load.run.attack", half)
     status, words = run("load", load_job | {"url": f"http://{triton.http}"})
     assert status == 1
     assert words.startswith("load test of digits: invalid\n")
@@ -112,7 +112,7 @@ def test_figures_agree_with_vegetas_own_report(
 ) -> None:
     monkeypatch.setenv("VEGETA", str(vegeta))
     job = Load.read(write(load_job | {"url": f"http://{triton.http}", "duration_seconds": 1}))
-    hits = generator.attack(targets(job, release), job, tmp_path, Progress())
+    hits = attack(targets(job, release), job, tmp_path, Progress())
     text = subprocess.run(
         [str(vegeta), "report", "-type=json", str(tmp_path / "results.bin")],
         capture_output=True,

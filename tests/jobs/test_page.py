@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.load.measure import collect
-from jobs.load.recorded import Result
+from jobs.load.metrics import collect
+from jobs.load.results import Result
 from jobs.report.page import page
 from tests.jobs.results import MILLISECOND, SECOND, job, result, run
 

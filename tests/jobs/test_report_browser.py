@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.load.recorded import Result
+from jobs.load.results import Result
 from jobs.report.page import page
 from tests.jobs.browser import Browser
 from tests.jobs.chromium import NoBrowserError, chromium

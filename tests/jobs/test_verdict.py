@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.job import Objectives
+from jobs.config import Objectives
 from jobs.load.verdict import RATE_NOT_KEPT, Verdict, judge
 
 MS = st.floats(min_value=0.001, max_value=1e6)

@@ -13,11 +13,11 @@ import pytest
 from PIL import Image, ImageOps
 
 from jobs.__main__ import waited
-from jobs.job import Verify
-from jobs.kubernetes import Cluster
+from jobs.config import Verify
+from jobs.progress import Progress
 from jobs.release import Release
-from jobs.say import Progress
-from jobs.verify import verify as module
+from jobs.verify import run as module
+from jobs.verify.kubernetes import Cluster
 from jobs.verify.watch import FailedError, Watch
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import Any, Self
 
 import pytest
 
-from jobs.job import Verify
-from jobs.kubernetes import ApiError, ForbiddenError
-from jobs.say import Progress
+from jobs.config import Verify
+from jobs.progress import Progress
 from jobs.verify import diagnosis
+from jobs.verify.kubernetes import ApiError, ForbiddenError
 from jobs.verify.watch import FailedError, Watch
 from tests.jobs import objects
 from tests.jobs.objects import NEW, OLD, pod, running, service, waiting

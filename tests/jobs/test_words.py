@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.load.recorded import Result
+from jobs.load.results import Result
 from jobs.report.charts import spans
 from jobs.report.table import table
 from jobs.report.words import change, compared, milliseconds, share

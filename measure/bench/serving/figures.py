@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from jobs.load.measure import percentiles
+from jobs.load.metrics import percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from jobs.load.generator import Target
+    from jobs.load.vegeta import Target
 
 __all__ = ["GHZ", "build", "ghz", "nanoseconds", "shots", "vegeta"]
 

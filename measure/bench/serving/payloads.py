@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 from tritonclient.grpc import service_pb2
 
-from jobs import tensors
-from jobs.load.generator import Target
+from jobs import protocol
+from jobs.load.vegeta import Target
 from jobs.release import Sample
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def binary(url: str, release: Release, payload: Payload) -> list[Target]:
     """V2 with the tensor as raw bytes."""
     made = []
     for asked in _requests(release, payload):
-        body, headers = tensors.encode(release.inputs[0], _tensor(release, asked))
+        body, headers = protocol.encode(release.inputs[0], _tensor(release, asked))
         made.append(Target(f"{url}/v2/models/{release.name}/infer", PLAIN | headers, body))
     return made
 

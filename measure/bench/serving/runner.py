@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobs.web import request
+from jobs.http_client import request
 from measure.bench.serving.figures import Figures, distribution, highest
 from measure.bench.serving.generators import ghz, vegeta
 from measure.bench.serving.loads import Clients, Rate, Saturation

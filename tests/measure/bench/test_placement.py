@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.job import JOB_VARIABLE
+from jobs.config import JOB_VARIABLE
 from measure.bench.placement import SUBJECTS, Figures, again, rows
 from measure.bench.results import medians
 

@@ -10,8 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from jobs.http_client import Answer
     from jobs.release import Tensor
-    from jobs.web import Answer
 
 __all__ = ["HEADER_LENGTH", "decode", "encode"]
 

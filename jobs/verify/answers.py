@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobs.endpoint import WrongAnswerError
+from jobs.verify.endpoint import WrongAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from jobs.endpoint import Metadata
     from jobs.release import Release, Sample, Tensor
+    from jobs.verify.endpoint import Metadata
 
 __all__ = ["check_metadata", "check_outputs", "check_prediction"]
 

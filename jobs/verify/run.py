@@ -5,23 +5,23 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from jobs.answers import check_metadata, check_outputs, check_prediction
-from jobs.endpoint import (
+from jobs.config import JobError
+from jobs.verify.answers import check_metadata, check_outputs, check_prediction
+from jobs.verify.endpoint import (
     HttpPredictor,
     NotReadyError,
     Predictor,
     Transformer,
     WrongAnswerError,
 )
-from jobs.grpc_endpoint import GrpcPredictor
-from jobs.job import JobError
+from jobs.verify.grpc_endpoint import GrpcPredictor
 from jobs.verify.watch import FailedError, Watch
 
 if TYPE_CHECKING:
-    from jobs.job import Verify
-    from jobs.kubernetes import Cluster
+    from jobs.config import Verify
+    from jobs.progress import Progress
     from jobs.release import Release
-    from jobs.say import Progress
+    from jobs.verify.kubernetes import Cluster
 
 __all__ = ["verify"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.say import Progress, last_words, shorten
+from jobs.progress import Progress, last_words, shorten
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.__main__ import main
-from jobs.load.recorded import Result, ResultError
+from jobs.load.results import Result, ResultError
 from tests.jobs.results import job, result, run
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from jobs import tensors
+from jobs import protocol
+from jobs.http_client import Answer, UnreachableError, request
 from jobs.release import Tensor
-from jobs.web import Answer, UnreachableError, request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,11 +88,11 @@ class HttpPredictor:
         self, tensor: Tensor, values: NDArray[Any], timeout: float
     ) -> dict[str, NDArray[Any]]:
         """Outputs by name for one input, batch first."""
-        body, headers = tensors.encode(tensor, values)
+        body, headers = protocol.encode(tensor, values)
         url = f"{self.url}/v2/models/{self.model}/infer"
         answer = _ask(url, self.headers | headers, timeout, body)
         try:
-            return tensors.decode(answer)
+            return protocol.decode(answer)
         except (ValueError, KeyError, TypeError) as error:
             raise WrongAnswerError(f"the predictor's answer can't be read: {error}") from error
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from jobs.load.generator import LoadError
-from jobs.web import Answer, UnreachableError, request
+from jobs.http_client import Answer, UnreachableError, request
+from jobs.load.vegeta import LoadError
 
 __all__ = ["report_place", "store", "store_page"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from jobs.web import Answer, UnreachableError, request
+from jobs.http_client import Answer, UnreachableError, request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

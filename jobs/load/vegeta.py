@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from jobs.job import Load
-    from jobs.load.measure import Hits
-    from jobs.say import Progress
+    from jobs.config import Load
+    from jobs.load.metrics import Hits
+    from jobs.progress import Progress
 
 __all__ = ["LoadError", "Target", "attack"]
 

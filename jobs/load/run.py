@@ -7,22 +7,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs import tensors
-from jobs.endpoint import predict_body
-from jobs.load.generator import LoadError, Target, attack
-from jobs.load.measure import figures
-from jobs.load.recorded import SCHEMA, Result
-from jobs.load.result import report_place, store, store_page
+from jobs import protocol
+from jobs.http_client import UnreachableError, request
+from jobs.load.metrics import figures
+from jobs.load.results import SCHEMA, Result
+from jobs.load.storage import report_place, store, store_page
+from jobs.load.vegeta import LoadError, Target, attack
 from jobs.load.verdict import judge
 from jobs.report.page import page
 from jobs.report.table import table
-from jobs.web import UnreachableError, request
+from jobs.verify.endpoint import predict_body
 
 if TYPE_CHECKING:
-    from jobs.job import Load
-    from jobs.load.measure import Hits
+    from jobs.config import Load
+    from jobs.load.metrics import Hits
+    from jobs.progress import Progress
     from jobs.release import Release
-    from jobs.say import Progress
 
 __all__ = ["LoadError", "document", "load", "targets"]
 
@@ -63,7 +63,7 @@ def targets(job: Load, release: Release) -> list[Target]:
             body, headers = predict_body([sample]), {"Content-Type": "application/json"}
         else:
             url = f"{job.url}/v2/models/{job.model}/infer"
-            body, headers = tensors.encode(release.inputs[0], release.tensor(sample))
+            body, headers = protocol.encode(release.inputs[0], release.tensor(sample))
         made.append(Target(url, headers | host, body))
     return made
 

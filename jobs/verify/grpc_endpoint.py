@@ -10,8 +10,8 @@ import numpy as np
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
-from jobs.endpoint import Metadata, NotReadyError, WrongAnswerError
 from jobs.release import Tensor
+from jobs.verify.endpoint import Metadata, NotReadyError, WrongAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.load.measure import Hits, collect, figures, rate_ratio
+from jobs.load.metrics import Hits, collect, figures, rate_ratio
 from tests.jobs.results import MILLISECOND, SECOND, job
 
 

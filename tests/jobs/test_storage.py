@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.load import result
-from jobs.load.generator import LoadError
-from jobs.load.result import report_place, store, store_page
+from jobs.load import storage
+from jobs.load.storage import report_place, store, store_page
+from jobs.load.vegeta import LoadError
 from tests.jobs.server import Asked, Server
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Google:
 @pytest.fixture
 def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
     monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
-    monkeypatch.setattr(result, "PAUSES_SECONDS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(storage, "PAUSES_SECONDS", (0.0, 0.0, 0.0))
     made = Google()
     with made.server:
         yield made
@@ -93,7 +93,7 @@ def test_google_gets_it_with_the_pods_identity(
     google: Google, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GCE_METADATA_HOST", google.server.address)
-    monkeypatch.setattr(result, "STORAGE", f"http://{google.server.address}")
+    monkeypatch.setattr(storage, "STORAGE", f"http://{google.server.address}")
     google.statuses = [503]
     store({}, "gs://bucket/perf/digits 1.json")
     tokens = [upload.headers["Authorization"] for upload in google.uploads]

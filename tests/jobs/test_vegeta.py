@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.load.generator import LoadError, Target, attack
-from jobs.load.measure import collect
+from jobs.load.metrics import collect
 from jobs.load.recording import Progression, Recording
-from jobs.say import Progress
+from jobs.load.vegeta import LoadError, Target, attack
+from jobs.progress import Progress
 from tests.jobs.results import job
 from tests.jobs.server import Server
 
@@ -62,7 +62,7 @@ def test_progress_is_told_while_the_load_runs(
     vegeta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VEGETA", str(vegeta))
-    monkeypatch.setattr("jobs.load.generator.TOLD_SECONDS", 0.4)
+    monkeypatch.setattr("jobs.load.vegeta.TOLD_SECONDS", 0.4)
     out = io.StringIO()
     with Server(lambda _: (200, b"{}")) as server:
         hits = attack([Target(server.url, {}, b"x")], job(50, 1), tmp_path, Progress(out))
@@ -79,7 +79,7 @@ def test_generator_that_does_not_end_is_ended(
     vegeta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VEGETA", str(vegeta))
-    monkeypatch.setattr("jobs.load.generator.MARGIN_SECONDS", -10.5)
+    monkeypatch.setattr("jobs.load.vegeta.MARGIN_SECONDS", -10.5)
     with (
         Server(lambda _: (200, b"{}")) as server,
         pytest.raises(LoadError, match="vegeta did not end within"),

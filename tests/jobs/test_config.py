@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.manifests import common as manifests
+from infra.manifests import names
 from jobs.__main__ import main
-from jobs.job import JOB_VARIABLE, JobError, Load, Verify
+from jobs.config import JOB_VARIABLE, JobError, Load, Verify
 from jobs.release import Release
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def test_a_container_finds_its_job_in_the_environment(
 
 
 def test_program_and_container_mean_the_same_variable() -> None:
-    assert JOB_VARIABLE == manifests.JOB_VARIABLE
+    assert JOB_VARIABLE == names.JOB_VARIABLE
 
 
 def test_grpc_address_needs_no_scheme(write: Any, verify_job: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jobs.job import Load
+    from jobs.config import Load
 
 __all__ = ["Hits", "collect", "figures", "percentiles", "rate_ratio"]
 
