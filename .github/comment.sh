@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Puts a file into the pull request's one comment of this stack: comment.sh STACK FILE.
+# Writes FILE into the pull request's comment of this stack: comment.sh STACK FILE.
 # Needs GH_TOKEN, GITHUB_REPOSITORY and PULL_REQUEST, the number.
 set -euo pipefail
 marker="<!-- kserve-triton:review:$1 -->"
 comments="repos/$GITHUB_REPOSITORY/issues/$PULL_REQUEST/comments"
 
-# Somebody else's comment that quotes the marker is not ours to edit.
+# Only comments of this bot: others may quote the marker.
 mine='.[] | select(.user.login == "github-actions[bot]" and (.body | startswith(env.marker))) | .id'
 id=$(marker=$marker gh api --paginate "$comments" --jq "$mine" | head -n 1)
 
-# GitHub takes 65,536 characters.
+# GitHub's limit is 65,536 characters.
 {
   echo "$marker"
   grep -vxF -- "$marker" "$2" || true

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# One open issue a stack while what runs differs from what is declared:
-#   drift.sh STACK FILE    opens it, or brings it up to date
+# Keeps one open issue for each stack whose resources differ from its program:
+#   drift.sh STACK FILE    opens or updates the issue; FILE is the CLI's output
 #   drift.sh STACK         closes it
-# Needs GH_TOKEN and GH_REPO.
+# Needs GH_TOKEN, GH_REPO and RUN, the address of the workflow's run.
 set -euo pipefail
 title="Drift: $1"
 mine='[.[] | select(.title == env.title)][0].number // empty'
@@ -10,14 +10,14 @@ number=$(title=$title gh issue list --state open --app github-actions --limit 20
   --json number,title | title=$title jq -r "$mine")
 
 if [[ $# -eq 1 ]]; then
-  [[ -z $number ]] || gh issue close "$number" --comment "What runs is what is declared again."
+  [[ -z $number ]] || gh issue close "$number" --comment "The resources match the program again."
   exit
 fi
 body=$(
-  echo "What runs in \`$1\` is not what its stack declares, or it could not be asked."
-  echo "Take it back with \`pulumi up --refresh\`, or declare it. [The run]($RUN)."
+  echo "The resources of \`$1\` differ from its program, or the comparison failed ([run]($RUN))."
+  echo "Undo the change with \`pulumi up --refresh\`, or add it to the stack."
   echo
-  # GitHub takes 65,536 characters; the summary is at the end. Indented, it is code whatever it says.
+  # GitHub's limit is 65,536 characters. The summary is at the end. Indentation makes it a code block.
   tail -c 40000 "$2" | tail -n 500 | sed 's/^/    /'
 )
 if [[ -n $number ]]; then

@@ -1,7 +1,7 @@
-"""Which stacks a change touches: its paths on stdin, a JSON list of stacks on stdout.
+"""The stacks that a change affects: its paths on stdin, a JSON list of stacks on stdout.
 
-Images are not here: stacks name them by digest, so a change to one reaches a stack through the
-stack's own file.
+The images' sources are not among the paths: stacks name images by digest, so that a changed image
+reaches a stack through the stack's file or images.lock.json.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-# Needs no cloud, so there is nothing to preview.
+# Needs no cloud; there is nothing to preview.
 LOCAL = "local"
-# What every stack is made by and judged by; the deploy workflow is started by the same paths.
+# Paths that affect every stack. The deploy workflow has the same list.
 EVERY_STACK = (
     "Pulumi.yaml",
     "__main__.py",
+    "images.lock.json",
     "infra/**",
-    "model/files.py",
-    "model/signature.py",
     "models.lock.json",
     "policy/**",
+    "release/**",
     "requirements/policy.*",
     "requirements/program.*",
     "templates/**",
@@ -33,8 +33,8 @@ EVERY_STACK = (
 _FILE = re.compile(r"Pulumi\.(?P<stack>[A-Za-z0-9._-]+)\.yaml")
 
 
-def touched(paths: Iterable[str], stacks: Collection[str]) -> list[str]:
-    """Those of `stacks` whose next update could differ after a change to these paths."""
+def affected(paths: Iterable[str], stacks: Collection[str]) -> list[str]:
+    """Stacks whose next update may differ after a change to these paths."""
     found: set[str] = set()
     for path in paths:
         if any(_matches(path, pattern) for pattern in EVERY_STACK):
@@ -46,13 +46,13 @@ def touched(paths: Iterable[str], stacks: Collection[str]) -> list[str]:
 
 
 def cloud_stacks(root: Path) -> list[str]:
-    """Every stack with a file in this folder, but for the one of a single machine."""
+    """Every stack with a file in this folder, except the local one."""
     names = (_FILE.fullmatch(path.name) for path in root.glob("Pulumi.*.yaml"))
     return sorted(name["stack"] for name in names if name and name["stack"] != LOCAL)
 
 
 def _matches(path: str, pattern: str) -> bool:
-    """Patterns as GitHub's path filters take them, of which three forms are used here."""
+    """GitHub's path filters, in the three forms that are used here."""
     if pattern.endswith("/**"):
         return path.startswith(pattern.removesuffix("**"))
     if pattern.endswith("*"):
@@ -62,4 +62,4 @@ def _matches(path: str, pattern: str) -> bool:
 
 if __name__ == "__main__":
     changed = [line.strip() for line in sys.stdin]
-    print(json.dumps(touched(changed, cloud_stacks(Path.cwd()))))
+    print(json.dumps(affected(changed, cloud_stacks(Path.cwd()))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -37,3 +39,12 @@ def steps() -> Iterator[tuple[str, dict[str, Any]]]:
     for path in ACTIONS:
         for step in load(path)["runs"]["steps"]:
             yield path.parent.name, step
+
+
+def script(name: str) -> ModuleType:
+    """A Python script of .github/, which is not a package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f".github/{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

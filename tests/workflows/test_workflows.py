@@ -1,4 +1,4 @@
-"""What the linters don't ask of the workflows."""
+"""Rules for the workflows that the linters do not check."""
 
 from __future__ import annotations
 
@@ -10,32 +10,38 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.workflows.files import ACTIONS, ROOT, WORKFLOWS, jobs, load, steps
+from tests.workflows.files import ACTIONS, ROOT, WORKFLOWS, jobs, load, script, steps
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 STEPS, JOBS = list(steps()), list(jobs())
+IMAGES = script("release").IMAGES
 SCRIPTS = "\n".join(step["run"] for _, step in STEPS if "run" in step)
 STACKS = ("dev", "prod")
-CREDENTIALS = ("google-github-actions/auth@", "./.github/actions/pulumi")
+# Actions that identify the job to Google or to Sigstore.
+CREDENTIALS = (
+    "google-github-actions/auth@",
+    "./.github/actions/pulumi",
+    "./.github/actions/image",
+)
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_a_workflow_may_do_nothing_but_what_its_jobs_say(path: Path) -> None:
+def test_a_workflow_has_no_permissions_of_its_own(path: Path) -> None:
     assert load(path)["permissions"] == {}
 
 
 @pytest.mark.parametrize(("name", "job"), JOBS, ids=[name for name, _ in JOBS])
-def test_a_job_says_what_it_may_do_and_for_how_long(name: str, job: dict[str, Any]) -> None:
+def test_a_job_has_permissions_and_a_time_limit(name: str, job: dict[str, Any]) -> None:
     assert job["permissions"], name
     assert job["timeout-minutes"] <= 90, name
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=lambda path: path.stem)
-def test_actions_are_pinned_by_commit_with_their_version_beside(path: Path) -> None:
+def test_actions_are_pinned_by_commit_with_their_version(path: Path) -> None:
     for action in re.findall(r"uses: (.+)", path.read_text()):
-        ours = action == "./.github/actions/pulumi"
+        ours = (ROOT / action / "action.yml").is_file()
         assert ours or re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
 
 
@@ -46,23 +52,23 @@ def test_an_action_is_used_at_one_version() -> None:
     assert sorted(names) == sorted(set(names))
 
 
-def test_a_checkout_leaves_no_token_behind() -> None:
+def test_a_checkout_keeps_no_token() -> None:
     checkouts = [step for _, step in STEPS if step.get("uses", "").startswith("actions/checkout@")]
     assert checkouts
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
-def test_scripts_get_values_by_environment_only() -> None:
+def test_scripts_get_values_from_the_environment_only() -> None:
     assert "${{" not in SCRIPTS
 
 
 @pytest.mark.parametrize(("name", "job"), JOBS, ids=[name for name, _ in JOBS])
-def test_credentials_are_for_jobs_of_an_environment(name: str, job: dict[str, Any]) -> None:
+def test_only_jobs_of_an_environment_sign_in(name: str, job: dict[str, Any]) -> None:
     signs_in = any(step.get("uses", "").startswith(CREDENTIALS) for step in job["steps"])
     assert ("environment" in job) == signs_in == (job["permissions"].get("id-token") == "write")
 
 
-def test_a_pull_request_and_a_drift_check_sign_in_as_the_one_who_only_reads() -> None:
+def test_previews_and_drift_checks_use_the_account_that_only_reads() -> None:
     for workflow in ("preview.yml", "drift.yml"):
         for name, job in JOBS:
             if name.startswith(workflow) and "environment" in job:
@@ -75,7 +81,7 @@ def test_a_fork_gets_no_preview() -> None:
     assert preview["jobs"]["preview"]["needs"] == "stacks"
 
 
-def test_prod_follows_dev_and_neither_is_stopped_half_way() -> None:
+def test_prod_is_deployed_after_dev_and_no_deployment_is_cancelled() -> None:
     deploy = load(ROOT / ".github/workflows/deploy.yml")
     assert deploy["jobs"]["prod"]["needs"] == "dev"
     assert deploy["concurrency"]["cancel-in-progress"] is False
@@ -107,7 +113,7 @@ def test_the_commands_of_model_exist() -> None:
         assert option in said
 
 
-def test_nothing_is_previewed_or_deployed_without_the_policies() -> None:
+def test_every_preview_and_deployment_uses_the_policies() -> None:
     commands = re.findall(r"pulumi (?:preview|up)(?:\\\n|[^\n])*", SCRIPTS)
     assert len(commands) == 3
     for command in commands:
@@ -115,12 +121,12 @@ def test_nothing_is_previewed_or_deployed_without_the_policies() -> None:
         assert '--policy-pack-config "$(python3 policy/levels.py' in command
 
 
-def test_drift_is_looked_for_in_every_cloud_stack() -> None:
+def test_drift_checks_every_cloud_stack() -> None:
     drift = load(ROOT / ".github/workflows/drift.yml")
     assert tuple(drift["jobs"]["drift"]["strategy"]["matrix"]["stack"]) == STACKS
 
 
-def test_the_pulumi_of_the_workflows_is_the_pulumi_of_the_program() -> None:
+def test_the_workflows_use_the_programs_pulumi_version() -> None:
     (step,) = [step for _, step in STEPS if step.get("uses", "").startswith("pulumi/actions@")]
     locked = re.search(r"^pulumi==(\S+)", (ROOT / "requirements/program.txt").read_text(), re.M)
     assert locked is not None
@@ -139,10 +145,13 @@ def test_every_base_of_an_image_is_pinned_by_digest() -> None:
         assert re.fullmatch(rf"docker-image://{re.escape(base)}@sha256:[0-9a-f]{{64}}", pin)
 
 
-def test_the_images_that_are_built_are_those_that_stacks_name() -> None:
+def test_the_workflows_build_the_images_that_stacks_name() -> None:
     images = set(json.loads((ROOT / ".github/images.json").read_text())["target"]) - {"bases"}
     named = set(re.findall(r"/images/(\w+):", (ROOT / "Pulumi.prod.yaml").read_text()))
     named |= set(re.findall(r"/images/(\w+)@", (ROOT / "Pulumi.prod.yaml").read_text()))
     assert named == images
-    for _, job in (entry for entry in JOBS if entry[0].startswith("images.yml")):
+    assert set(IMAGES) == images
+    built = [job for _, job in JOBS if "image" in job.get("strategy", {}).get("matrix", {})]
+    assert len(built) == 3
+    for job in built:
         assert set(job["strategy"]["matrix"]["image"]) == images
