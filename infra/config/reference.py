@@ -7,6 +7,7 @@ docs/stack.schema.json and the `config` block of Pulumi.yaml. A test fails when 
 from __future__ import annotations
 
 import json
+import sys
 from enum import Enum
 from pathlib import Path
 from types import NoneType
@@ -206,12 +207,15 @@ def schema(_: str) -> str:
 FILES: dict[str, Callable[[str], str]] = {PAGE: page, SCHEMA: schema, "Pulumi.yaml": project}
 
 
-def main() -> None:
-    """Write the files."""
-    for name, generate in FILES.items():
-        path = ROOT / name
-        path.write_text(generate(path.read_text() if path.exists() else ""))
+def main(arguments: list[str]) -> None:
+    """Write the files; with `--check` only exit with the names of those that are not current."""
+    texts = {name: (ROOT / name).read_text() for name in FILES}
+    changed = {name: FILES[name](text) for name, text in texts.items() if FILES[name](text) != text}
+    if "--check" in arguments and changed:
+        sys.exit(f"not current: {', '.join(changed)}; run: python -m infra.config.reference")
+    for name, text in changed.items():
+        (ROOT / name).write_text(text)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
