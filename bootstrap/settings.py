@@ -10,7 +10,8 @@ from pydantic import AfterValidator, ValidationError
 
 from infra.config import Section, google
 from infra.config import types as t
-from infra.config.settings import ConfigError, Problem, decode
+from infra.config.problems import ConfigError, Problem
+from infra.config.settings import decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,7 @@ def _matching(pattern: str, allowed: str) -> AfterValidator:
 
 
 # Keys and images, unlike buckets, have other names for several regions at once.
-Region = Annotated[str, _matching("|".join(google.REGIONS), "one region, such as europe-west4")]
+Region = Annotated[str, _matching(google.REGION.pattern, "one region, such as europe-west4")]
 # What GitHub and Google take, and so nothing that ends the text of a condition.
 Repository = Annotated[str, _matching(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", "owner/name")]
 Branch = Annotated[str, _matching(r"[A-Za-z0-9._/-]+", "letters, digits, '.', '_', '/' and '-'")]

@@ -14,7 +14,8 @@ import yaml
 
 from infra import releases
 from infra.config import Promotion
-from infra.config.settings import PROJECT, ConfigError, Settings
+from infra.config.problems import PROJECT, ConfigError
+from infra.config.settings import Settings
 from infra.manifests.model_config import RenderError
 
 if TYPE_CHECKING:

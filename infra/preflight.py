@@ -1,4 +1,4 @@
-"""All that can be wrong before anything is touched."""
+"""Everything that is checked before a resource is registered."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from infra import releases
-from infra.config.settings import ConfigError, Settings
+from infra.config.problems import ConfigError
+from infra.config.settings import Settings
 from infra.manifests.model_config import RenderError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def preflight() -> tuple[Settings, Releases]:
     Raises pulumi.RunError, which is shown as it is.
     """
     try:
-        settings = Settings.load()
+        settings = Settings.from_config(pulumi.runtime.config.CONFIG.get())
         found = releases.load(settings.models, Path.cwd(), settings.stack.promotion)
     except (ConfigError, releases.ReleasesError, RenderError) as error:
         raise pulumi.RunError(str(error)) from None

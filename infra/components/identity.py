@@ -1,4 +1,4 @@
-"""Who pods are to Google Cloud: an account per stack for each purpose, by Workload Identity.
+"""Google service accounts of the pods, one a purpose, by Workload Identity.
 
 There are no keys: a Kubernetes service account acts as the Google one that its annotation names,
 and the Google one lets that Kubernetes account, of this namespace, and no other.
@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pulumi
+from pulumi_gcp import serviceaccount
+from pulumi_kubernetes.core.v1 import ServiceAccount
 
-from infra.components import access
-from infra.components.kubernetes import KubernetesObject
+from infra.components.bucket_access import CREATE, READ, grant
+from infra.components.ownership import owned
 from infra.releases import MODELS, RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.config import Identity as IdentitySettings
-    from infra.config import Storage
+    from infra.config import IdentitySettings, Storage
 
 ANNOTATION = "iam.gke.io/gcp-service-account"
 
@@ -33,66 +34,56 @@ class IdentityArgs:
     namespace: str
     readers: Sequence[str]
     writers: Sequence[str]
-    after: Sequence[pulumi.Resource]
 
 
 class Identity(pulumi.ComponentResource):
-    """Made here where the stack says so; else the accounts are there already."""
+    """The accounts, where `identity.create` is set; otherwise they exist already."""
 
     def __init__(
         self, name: str, args: IdentityArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("kserve-triton:index:Identity", name, None, opts)
+        inputs = {
+            "create": args.identity.create,
+            "readers": list(args.readers),
+            "writers": list(args.writers),
+        }
+        super().__init__("kserve-triton:index:Identity", name, inputs, opts)
         self._name, self._args = name, args
-        wanted = args.identity
-        if wanted.create:
-            self._make(wanted.models_account, args.readers, access.READ, MODELS)
+        self._options = pulumi.ResourceOptions(parent=self)
+        if args.identity.create:
+            self._create(args.identity.models_account, args.readers, READ, MODELS)
             if args.writers:
-                self._make(wanted.results_account, args.writers, access.ADD, RESULTS)
+                self._create(args.identity.results_account, args.writers, CREATE, RESULTS)
         self.register_outputs({})
 
-    def _make(self, account_id: str, accounts: Sequence[str], role: str, prefix: str) -> None:
-        # Only stacks that make accounts pay for the module.
-        from pulumi_gcp import serviceaccount
-
+    def _create(self, account_id: str, accounts: Sequence[str], role: str, prefix: str) -> None:
+        """A Google account with a role on a prefix, and the Kubernetes accounts that act as it."""
         storage = self._args.storage
-        options = pulumi.ResourceOptions(parent=self, depends_on=list(self._args.after))
+        name = f"{self._name}-{account_id}"
         account = serviceaccount.Account(
-            f"{self._name}-{account_id}",
+            name,
             account_id=account_id,
             project=storage.project,
             display_name=f"{storage.bucket}: {prefix.rstrip('/')}",
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self._options,
         )
-        access.grant(
-            f"{self._name}-{account_id}-bucket",
-            storage.bucket,
-            account.member,
-            role,
-            prefix,
-            options,
-        )
+        grant(f"{name}-bucket", storage.bucket, account.member, role, prefix, self._options)
         for each in accounts:
             bound = f"{storage.project}.svc.id.goog[{self._args.namespace}/{each}]"
             serviceaccount.IAMMember(
-                f"{self._name}-{account_id}-{each}",
+                f"{name}-{each}",
                 service_account_id=account.name,
                 role="roles/iam.workloadIdentityUser",
                 member=f"serviceAccount:{bound}",
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=self._options,
             )
-            self._make_account(each, f"{account_id}@{storage.project}.iam.gserviceaccount.com")
+            email = f"{account_id}@{storage.project}.iam.gserviceaccount.com"
+            self._create_kubernetes_account(each, email)
 
-    def _make_account(self, name: str, email: str) -> None:
+    def _create_kubernetes_account(self, name: str, email: str) -> None:
         metadata = {
             "name": name,
             "namespace": self._args.namespace,
             "annotations": {ANNOTATION: email},
         }
-        KubernetesObject(
-            f"{self._name}-{name}",
-            "v1",
-            "ServiceAccount",
-            {"metadata": metadata},
-            pulumi.ResourceOptions(parent=self, depends_on=list(self._args.after)),
-        )
+        ServiceAccount(f"{self._name}-{name}", **owned({"metadata": metadata}), opts=self._options)

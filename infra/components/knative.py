@@ -1,7 +1,7 @@
-"""Knative's settings: tags of nvcr.io not resolved, time enough to start, GPU nodes allowed.
+"""Settings of Knative: registries without tag resolution, progress deadline, pod features.
 
-They are kept in ConfigMaps, or in the KnativeServing resource where Knative's operator rules: it
-reverts what anybody else writes into the ConfigMaps.
+They are patched into ConfigMaps, or into the KnativeServing resource where Knative's operator runs:
+it reverts what others write into the ConfigMaps.
 """
 
 from __future__ import annotations
@@ -10,22 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pulumi
+from pulumi_kubernetes.apiextensions import CustomResourcePatch
+from pulumi_kubernetes.core.v1 import ConfigMapPatch
 
 from infra.components import failures
-from infra.components.kubernetes import KubernetesObject
-from infra.manifests.knative import (
-    CONFIG,
-    NAMESPACE,
-    OPERATOR,
-    config_maps,
-    knative_serving,
-)
+from infra.components.ownership import forced
+from infra.manifests.knative import CONFIG, OPERATOR, config_maps, knative_serving
+from infra.manifests.names import KNATIVE_NAMESPACE
+from infra.manifests.scaling import knative_features
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from infra.config import Knative
-    from infra.manifests.common import Manifest
+    from infra.config import KnativeSettings, ModelSettings
+    from infra.manifests.names import Manifest
 
 SET = "pulumi config set --path"
 TAKEN = (
@@ -39,23 +37,23 @@ NO_KNATIVE = (
     f"namespace knative-serving? Install it, or leave it alone: {SET} knative.managedBy none"
 )
 NO_OPERATOR = (
-    "there is no KnativeServing resource in this cluster: does Knative's operator rule it? If it "
+    "there is no KnativeServing resource in this cluster: does Knative's operator run in it? If it "
     f"does not: {SET} knative.managedBy configmap"
 )
 
 OPERATOR_RULES = (
-    f"{CONFIG} in the namespace {NAMESPACE} belongs to Knative's operator, which will revert what "
-    "was set there; found knative.managedBy configmap; allowed: operator, or none: "
+    f"{CONFIG} in the namespace {KNATIVE_NAMESPACE} belongs to Knative's operator, which will "
+    "revert what was set there; found knative.managedBy configmap; allowed: operator, or none: "
     f"{SET} knative.managedBy operator"
 )
 
 
 @dataclass(frozen=True)
 class KnativeConfigArgs:
-    """The stack's settings for Knative, and keys of `config-features` that its models need."""
+    """The stack's settings for Knative, and the models, which may need features of Knative."""
 
-    knative: Knative
-    features: Mapping[str, str]
+    knative: KnativeSettings
+    models: Mapping[str, ModelSettings]
 
 
 class KnativeConfig(pulumi.ComponentResource):
@@ -67,37 +65,43 @@ class KnativeConfig(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: KnativeConfigArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("kserve-triton:index:KnativeConfig", name, None, opts)
-        self._name, self._force = name, args.knative.force
+        knative, features = args.knative, knative_features(args.models.values())
+        inputs = {
+            "managedBy": knative.managed_by,
+            "registries": list(knative.registries),
+            "progressDeadline": knative.progress_deadline,
+            "features": features,
+        }
+        super().__init__("kserve-triton:index:KnativeConfig", name, inputs, opts)
+        self._name, self._force = name, knative.force
         stack = pulumi.get_stack()
-        if args.knative.managed_by == "configmap":
-            for manifest in config_maps(args.knative, args.features, stack):
-                patch = self._declare("v1", "ConfigMap", manifest, NO_KNATIVE)
-                patch.output("metadata").apply(refuse_operators)
-        elif args.knative.managed_by == "operator":
-            version, kind, _ = OPERATOR
-            manifest = knative_serving(args.knative, args.features, stack)
-            self._declare(version, kind, manifest, NO_OPERATOR)
+        if knative.managed_by == "configmap":
+            for manifest in config_maps(knative, features, stack):
+                self._patch_config_map(manifest)
+        elif knative.managed_by == "operator":
+            self._patch_knative_serving(knative_serving(knative, features, stack))
         self.register_outputs({})
 
-    def _declare(
-        self, version: str, kind: str, manifest: Manifest, absent: str
-    ) -> KubernetesObject:
-        name = manifest["metadata"]["name"]
-        return KubernetesObject(
-            f"{self._name}-{name}",
-            version,
-            kind,
-            manifest,
-            pulumi.ResourceOptions(
-                parent=self,
-                hooks=failures.explained(
-                    f"{self._name}-{name}", lambda error: explain(error, absent)
-                ),
-            ),
-            patch=True,
-            force=self._force,
+    def _patch_config_map(self, manifest: Manifest) -> None:
+        name = f"{self._name}-{manifest['metadata']['name']}"
+        patch = ConfigMapPatch(
+            name, **self._steered(manifest), opts=self._options(name, NO_KNATIVE)
         )
+        patch.metadata.owner_references.apply(refuse_operators)
+
+    def _patch_knative_serving(self, manifest: Manifest) -> None:
+        version, kind, serving = OPERATOR
+        name = f"{self._name}-{serving}"
+        CustomResourcePatch(
+            name, version, kind, **self._steered(manifest), opts=self._options(name, NO_OPERATOR)
+        )
+
+    def _steered(self, manifest: Manifest) -> Manifest:
+        return forced(manifest) if self._force else manifest
+
+    def _options(self, name: str, absent: str) -> pulumi.ResourceOptions:
+        hooks = failures.explained(name, lambda error: explain(error, absent))
+        return pulumi.ResourceOptions(parent=self, hooks=hooks)
 
 
 def explain(error: str, absent: str) -> str | None:
@@ -108,8 +112,7 @@ def explain(error: str, absent: str) -> str | None:
     return absent if any(words in error for words in missing) else None
 
 
-def refuse_operators(metadata: Mapping[str, Any]) -> None:
-    """Raise RunError for a ConfigMap that Knative's operator owns, and so brings back."""
-    owners = metadata.get("ownerReferences") or []
-    if any(owner.get("kind") == OPERATOR[1] for owner in owners):
+def refuse_operators(owners: Sequence[Any] | None) -> None:
+    """Raise RunError for a ConfigMap that Knative's operator owns, and so reverts."""
+    if any(owner.kind == OPERATOR[1] for owner in owners or ()):
         raise pulumi.RunError(OPERATOR_RULES)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi_gcp import storage
 
-from infra.components import access
-from infra.components.bucket_object import BucketObject
+from infra.components.bucket_access import CREATE, READ, grant
 from infra.releases import MODELS, RESULTS
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from infra.releases import Artefact
 
 DAY_SECONDS = 24 * 60 * 60
-# An upload may be this slow, and has this long to begin with.
+# The slowest upload that is waited for, and the time that each has at least.
 SLOWEST_BYTES_A_SECOND = 500_000
 UPLOAD_FLOOR_SECONDS = 240
 
 
 @dataclass(frozen=True)
 class ModelRepositoryArgs:
-    """The bucket's settings, and what it must hold."""
+    """The bucket's settings, and the releases that it holds."""
 
     storage: Storage
     artefacts: Iterable[Artefact]
@@ -42,21 +42,24 @@ class ModelRepository(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: ModelRepositoryArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("kserve-triton:index:ModelRepository", name, None, opts)
+        inputs = {
+            "bucket": args.storage.bucket,
+            "project": args.storage.project,
+            "location": args.storage.location,
+        }
+        super().__init__("kserve-triton:index:ModelRepository", name, inputs, opts)
         self._name, self._storage = name, args.storage
         self._bucket = self._make_bucket()
         self.bucket = self._bucket.name
         self._grant()
-        self._objects = {each.prefix: self._upload(each) for each in args.artefacts}
+        self._objects: dict[str, list[pulumi.Resource]] = defaultdict(list)
+        for artefact in args.artefacts:
+            self._objects[artefact.name] += self._upload(artefact)
         self.register_outputs({"bucket": self.bucket})
 
-    def uri(self, artefact: Artefact) -> str:
-        """Plain text, not the bucket's output: a preview can then dry-run what names it."""
-        return f"gs://{self._storage.bucket}/{artefact.prefix}"
-
-    def objects(self, artefact: Artefact) -> list[pulumi.Resource]:
-        """What must be there before an artefact is served; nothing for what isn't kept here."""
-        return self._objects.get(artefact.prefix, [])
+    def objects(self, model: str) -> list[pulumi.Resource]:
+        """The objects of a model's releases; none for a model that comes as an image."""
+        return self._objects[model]
 
     def _make_bucket(self) -> storage.Bucket:
         wanted = self._storage
@@ -91,12 +94,12 @@ class ModelRepository(pulumi.ComponentResource):
         options = pulumi.ResourceOptions(parent=self, depends_on=[self._bucket])
         wanted = self._storage
         for kind, members, role, prefix in (
-            ("reader", wanted.readers, access.READ, MODELS),
-            ("writer", wanted.result_writers, access.ADD, RESULTS),
+            ("reader", wanted.readers, READ, MODELS),
+            ("writer", wanted.result_writers, CREATE, RESULTS),
         ):
             for member in members:
                 name = f"{self._name}-{kind}-{member}"
-                access.grant(name, wanted.bucket, member, role, prefix, options)
+                grant(name, wanted.bucket, member, role, prefix, options)
 
     def _upload(self, artefact: Artefact) -> list[pulumi.Resource]:
         files = {
@@ -112,17 +115,18 @@ class ModelRepository(pulumi.ComponentResource):
 
     def _object(
         self, artefact: Artefact, path: str, asset: pulumi.Asset, size: int
-    ) -> BucketObject:
+    ) -> storage.BucketObject:
         seconds = UPLOAD_FLOOR_SECONDS + size // SLOWEST_BYTES_A_SECOND
-        return BucketObject(
+        return storage.BucketObject(
             # The version in the name: a new release is uploaded before an old one goes.
             f"{artefact.name}-{artefact.version}/{path}",
-            self.bucket,
-            f"{artefact.prefix}/{path}",
-            asset,
-            # By which old releases are told apart when they are removed.
-            {"release": artefact.digest},
-            pulumi.ResourceOptions(
+            bucket=self.bucket,
+            name=f"{artefact.prefix}/{path}",
+            source=asset,
+            content_type="application/octet-stream",
+            # `model prune` tells old releases apart by it.
+            metadata={"release": artefact.digest},
+            opts=pulumi.ResourceOptions(
                 parent=self,
                 custom_timeouts=pulumi.CustomTimeouts(create=f"{seconds}s"),
                 retain_on_delete=self._storage.retain_releases,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pulumi
+from pulumi_gcp import monitoring
+from pulumi_kubernetes.apiextensions import CustomResource
 
-from infra.components.kubernetes import KubernetesObject
+from infra.components.ownership import owned
 from infra.manifests.monitoring.alerts import Alert, alerts
 from infra.manifests.monitoring.dashboard import dashboard
 from infra.manifests.monitoring.scrape import pod_monitorings
@@ -18,20 +20,17 @@ from infra.manifests.monitoring.service import Service
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from infra.config import ModelSettings
-    from infra.config.monitoring import Monitoring as MonitoringSettings
+    from infra.config import ModelSettings, MonitoringSettings
 
 
 @dataclass(frozen=True)
 class MonitoringArgs:
-    """What is monitored, and in which project; `after` is what Kubernetes objects need before."""
+    """The models that are monitored, and the project of dashboard and alerts."""
 
-    monitoring: MonitoringSettings
+    settings: MonitoringSettings
     namespace: str
     project: str
-    stack: str
     models: Mapping[str, ModelSettings]
-    after: Sequence[pulumi.Resource] = field(default=())
 
 
 class Monitoring(pulumi.ComponentResource):
@@ -42,10 +41,15 @@ class Monitoring(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("kserve-triton:index:Monitoring", name, None, opts)
+        inputs = {
+            "enabled": args.settings.enabled,
+            "scrape": args.settings.scrape,
+            "models": sorted(args.models),
+        }
+        super().__init__("kserve-triton:index:Monitoring", name, inputs, opts)
         self._name, self._args = name, args
         self._options = pulumi.ResourceOptions(parent=self)
-        scrape = args.monitoring.scrape
+        scrape = args.settings.scrape
         services = [
             Service(model, args.namespace, settings, scrape)
             for model, settings in sorted(args.models.items())
@@ -53,43 +57,37 @@ class Monitoring(pulumi.ComponentResource):
         self.alerts = []
         if scrape == "podmonitoring":
             self._scrape(services)
-        if args.monitoring.enabled:
+        if args.settings.enabled:
             self._show(services)
             for service in services:
                 self._alert(service)
         self.register_outputs({"alerts": self.alerts})
 
     def _scrape(self, services: Sequence[Service]) -> None:
-        options = pulumi.ResourceOptions(parent=self, depends_on=list(self._args.after))
         for service in services:
             for name, manifest in pod_monitorings(service).items():
-                KubernetesObject(
+                CustomResource(
                     f"{self._name}-{name}",
                     "monitoring.googleapis.com/v1",
                     "PodMonitoring",
-                    manifest,
-                    options,
+                    **owned(manifest),
+                    opts=self._options,
                 )
 
     def _show(self, services: Sequence[Service]) -> None:
-        # Only stacks that are monitored pay for the module.
-        from pulumi_gcp import monitoring  # noqa: PLC0415
-
         monitoring.Dashboard(
             f"{self._name}-dashboard",
             project=self._args.project,
-            dashboard_json=json.dumps(dashboard(self._args.stack, services), sort_keys=True),
+            dashboard_json=json.dumps(dashboard(pulumi.get_stack(), services), sort_keys=True),
             opts=self._options,
         )
 
     def _alert(self, service: Service) -> None:
-        for alert in alerts(service, self._args.monitoring):
+        for alert in alerts(service, self._args.settings):
             self._policy(service, alert)
             self.alerts.append(f"{service.name}-{alert.name}")
 
     def _policy(self, service: Service, alert: Alert) -> None:
-        from pulumi_gcp import monitoring  # noqa: PLC0415
-
         args = self._args
         condition = monitoring.AlertPolicyConditionConditionPrometheusQueryLanguageArgs(
             query=alert.query,
@@ -103,7 +101,7 @@ class Monitoring(pulumi.ComponentResource):
         monitoring.AlertPolicy(
             f"{self._name}-{service.name}-{alert.name}",
             project=args.project,
-            display_name=f"{alert.title} ({args.stack})",
+            display_name=f"{alert.title} ({pulumi.get_stack()})",
             combiner="OR",
             severity=alert.severity.value,
             conditions=[
@@ -114,9 +112,9 @@ class Monitoring(pulumi.ComponentResource):
             documentation=monitoring.AlertPolicyDocumentationArgs(
                 content=alert.runbook, mime_type="text/markdown"
             ),
-            notification_channels=list(args.monitoring.notification_channels),
+            notification_channels=list(args.settings.notification_channels),
             user_labels={
-                "stack": label_value(args.stack),
+                "stack": label_value(pulumi.get_stack()),
                 "model": service.name,
                 "managed-by": "pulumi",
             },

@@ -1,4 +1,4 @@
-"""The namespace that everything of a stack lies in, and which of its models are the stack's."""
+"""The namespace of a stack's objects, and the names in it that are the stack's."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pulumi
+from pulumi_kubernetes.core.v1 import ConfigMapPatch, NamespacePatch
 
 from infra.components import failures
-from infra.components.kubernetes import KubernetesObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +18,7 @@ CLAIMS = "kserve-triton-models"
 
 @dataclass(frozen=True)
 class NamespaceArgs:
-    """Its name, whether it is this stack's to make, and names in it that are the stack's alone."""
+    """Its name, whether this stack makes it, and names in it that are the stack's alone."""
 
     name: str
     create: bool
@@ -26,7 +26,7 @@ class NamespaceArgs:
 
 
 class Namespace(pulumi.ComponentResource):
-    """Made here if it is not there, and never deleted: other stacks and people may use it too.
+    """Made here if it is missing, and never deleted: other stacks and people may use it too.
 
     A ConfigMap in it says which stack serves which model, and made which account. A second stack
     with one of the same name is refused there, before it takes over the objects of the first.
@@ -37,31 +37,27 @@ class Namespace(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: NamespaceArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("kserve-triton:index:Namespace", name, None, opts)
+        claims = sorted(args.claims)
+        inputs = {"name": args.name, "create": args.create, "claims": claims}
+        super().__init__("kserve-triton:index:Namespace", name, inputs, opts)
         self.name = args.name
-        made = []
+        namespace = []
         if args.create:
-            manifest = {"metadata": {"name": args.name}}
-            options = pulumi.ResourceOptions(parent=self)
-            patch = KubernetesObject(
-                f"{name}-{args.name}", "v1", "Namespace", manifest, options, patch=True
+            patch = NamespacePatch(
+                f"{name}-{args.name}",
+                metadata={"name": args.name},
+                opts=pulumi.ResourceOptions(parent=self),
             )
-            made.append(patch)
-        stack = pulumi.get_stack()
-        KubernetesObject(
+            namespace.append(patch)
+        ConfigMapPatch(
             f"{name}-{CLAIMS}",
-            "v1",
-            "ConfigMap",
-            {
-                "metadata": {"name": CLAIMS, "namespace": args.name},
-                "data": dict.fromkeys(sorted(args.claims), stack),
-            },
-            pulumi.ResourceOptions(
+            metadata={"name": CLAIMS, "namespace": args.name},
+            data=dict.fromkeys(claims, pulumi.get_stack()),
+            opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=made,
+                depends_on=namespace,
                 hooks=failures.explained(f"{name}-claims", lambda error: explain(error, args.name)),
             ),
-            patch=True,
         )
         self.register_outputs({"name": self.name})
 

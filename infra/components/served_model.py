@@ -1,106 +1,197 @@
-"""One model served: its releases, its InferenceService, and what protects its pods."""
+"""One model of a stack: its InferenceService, what protects it, its verification and load test."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.batch.v1 import Job
+from pulumi_kubernetes.core.v1 import ConfigMap, Service
+from pulumi_kubernetes.networking.v1 import NetworkPolicy
+from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
-from infra.components.kubernetes import KubernetesObject
+from infra.components.ownership import owned
 from infra.config.types import Mode
-from infra.manifests.addresses import predict_url
+from infra.manifests import jobs
 from infra.manifests.cache import local_model_cache
-from infra.manifests.common import labels, release_map_name
 from infra.manifests.inference_service import inference_service
+from infra.manifests.names import labels, release_map_name
 from infra.manifests.protection import disruption_budgets, network_policies, split_service
+from infra.manifests.served_release import serve
+from infra.manifests.summary import summarize
+from infra.manifests.urls import predict_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.config import Network
-    from infra.manifests.inference_service import Serving
+    from infra.config import ModelSettings, StackSettings
+    from infra.manifests.served_release import ServedRelease
+    from infra.releases import Artefact
 
 MODE = 'metadata.annotations["serving.kserve.io/deploymentMode"]'
+# Kubernetes ends a Job at its deadline and says why; Pulumi waits a little longer for that.
+AWAIT_MARGIN_SECONDS = 60
 
 
 @dataclass(frozen=True)
-class InferenceArgs:
-    """What is served and to whom; `objects` are what must be in the bucket before."""
+class ServedModelArgs:
+    """The stack's settings, the model's, its release, and the release of its canary."""
 
-    stable: Serving
-    canary: Serving | None
-    domain: str | None
-    network: Network
-    objects: Sequence[pulumi.Resource] = field(default=())
+    stack: StackSettings
+    model: ModelSettings
+    stable: Artefact
+    canary: Artefact | None
 
 
-class Inference(pulumi.ComponentResource):
-    """An InferenceService with Triton and the transformer; applied here, proven elsewhere."""
+class ServedModel(pulumi.ComponentResource):
+    """A model that answers: `pulumi up` succeeds when verification and load test have passed."""
 
     url: str
-    service: KubernetesObject
+    outputs: dict[str, Any]
+    """The stack's output `models.NAME`."""
+    load_test: dict[str, Any] | None
+    """The stack's output `perf.NAME`; None without a load test."""
 
     def __init__(
-        self, name: str, args: InferenceArgs, opts: pulumi.ResourceOptions | None = None
+        self, name: str, args: ServedModelArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("kserve-triton:index:Inference", name, None, opts)
-        stable, canary = args.stable, args.canary
-        settings, namespace = stable.settings, stable.namespace
-        self.url = predict_url(name, namespace, settings, args.domain)
-        servings = [stable, canary] if canary else [stable]
-        before = [self._release(each) for each in servings]
-        before += [self._cache(each) for each in servings if settings.predictor.cache_node_group]
-        if canary and settings.mode is Mode.STANDARD:
-            split = split_service(name, namespace, settings)
-            before.append(self._object(f"{name}-split", "v1", "Service", split))
-        manifest = inference_service(stable, canary)
-        self.service = KubernetesObject(
+        self._stack, settings = args.stack, args.model
+        self._stable = serve(args.stable, settings, args.stack)
+        self._canary = serve(args.canary, settings, args.stack) if args.canary else None
+        summary = summarize(self._stable, self._canary)
+        super().__init__("kserve-triton:index:ServedModel", name, summary, opts)
+        self._options = pulumi.ResourceOptions(parent=self)
+        self.url = predict_url(name, args.stack.namespace, settings, args.stack.domain)
+        service = self._inference_service(self._prerequisites())
+        self._isolate()
+        specs = self._verifications()
+        verified = [self._job(spec, [service]) for spec in specs]
+        ready = pulumi.Output.all(*(_succeeded(job) for job in verified)).apply(all)
+        self.outputs = self._describe(summary, ready)
+        self.load_test = self._load(specs, verified) if settings.perf.enabled else None
+        self.register_outputs(self.outputs)
+
+    @property
+    def _releases(self) -> list[ServedRelease]:
+        return [self._stable, self._canary] if self._canary else [self._stable]
+
+    def _prerequisites(self) -> Sequence[pulumi.Resource]:
+        """What the InferenceService refers to."""
+        resources: list[pulumi.Resource] = [self._release_map(each) for each in self._releases]
+        settings = self._stable.settings
+        if settings.predictor.cache_node_group:
+            resources += [self._cache(each) for each in self._releases]
+        if self._canary and settings.mode is Mode.STANDARD:
+            name = self._stable.name
+            split = split_service(name, self._stable.namespace, settings)
+            resources.append(Service(f"{name}-split", **owned(split), opts=self._options))
+        return resources
+
+    def _release_map(self, served: ServedRelease) -> ConfigMap:
+        """Named by content and immutable, so that running pods keep the one they began with."""
+        name = release_map_name(served.artefact)
+        place = {"name": name, "namespace": served.namespace, "labels": labels(served.name)}
+        return ConfigMap(
             name,
+            **owned({"metadata": place}),
+            data={"release.json": served.artefact.text},
+            immutable=True,
+            opts=self._options,
+        )
+
+    def _cache(self, served: ServedRelease) -> CustomResource:
+        manifest = owned(local_model_cache(served))
+        name, version = manifest["metadata"]["name"], "serving.kserve.io/v1alpha1"
+        return CustomResource(name, version, "LocalModelCache", **manifest, opts=self._options)
+
+    def _inference_service(self, after: Sequence[pulumi.Resource]) -> CustomResource:
+        return CustomResource(
+            self._stable.name,
             "serving.kserve.io/v1beta1",
             "InferenceService",
-            manifest,
-            pulumi.ResourceOptions(
+            **owned(inference_service(self._stable, self._canary)),
+            opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[*before, *args.objects],
-                # KServe refuses to change the mode; the name allows only one of it at a time.
+                depends_on=after,
+                # KServe refuses to change the mode, and a name can't be used twice at a time.
                 replace_on_changes=[MODE],
                 delete_before_replace=True,
             ),
         )
-        self._guard(args)
-        self.register_outputs({"url": self.url})
 
-    def _release(self, serving: Serving) -> KubernetesObject:
-        """Named by content and immutable, so that running pods keep the one they began with."""
-        name = release_map_name(serving.artefact)
-        manifest = {
-            "metadata": {
-                "name": name,
-                "namespace": serving.namespace,
-                "labels": labels(serving.name),
-            },
-            "data": {"release.json": serving.artefact.text},
-            "immutable": True,
+    def _isolate(self) -> None:
+        name, namespace, settings = self._stable.name, self._stable.namespace, self._stable.settings
+        for key, manifest in disruption_budgets(name, namespace, settings).items():
+            PodDisruptionBudget(key, **owned(manifest), opts=self._options)
+        if self._stack.network.enabled:
+            policies = network_policies(name, namespace, settings, self._stack.network)
+            for key, manifest in policies.items():
+                NetworkPolicy(key, **owned(manifest), opts=self._options)
+
+    def _verifications(self) -> list[jobs.JobSpec]:
+        """Of stable and canary. Under Knative the canary is the newest revision, and nothing
+        changes the stable one, whose verification stays the one it had."""
+        stack = pulumi.get_stack()
+        verify = jobs.verification
+        specs = []
+        if not (self._canary and self._stable.settings.mode is Mode.KNATIVE):
+            specs.append(verify(self._stable, self._stack.jobs, stack))
+        if self._canary:
+            specs.append(verify(self._canary, self._stack.jobs, stack, canary=True))
+        return specs
+
+    def _load(self, verified: Sequence[jobs.JobSpec], after: Sequence[Job]) -> dict[str, Any]:
+        bucket, perf = self._stack.storage.bucket, self._stable.settings.perf
+        spec = jobs.load_test(self._stable, self._stack.jobs, bucket, verified)
+        job = self._job(spec, after)
+        passed = _succeeded(job)
+        # A preview's dry run gives a new Job a uid too, which is not the one that it will have.
+        result = pulumi.Output.all(job.metadata.uid, passed).apply(
+            lambda found: (
+                jobs.result_path(bucket, self._stable.name, spec.key, found[0])
+                if perf.upload and found[1]
+                else None
+            )
+        )
+        return {
+            "verdict": passed.apply(lambda passed: "pass" if passed else "none"),
+            "result": result,
+            "report": result.apply(lambda path: path and jobs.report_path(path)),
+            "objectives": perf.objectives.model_dump(by_alias=True),
         }
-        return self._object(name, "v1", "ConfigMap", manifest)
 
-    def _cache(self, serving: Serving) -> KubernetesObject:
-        manifest = local_model_cache(serving)
-        name = manifest["metadata"]["name"]
-        return self._object(name, "serving.kserve.io/v1alpha1", "LocalModelCache", manifest)
+    def _job(self, spec: jobs.JobSpec, after: Sequence[pulumi.Resource]) -> Job:
+        """A Job that Pulumi waits for: its failure, with its last log lines, is the update's."""
+        seconds = spec.seconds + AWAIT_MARGIN_SECONDS
+        return Job(
+            spec.name,
+            **owned(spec.manifest),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=after,
+                custom_timeouts=pulumi.CustomTimeouts(create=f"{seconds}s"),
+            ),
+        )
 
-    def _guard(self, args: InferenceArgs) -> None:
-        stable = args.stable
-        name, namespace, settings = stable.name, stable.namespace, stable.settings
-        for each, manifest in disruption_budgets(name, namespace, settings).items():
-            self._object(each, "policy/v1", "PodDisruptionBudget", manifest)
-        if args.network.enabled:
-            policies = network_policies(name, namespace, settings, args.network)
-            for each, manifest in policies.items():
-                self._object(each, "networking.k8s.io/v1", "NetworkPolicy", manifest)
+    def _describe(self, summary: dict[str, Any], ready: pulumi.Output[bool]) -> dict[str, Any]:
+        canary = {"canary": _renamed(summary["canary"])} if summary["canary"] else {}
+        return {
+            "digest": summary["release"],
+            "storageUri": summary["storageUri"],
+            "url": self.url,
+            "ready": ready,
+        } | canary
 
-    def _object(
-        self, name: str, version: str, kind: str, manifest: dict[str, Any]
-    ) -> KubernetesObject:
-        return KubernetesObject(name, version, kind, manifest, pulumi.ResourceOptions(parent=self))
+
+def _renamed(canary: dict[str, Any]) -> dict[str, Any]:
+    """As the stack's outputs name it: `digest` in the place of `release`."""
+    return {("digest" if key == "release" else key): value for key, value in canary.items()}
+
+
+def _succeeded(job: Job) -> pulumi.Output[bool]:
+    succeeded: pulumi.Output[bool] = job.status.apply(
+        lambda status: bool(status and status.succeeded)
+    )
+    return succeeded

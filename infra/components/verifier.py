@@ -1,4 +1,4 @@
-"""Who the verifications of a stack are to the cluster."""
+"""The Kubernetes account of a stack's verifications."""
 
 from __future__ import annotations
 
@@ -6,30 +6,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pulumi
+from pulumi_kubernetes.core.v1 import ServiceAccount
+from pulumi_kubernetes.rbac.v1 import Role, RoleBinding
 
-from infra.components.kubernetes import KubernetesObject
-from infra.manifests.common import labels
-from infra.manifests.jobs import verifier_name, verifier_rules
+from infra.components.ownership import owned
+from infra.manifests.jobs import verifier_rules
+from infra.manifests.names import labels, verifier_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from infra.manifests.common import Manifest
 
 RBAC = "rbac.authorization.k8s.io"
 
 
 @dataclass(frozen=True)
 class VerifierArgs:
-    """The stack's name, its namespace, and the models whose services are read."""
+    """The namespace, and the models whose services are read."""
 
-    stack: str
     namespace: str
     models: Iterable[str]
 
 
 class Verifier(pulumi.ComponentResource):
-    """A service account that may read what tells why a service can't come up, and no more."""
+    """A service account that may read what tells why a model can't become ready, and no more."""
 
     account: str
     resources: list[pulumi.Resource]
@@ -37,22 +36,21 @@ class Verifier(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: VerifierArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("kserve-triton:index:Verifier", name, None, opts)
-        self.account = verifier_name(args.stack)
+        models = sorted(args.models)
+        super().__init__("kserve-triton:index:Verifier", name, {"models": models}, opts)
+        self.account = verifier_name(pulumi.get_stack())
         place = {"name": self.account, "namespace": args.namespace}
-        made = {"metadata": place | {"labels": labels(self.account)}}
-        role = made | {"rules": verifier_rules(args.models)}
-        binding = made | {
-            "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": self.account},
-            "subjects": [{"kind": "ServiceAccount"} | place],
-        }
+        manifest = owned({"metadata": place | {"labels": labels(self.account)}})
+        options = pulumi.ResourceOptions(parent=self)
         self.resources = [
-            self._object("v1", "ServiceAccount", made),
-            self._object(f"{RBAC}/v1", "Role", role),
-            self._object(f"{RBAC}/v1", "RoleBinding", binding),
+            ServiceAccount(self.account, **manifest, opts=options),
+            Role(self.account, **manifest, rules=verifier_rules(models), opts=options),
+            RoleBinding(
+                self.account,
+                **manifest,
+                role_ref={"apiGroup": RBAC, "kind": "Role", "name": self.account},
+                subjects=[{"kind": "ServiceAccount"} | place],
+                opts=options,
+            ),
         ]
         self.register_outputs({"account": self.account})
-
-    def _object(self, version: str, kind: str, manifest: Manifest) -> KubernetesObject:
-        options = pulumi.ResourceOptions(parent=self)
-        return KubernetesObject(self.account, version, kind, manifest, options)

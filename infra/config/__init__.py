@@ -1,23 +1,25 @@
-"""The sections of a stack's configuration: names, types, defaults, descriptions, rules."""
+"""A stack's configuration: the sections, as frozen typed values. `settings` reads them."""
 
 from infra.config.base import Section, merged
-from infra.config.cloud import Identity, Storage
-from infra.config.monitoring import Monitoring
-from infra.config.proof import Jobs, Objectives, Perf, Verification
-from infra.config.serving import Canary, Component, Predictor, Toleration, Transformer, Triton
-from infra.config.stack import Knative, ModelSettings, Network, Promotion, StackSettings
+from infra.config.cloud import IdentitySettings, Storage
+from infra.config.cluster import KnativeSettings, MonitoringSettings, Network
+from infra.config.jobs import Jobs, LoadTest, Objectives, Verification
+from infra.config.model import Canary, ModelSettings
+from infra.config.pods import Component, Predictor, Toleration, Transformer
+from infra.config.stack import Promotion, StackSettings
+from infra.config.triton import Triton
 
 __all__ = [
     "Canary",
     "Component",
-    "Identity",
+    "IdentitySettings",
     "Jobs",
-    "Knative",
+    "KnativeSettings",
+    "LoadTest",
     "ModelSettings",
-    "Monitoring",
+    "MonitoringSettings",
     "Network",
     "Objectives",
-    "Perf",
     "Predictor",
     "Promotion",
     "Section",

@@ -47,7 +47,7 @@ class Storage(Section):
         return self
 
 
-class Identity(Section):
+class IdentitySettings(Section):
     """The Google service accounts that pods act as."""
 
     create: bool = Field(

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.manifests.common import Manifest, labels
+from infra.manifests.names import Manifest, labels
 
 if TYPE_CHECKING:
-    from infra.manifests.inference_service import Serving
+    from infra.manifests.served_release import ServedRelease
 
-# config.pbtxt, labels and warm-up data beside the model, and room for a file system's blocks.
+# Room for config.pbtxt, labels and warm-up data beside the model.
 BESIDE_BYTES = 16 * 1024**2
 
 
-def local_model_cache(serving: Serving) -> Manifest:
-    """Metadata and spec; of the whole cluster, so that its name holds the namespace too.
+def local_model_cache(served: ServedRelease) -> Manifest:
+    """Metadata and spec. It has no namespace, so its name holds that of the model.
 
     KServe serves from the cache whatever InferenceService names the same storage URI.
     """
-    predictor = serving.settings.predictor
-    bytes_ = serving.artefact.release.model.bytes + BESIDE_BYTES
+    predictor = served.settings.predictor
+    bytes_ = served.artefact.release.model.bytes + BESIDE_BYTES
     made: Manifest = {
         "metadata": {
-            "name": f"{serving.namespace}-{serving.name}-{serving.artefact.version}",
-            "labels": labels(serving.name),
+            "name": f"{served.namespace}-{served.name}-{served.artefact.version}",
+            "labels": labels(served.name),
         },
         "spec": {
-            "sourceModelUri": serving.storage_uri,
+            "sourceModelUri": served.storage_uri,
             "modelSize": f"{-(-bytes_ // 1024**2)}Mi",
             "nodeGroups": [predictor.cache_node_group],
         },

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from infra.config.monitoring import Monitoring
 from infra.config.types import Device, Mode, Placement, Protocol
-from infra.manifests.common import (
+from infra.manifests.monitoring.scrape import scrape_annotations
+from infra.manifests.names import (
+    CANARY,
+    COLLOCATED_HTTP_PORT,
+    GRPC_PORT,
+    TRANSFORMER_PORT,
+    Manifest,
+    labels,
+    split_name,
+)
+from infra.manifests.pods import (
     RELEASE_MOUNT,
     SCRATCH,
     SECURITY,
-    TRANSFORMER_PORT,
-    Manifest,
     environment,
-    labels,
     mount,
     probe,
     pull_secrets,
@@ -23,46 +28,21 @@ from infra.manifests.common import (
     resources,
     scratch_volume,
 )
-from infra.manifests.monitoring.scrape import scrape_annotations
 from infra.manifests.scaling import retention, scaling, scheduling, spreading
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from infra.config import Component, ModelSettings
-    from infra.releases import Artefact
+    from infra.manifests.served_release import ServedRelease
 
-# Beside a transformer Triton moves out of its way; KServe takes no other port for the front.
-COLLOCATED_HTTP_PORT = 8085
-GRPC_PORT = 9000
 # Long enough for an answer to fail inside the transformer before the caller gives up.
 TRANSFORMER_MARGIN_SECONDS = 1
 # What is under way is answered before a pod ends, with time to drain.
 DRAIN_SECONDS = 5
-# In Standard mode KServe names the canary's Deployment and Service by it.
-CANARY = "canary"
-# What KServe refuses in a canary, whose pods are counted by its share of the traffic.
+# Fields that KServe refuses in a canary, whose pods are counted by its share of the traffic.
 _FIXED = ("minReplicas", "maxReplicas", "scaleMetric", "scaleTarget")
 
 
-@dataclass(frozen=True)
-class Serving:
-    """A release as a stack serves it: by which settings, from where, as what kind of pods."""
-
-    artefact: Artefact
-    settings: ModelSettings
-    namespace: str
-    storage_uri: str
-    pull_secrets: Sequence[str] = ()
-    monitoring: Monitoring = field(default=Monitoring())
-
-    @property
-    def name(self) -> str:
-        """The model's name, and the service's."""
-        return self.artefact.name
-
-
-def inference_service(stable: Serving, canary: Serving | None = None) -> Manifest:
+def inference_service(stable: ServedRelease, canary: ServedRelease | None = None) -> Manifest:
     """The whole InferenceService: metadata and spec, without apiVersion and kind."""
     settings = stable.settings
     spec = {"predictor": predictor(stable)}
@@ -81,7 +61,7 @@ def inference_service(stable: Serving, canary: Serving | None = None) -> Manifes
     }
 
 
-def _canary(stable: Serving, canary: Serving) -> Manifest:
+def _canary(stable: ServedRelease, canary: ServedRelease) -> Manifest:
     """Under Knative the newest revision is the canary; in Standard mode it stands beside."""
     assert stable.settings.canary is not None
     percent = stable.settings.canary.traffic_percent
@@ -109,29 +89,29 @@ def kserve_annotations(settings: ModelSettings, canary: bool = False) -> dict[st
     return made
 
 
-def predictor(serving: Serving) -> Manifest:
+def predictor(served: ServedRelease) -> Manifest:
     """Triton, with the transformer beside it where the placement says so."""
-    settings = serving.settings
+    settings = served.settings
     made = {
-        **_annotated(serving, "predictor", settings.predictor),
+        **_annotated(served, "predictor", settings.predictor),
         **scaling(settings.predictor, settings.mode),
         **scheduling(settings.predictor, settings.device),
-        **spreading(serving.name, "predictor", settings.predictor),
-        **pull_secrets(serving.pull_secrets),
-        "model": triton(settings, serving.storage_uri),
+        **spreading(served.name, "predictor", settings.predictor),
+        **pull_secrets(served.pull_secrets),
+        "model": triton(settings, served.storage_uri),
     }
     if settings.placement is Placement.COLLOCATED:
-        made["containers"] = [transformer_container(serving, "transformer-container")]
-        made["volumes"] = [release_volume(serving.artefact), scratch_volume()]
+        made["containers"] = [transformer_container(served, "transformer-container")]
+        made["volumes"] = [release_volume(served.artefact), scratch_volume()]
         made["terminationGracePeriodSeconds"] = grace(settings)
     return made
 
 
-def _annotated(serving: Serving, role: str, component: Component) -> Manifest:
+def _annotated(served: ServedRelease, role: str, component: Component) -> Manifest:
     """What is said to Knative's autoscaler and to Prometheus."""
-    settings = serving.settings
+    settings = served.settings
     said = retention(component, settings.mode)
-    said |= scrape_annotations(serving.monitoring, settings, role)
+    said |= scrape_annotations(served.monitoring, settings, role)
     return {"annotations": said} if said else {}
 
 
@@ -164,27 +144,27 @@ def triton(settings: ModelSettings, storage_uri: str) -> Manifest:
     return made
 
 
-def transformer(serving: Serving, split: bool) -> Manifest:
+def transformer(served: ServedRelease, split: bool) -> Manifest:
     """The transformer in pods of its own; `split`: it reaches stable and canary alike."""
-    settings = serving.settings
+    settings = served.settings
     return {
-        **_annotated(serving, "transformer", settings.transformer),
+        **_annotated(served, "transformer", settings.transformer),
         **scaling(settings.transformer, settings.mode),
-        **spreading(serving.name, "transformer", settings.transformer),
-        **pull_secrets(serving.pull_secrets),
-        "containers": [transformer_container(serving, "kserve-container", split)],
+        **spreading(served.name, "transformer", settings.transformer),
+        **pull_secrets(served.pull_secrets),
+        "containers": [transformer_container(served, "kserve-container", split)],
         "terminationGracePeriodSeconds": grace(settings),
-        "volumes": [release_volume(serving.artefact), scratch_volume()],
+        "volumes": [release_volume(served.artefact), scratch_volume()],
     }
 
 
-def transformer_container(serving: Serving, name: str, split: bool = False) -> Manifest:
+def transformer_container(served: ServedRelease, name: str, split: bool = False) -> Manifest:
     """The same container in both placements; only its way to Triton differs."""
-    settings = serving.settings
+    settings = served.settings
     grpc = settings.protocol is Protocol.GRPC
     deadline = max(settings.transformer.timeout_seconds - TRANSFORMER_MARGIN_SECONDS, 1)
     args = {
-        "model_name": serving.name,
+        "model_name": served.name,
         "predictor_protocol": "grpc-v2" if grpc else "v2",
         "http_port": TRANSFORMER_PORT,
         "workers": settings.transformer.workers,
@@ -196,7 +176,7 @@ def transformer_container(serving: Serving, name: str, split: bool = False) -> M
         port = GRPC_PORT if grpc else COLLOCATED_HTTP_PORT
         args["predictor_host"] = f"localhost:{port}"
     elif split and settings.mode is Mode.STANDARD:
-        args["predictor_host"] = f"{split_name(serving.name)}.{serving.namespace}"
+        args["predictor_host"] = f"{split_name(served.name)}.{served.namespace}"
     return {
         "name": name,
         "image": settings.transformer.image,
@@ -208,11 +188,6 @@ def transformer_container(serving: Serving, name: str, split: bool = False) -> M
         "securityContext": SECURITY,
         "volumeMounts": [mount("release", RELEASE_MOUNT), SCRATCH],
     }
-
-
-def split_name(name: str) -> str:
-    """The Service over the pods of stable and canary, in Standard mode."""
-    return f"{name}-split"
 
 
 def gpus(settings: ModelSettings) -> int:

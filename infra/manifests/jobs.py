@@ -1,58 +1,67 @@
-"""The Jobs that prove an endpoint, as plain dicts, and what they may read."""
+"""The Jobs that verify and load an endpoint, as plain dicts, and what they may read."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.config.types import Mode, Placement, Protocol
-from infra.manifests.addresses import canary_host, predictor_url, transformer_url
-from infra.manifests.common import (
+from infra.manifests.inference_service import inference_service
+from infra.manifests.names import (
+    ATTEMPT,
+    ATTEMPT_VARIABLE,
+    CANARY,
     JOB_VARIABLE,
+    Manifest,
+    job_labels,
+    labels,
+    verifier_name,
+)
+from infra.manifests.pods import (
     RELEASE_MOUNT,
     SCRATCH,
     SECURITY,
-    Manifest,
     environment,
-    labels,
     mount,
-    proof_labels,
     pull_secrets,
     release_volume,
     resources,
     scratch_volume,
 )
-from infra.manifests.inference_service import CANARY
+from infra.manifests.urls import canary_host, predictor_url, transformer_url
 from infra.releases import RESULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from infra.config import Jobs
-    from infra.manifests.inference_service import Serving
-    from infra.releases import Artefact
+    from infra.manifests.served_release import ServedRelease
 
-# Room for last words after a verification's own deadline, which counts from the Job's start.
+# A verification's own deadline counts from its pod's creation; Kubernetes' ends this much later.
 VERIFY_MARGIN_SECONDS = 60
-# Room for a node to be added and an image to be pulled before a load test.
+# Time for a node to be added and an image to be pulled before a load test.
 LOAD_MARGIN_SECONDS = 300
-# How long a single request of the load test may take before it counts as failed.
+# A request of the load test that takes longer has failed.
 LOAD_TIMEOUT_SECONDS = 10
-# Kubernetes puts the Job's uid in its place: each attempt has results of its own.
-ATTEMPT_VARIABLE = "KSERVE_TRITON_ATTEMPT"
-ATTEMPT = f"$({ATTEMPT_VARIABLE})"
 
 
-def verifier_name(stack: str) -> str:
-    """The Kubernetes account of a stack's verifications; stacks may share a namespace."""
-    return re.sub("[^a-z0-9]+", "-", f"verifier-{stack.lower()}").strip("-")
+@dataclass(frozen=True)
+class JobSpec:
+    """A Job, as `manifest`, its `key`, and the seconds after which Kubernetes ends it.
+
+    The key is a digest of everything that the Job proves: a change of it makes a new Job.
+    """
+
+    name: str
+    key: str
+    seconds: int
+    manifest: Manifest
 
 
 def verifier_rules(models: Iterable[str]) -> list[Manifest]:
-    """Read these InferenceServices, and what tells why one of them can't come up."""
+    """Read these InferenceServices, and what tells why one of them can't become ready."""
     return [
         {
             "apiGroups": ["serving.kserve.io"],
@@ -64,54 +73,86 @@ def verifier_rules(models: Iterable[str]) -> list[Manifest]:
     ]
 
 
-def verify_config(serving: Serving) -> Manifest:
-    """What the verification is asked."""
-    name, namespace, settings = serving.name, serving.namespace, serving.settings
-    return _verify(serving) | {
+def verification(served: ServedRelease, jobs: Jobs, stack: str, *, canary: bool = False) -> JobSpec:
+    """The Job that compares the endpoint's answers with the release's."""
+    config = _verify(served) | (_canary_urls(served) if canary else _urls(served))
+    # Without the canary: a verification of the stable release stays valid when a canary begins.
+    key = _key(
+        inference_service(served), config, served.artefact.digest, jobs.model_dump(mode="json")
+    )
+    name = f"verify-{served.name}{'-canary' if canary else ''}-{key}"
+    seconds = served.settings.verification.deadline_seconds + VERIFY_MARGIN_SECONDS
+    manifest = _job(name, "verify", config, seconds, served, jobs, verifier_name(stack))
+    return JobSpec(name, key, seconds, manifest)
+
+
+def load_test(
+    served: ServedRelease, jobs: Jobs, bucket: str, verified: Sequence[JobSpec]
+) -> JobSpec:
+    """The Job that loads an endpoint which these Jobs have verified, and judges the figures."""
+    settings = served.settings.perf
+    key = _key(*(job.key for job in verified), settings.model_dump(mode="json"))
+    result = result_path(bucket, served.name, key) if settings.upload else None
+    name = f"perf-{served.name}-{key}"
+    seconds = settings.duration_seconds + LOAD_MARGIN_SECONDS
+    config = _load(served, result)
+    manifest = _job(name, "load", config, seconds, served, jobs, jobs.service_account)
+    return JobSpec(name, key, seconds, manifest)
+
+
+def result_path(bucket: str, model: str, key: str, attempt: str = ATTEMPT) -> str:
+    """Where an attempt at a load test puts its result; `attempt` is its Job's uid."""
+    return f"gs://{bucket}/{RESULTS}{model}/{key}/{attempt}/result.json"
+
+
+def report_path(result: str) -> str:
+    """The page that the Job puts beside its result."""
+    return f"{result.rpartition('/')[0]}/report.html"
+
+
+def _urls(served: ServedRelease) -> Manifest:
+    name, namespace, settings = served.name, served.namespace, served.settings
+    return {
         "transformer_url": transformer_url(name, namespace, settings),
         "predictor_url": predictor_url(name, namespace, settings),
     }
 
 
-def canary_config(canary: Serving) -> Manifest:
-    """What a canary's verification is asked, at its own address."""
-    settings = canary.settings
-    host = canary_host(canary.name, canary.namespace, settings.mode)
+def _canary_urls(served: ServedRelease) -> Manifest:
+    """A canary has an address of its own."""
+    settings = served.settings
+    host = canary_host(served.name, served.namespace, settings.mode)
     collocated = settings.placement is Placement.COLLOCATED
     triton = f"{host}:80" if settings.protocol is Protocol.GRPC else f"http://{host}"
-    return _verify(canary) | {
+    return {
         "transformer_url": f"http://{host}" if collocated else None,
         "predictor_url": None if collocated else triton,
         "canary": CANARY if settings.mode is Mode.STANDARD else None,
     }
 
 
-def _verify(serving: Serving) -> Manifest:
-    settings = serving.settings
+def _verify(served: ServedRelease) -> Manifest:
+    settings = served.settings
     return {
-        "model": serving.name,
-        "service": serving.name,
-        "namespace": serving.namespace,
+        "model": served.name,
+        "service": served.name,
+        "namespace": served.namespace,
         "mode": settings.mode.value,
         "predictor_protocol": settings.protocol.value,
-        "host_header": None,
         "deadline_seconds": settings.verification.deadline_seconds,
-        "release_digest": serving.artefact.digest,
-        "storage_uri": serving.storage_uri,
+        "release_digest": served.artefact.digest,
+        "storage_uri": served.storage_uri,
         "tolerance": settings.verification.tolerance,
     }
 
 
-def load_config(serving: Serving, result: str | None) -> Manifest:
-    """What the load test is asked."""
-    name, perf = serving.name, serving.settings.perf
-    to_transformer = perf.target == "transformer"
-    reach = transformer_url if to_transformer else predictor_url
+def _load(served: ServedRelease, result: str | None) -> Manifest:
+    perf = served.settings.perf
+    url = transformer_url if perf.target == "transformer" else predictor_url
     return {
-        "model": name,
-        "url": reach(name, serving.namespace, serving.settings),
+        "model": served.name,
+        "url": url(served.name, served.namespace, served.settings),
         "target": perf.target,
-        "host_header": None,
         "rate": perf.rate,
         "duration_seconds": perf.duration_seconds,
         "timeout_seconds": LOAD_TIMEOUT_SECONDS,
@@ -120,49 +161,35 @@ def load_config(serving: Serving, result: str | None) -> Manifest:
     }
 
 
-def result_path(bucket: str, artefact: Artefact, key: str, attempt: str = ATTEMPT) -> str:
-    """Where an attempt at a load test puts its result; `attempt` is its Job's uid."""
-    return f"gs://{bucket}/{RESULTS}{artefact.name}/{key}/{attempt}/result.json"
-
-
-def report_path(result: str) -> str:
-    """The page that the Job puts beside its result."""
-    return f"{result.rpartition('/')[0]}/report.html"
-
-
-def key(*parts: Manifest | str) -> str:
-    """A short digest over what a Job proves: another thing to prove is another Job."""
+def _key(*parts: Manifest | str) -> str:
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
-@dataclass(frozen=True)
-class Task:
-    """What a Job does: a command of `perf` as `config` says, in `seconds` at most, as whom."""
-
-    name: str
-    command: str
-    config: Manifest
-    seconds: int
-    service_account: str | None = None
-
-
-def job(task: Task, serving: Serving, jobs: Jobs) -> Manifest:
+def _job(
+    name: str,
+    command: str,
+    config: Manifest,
+    seconds: int,
+    served: ServedRelease,
+    jobs: Jobs,
+    account: str | None,
+) -> Manifest:
     """A Job of one attempt: metadata and spec."""
     pod: Manifest = {
         "restartPolicy": "Never",
-        "automountServiceAccountToken": task.service_account is not None,
-        "containers": [_container(task, jobs)],
-        "volumes": [release_volume(serving.artefact), scratch_volume()],
-        **pull_secrets(serving.pull_secrets),
+        "automountServiceAccountToken": account is not None,
+        "containers": [_container(command, config, jobs)],
+        "volumes": [release_volume(served.artefact), scratch_volume()],
+        **pull_secrets(served.pull_secrets),
     }
-    if task.service_account:
-        pod["serviceAccountName"] = task.service_account
-    metadata = {"labels": labels(serving.name) | proof_labels(serving.name)}
+    if account:
+        pod["serviceAccountName"] = account
+    metadata = {"labels": labels(served.name) | job_labels(served.name)}
     return {
         "metadata": {
-            "name": task.name,
-            "namespace": serving.namespace,
+            "name": name,
+            "namespace": served.namespace,
             # A failed one is run again by the next update, though nothing of it changed.
             "annotations": {"pulumi.com/replaceUnready": "true"},
             **metadata,
@@ -170,22 +197,22 @@ def job(task: Task, serving: Serving, jobs: Jobs) -> Manifest:
         "spec": {
             # Another attempt would mix its figures with the first one's.
             "backoffLimit": 0,
-            "activeDeadlineSeconds": task.seconds,
+            "activeDeadlineSeconds": seconds,
             "template": {"metadata": metadata, "spec": pod},
         },
     }
 
 
-def _container(task: Task, jobs: Jobs) -> Manifest:
+def _container(command: str, config: Manifest, jobs: Jobs) -> Manifest:
     # Kubernetes would take any $(NAME) in a variable for another one, unless it is escaped.
-    config = json.dumps(task.config, indent=1).replace("$", "$$").replace(f"${ATTEMPT}", ATTEMPT)
+    text = json.dumps(config, indent=1).replace("$", "$$").replace(f"${ATTEMPT}", ATTEMPT)
     uid = {"fieldRef": {"fieldPath": "metadata.labels['batch.kubernetes.io/controller-uid']"}}
-    attempt = [{"name": ATTEMPT_VARIABLE, "valueFrom": uid}] if ATTEMPT in config else []
+    attempt = [{"name": ATTEMPT_VARIABLE, "valueFrom": uid}] if ATTEMPT in text else []
     return {
-        "name": task.command,
+        "name": command,
         "image": jobs.image,
-        "args": [task.command, f"--release={RELEASE_MOUNT}/release.json"],
-        "env": [*attempt, *environment({JOB_VARIABLE: config})],
+        "args": [command, f"--release={RELEASE_MOUNT}/release.json"],
+        "env": [*attempt, *environment({JOB_VARIABLE: text})],
         "resources": resources(jobs),
         "securityContext": SECURITY,
         "terminationMessagePolicy": "FallbackToLogsOnError",

@@ -1,23 +1,23 @@
-"""What a stack declares of Knative's own settings, as plain dicts."""
+"""Settings of Knative that a stack declares, as plain dicts."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from infra.manifests.names import KNATIVE_NAMESPACE, Manifest
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.config import Knative
-    from infra.manifests.common import Manifest
+    from infra.config import KnativeSettings
 
-NAMESPACE = "knative-serving"
 CONFIG, FEATURES = "config-deployment", "config-features"
 OPERATOR = ("operator.knative.dev/v1beta1", "KnativeServing", "knative-serving")
-# What Knative skips where the key is absent; setting the key replaces them.
+# Registries that Knative skips where the key is absent; setting the key replaces them.
 DEFAULTS = ("kind.local", "ko.local", "dev.local")
 
 
-def deployment(knative: Knative) -> dict[str, str]:
+def deployment(knative: KnativeSettings) -> dict[str, str]:
     """The keys of `config-deployment`.
 
     Knative still reads their older, camelCase names, and prefers the newer ones. Declaring both
@@ -33,13 +33,15 @@ def deployment(knative: Knative) -> dict[str, str]:
     }
 
 
-def config_maps(knative: Knative, features: Mapping[str, str], stack: str) -> list[Manifest]:
+def config_maps(
+    knative: KnativeSettings, features: Mapping[str, str], stack: str
+) -> list[Manifest]:
     """ConfigMaps with the keys that a stack declares; `features` are keys of `config-features`."""
     wanted = {CONFIG: deployment(knative)} | ({FEATURES: dict(features)} if features else {})
     return [{"metadata": _metadata(name, stack), "data": data} for name, data in wanted.items()]
 
 
-def knative_serving(knative: Knative, features: Mapping[str, str], stack: str) -> Manifest:
+def knative_serving(knative: KnativeSettings, features: Mapping[str, str], stack: str) -> Manifest:
     """The same keys in the resource that Knative's operator follows."""
     config = {"deployment": deployment(knative)} | (
         {"features": dict(features)} if features else {}
@@ -50,4 +52,4 @@ def knative_serving(knative: Knative, features: Mapping[str, str], stack: str) -
 def _metadata(name: str, stack: str) -> Manifest:
     """With an annotation of each stack's own, so that people see which stacks declare the keys."""
     annotations = {f"kserve-triton.dev/{stack}": "declares settings here"}
-    return {"name": name, "namespace": NAMESPACE, "annotations": annotations}
+    return {"name": name, "namespace": KNATIVE_NAMESPACE, "annotations": annotations}

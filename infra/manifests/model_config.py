@@ -1,20 +1,19 @@
-"""The one Jinja environment: what is rendered is read back by the tool that will read it."""
+"""Triton's config.pbtxt, rendered and read back with Triton's own protobuf."""
 
 from __future__ import annotations
 
 from functools import cache
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from google.protobuf import text_format
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from tritonclient.grpc import model_config_pb2
 
 from infra.config.types import Device
 from release.schema import CONFIG_TYPES
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from infra.config import ModelSettings
     from release.schema import Release
 
@@ -83,28 +82,13 @@ def parameter(value: bool | int | str) -> str:
 
 def check(text: str, name: str) -> None:
     """Parse with Triton's own protobuf; raises RenderError with the parser's words."""
-    from google.protobuf import text_format
-
-    config = _model_config_pb2().ModelConfig()
+    config = model_config_pb2.ModelConfig()
     try:
         text_format.Parse(text, config)
     except text_format.ParseError as error:
         raise RenderError(f"config.pbtxt of {name}: Triton can't read it: {error}") from error
     if config.name != name:
         raise RenderError(f"config.pbtxt of {name}: it reads as the model {config.name!r}")
-
-
-@cache
-def _model_config_pb2() -> ModuleType:
-    """tritonclient's protobuf module alone: its package imports numpy and gRPC, half a second."""
-    package = find_spec("tritonclient")
-    assert package is not None and package.origin is not None
-    path = Path(package.origin).parent / "grpc" / "model_config_pb2.py"
-    spec = spec_from_file_location("model_config_pb2", path)
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def labels_txt(release: Release) -> str:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.config.types import Mode, Placement, Protocol
-from infra.manifests.common import (
+from infra.manifests.names import (
+    GRPC_PORT,
+    KNATIVE_NAMESPACE,
+    QUEUE_METRICS_PORTS,
+    QUEUE_PORTS,
     TRANSFORMER_PORT,
     TRITON_METRICS_PORT,
     Manifest,
+    job_labels,
     labels,
-    pods,
-    proof_labels,
-)
-from infra.manifests.inference_service import (
-    GRPC_PORT,
+    pod_labels,
     split_name,
 )
 
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
 
     from infra.config import Component, ModelSettings, Network
 
-# Of Knative's queue-proxy: its own metrics and the application's.
-QUEUE_METRICS_PORTS = (9090, 9091)
-# Knative's queue-proxy takes requests here: HTTP/1, HTTP/2, probes and draining.
-QUEUE_PORTS = (8012, 8013, 8022, 8112)
-KNATIVE_NAMESPACE = "knative-serving"
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 # GKE's metadata server, in front of which Workload Identity stands: of a node, and of a pod.
 METADATA = (("169.254.169.252/32", 988), ("169.254.169.254/32", 80))
@@ -43,7 +39,7 @@ def disruption_budgets(name: str, namespace: str, settings: ModelSettings) -> di
             "metadata": _metadata(f"{name}-{role}", name, namespace),
             "spec": {
                 "maxUnavailable": part.max_unavailable,
-                "selector": {"matchLabels": pods(name, role)},
+                "selector": {"matchLabels": pod_labels(name, role)},
             },
         }
         for role, part in parts.items()
@@ -63,7 +59,7 @@ def split_service(name: str, namespace: str, settings: ModelSettings) -> Manifes
     return {
         "metadata": _metadata(split_name(name), name, namespace) | {"annotations": annotations},
         "spec": {
-            "selector": pods(name, "predictor"),
+            "selector": pod_labels(name, "predictor"),
             "ports": [port | {"targetPort": GRPC_PORT if grpc else TRANSFORMER_PORT}],
         },
     }
@@ -78,7 +74,7 @@ def network_policies(
         f"{name}-{role}": {
             "metadata": _metadata(f"{name}-{role}", name, namespace),
             "spec": {
-                "podSelector": {"matchLabels": pods(name, role)},
+                "podSelector": {"matchLabels": pod_labels(name, role)},
                 "policyTypes": ["Ingress", "Egress"],
                 "ingress": _ingress(name, role, settings, network),
                 "egress": _egress(name, role, settings, network),
@@ -94,10 +90,10 @@ def _separate(settings: ModelSettings) -> bool:
 
 def _ingress(name: str, role: str, settings: ModelSettings, network: Network) -> list[Manifest]:
     knative = settings.mode is Mode.KNATIVE
-    callers = [{"podSelector": {"matchLabels": proof_labels(name)}}]
+    callers = [{"podSelector": {"matchLabels": job_labels(name)}}]
     behind = role == "predictor" and _separate(settings)
     if behind:
-        callers.append({"podSelector": {"matchLabels": pods(name, "transformer")}})
+        callers.append({"podSelector": {"matchLabels": pod_labels(name, "transformer")}})
     if knative or not behind:
         # Under Knative every request comes by a gateway or the activator, the transformer's too.
         callers += _namespaces(network.ingress_namespaces)
@@ -123,7 +119,7 @@ def _ports(role: str, settings: ModelSettings) -> list[int]:
 def _egress(name: str, role: str, settings: ModelSettings, network: Network) -> list[Manifest]:
     dns: Manifest = {"ports": [{"port": 53, "protocol": each} for each in ("UDP", "TCP")]}
     if role == "transformer":
-        to: list[Manifest] = [{"podSelector": {"matchLabels": pods(name, "predictor")}}]
+        to: list[Manifest] = [{"podSelector": {"matchLabels": pod_labels(name, "predictor")}}]
         if settings.mode is Mode.KNATIVE:
             to += _namespaces(network.ingress_namespaces)
         return [dns, {"to": to}]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.config.types import Device, Mode
-from infra.manifests.common import Manifest, pods
+from infra.manifests.names import Manifest, pod_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +54,7 @@ def spreading(name: str, role: str, component: Component) -> Manifest:
             "maxSkew": 1,
             "topologyKey": TOPOLOGIES[each],
             "whenUnsatisfiable": "ScheduleAnyway",
-            "labelSelector": {"matchLabels": pods(name, role)},
+            "labelSelector": {"matchLabels": pod_labels(name, role)},
         }
         for each in component.spread
     ]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bootstrap.federation import condition
 from bootstrap.settings import Settings, parse
-from infra.config.settings import ConfigError
+from infra.config.problems import ConfigError
 from tests.bootstrap.program import CONFIG, ROOT, run
 
 

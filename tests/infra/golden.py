@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from infra.config.settings import merged
+from infra.config import merged
 from tests.infra.program import TEST_ROOT, run
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"

@@ -12,8 +12,8 @@ from unittest.mock import patch
 import pulumi
 import yaml
 
-from infra.config.settings import merged
-from infra.manifests.common import JOB_VARIABLE
+from infra.config import merged
+from infra.manifests.names import JOB_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 # Has build/ and models.lock.json of releases made for tests.
@@ -90,12 +90,17 @@ def run(
     )
     pulumi.runtime.set_mocks(recorder, project="kserve-triton", stack=stack)
 
+    exports: dict[str, Any] = {}
+
     @pulumi.runtime.test
     def program() -> Any:
-        outputs = runpy.run_path(str(ROOT / "__main__.py"))["main"]()
-        return pulumi.Output.from_input(outputs).apply(recorder.exports.update)
+        runpy.run_path(str(ROOT / "__main__.py"))
+        return pulumi.Output.from_input(exports).apply(recorder.exports.update)
 
-    # Pulumi's mocks know no hooks.
-    with patch("infra.components.failures.explained", return_value=None):
+    # Pulumi's mocks have neither hooks nor a stack that could hold outputs.
+    with (
+        patch("infra.components.failures.explained", return_value=None),
+        patch("pulumi.export", exports.__setitem__),
+    ):
         program()
     return recorder

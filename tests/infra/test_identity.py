@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from infra.components.kubernetes import FORCE
-from infra.config.settings import ConfigError, Settings
+from infra.components.ownership import FORCE
+from infra.config.problems import ConfigError
+from infra.config.settings import Settings
 from tests.infra.program import run, stack_config
 
 

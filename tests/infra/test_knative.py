@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.components.knative import TAKEN, explain
-from infra.components.kubernetes import FIELD_MANAGER, FORCE
-from infra.config import Knative
+from infra.components.ownership import FIELD_MANAGER, FORCE
+from infra.config import KnativeSettings
 from infra.manifests.knative import DEFAULTS, deployment
 from tests.infra.program import Recorder, run
 
@@ -81,7 +81,7 @@ def test_where_the_operator_rules_its_resource_has_the_keys() -> None:
     assert not knative(engine)
     found = engine.one(":KnativeServingPatch")
     assert found["metadata"]["name"] == "knative-serving"
-    assert found["spec"]["config"]["deployment"] == deployment(Knative())
+    assert found["spec"]["config"]["deployment"] == deployment(KnativeSettings())
     assert found["spec"]["config"]["features"]["kubernetes.podspec-nodeselector"] == "enabled"
 
 
@@ -110,7 +110,7 @@ def test_a_refusal_is_explained_where_its_meaning_is_known(error: str, meaning: 
 
 @given(HOSTS)
 def test_registries_come_after_knatives_own_and_each_once(ours: list[str]) -> None:
-    found = deployment(Knative(registries=tuple(ours)))["registries-skipping-tag-resolving"]
+    found = deployment(KnativeSettings(registries=tuple(ours)))["registries-skipping-tag-resolving"]
     hosts = found.split(",")
     assert tuple(hosts[:3]) == DEFAULTS
     assert len(hosts) == len(set(hosts))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from infra.manifests.jobs import ATTEMPT, ATTEMPT_VARIABLE, verifier_name
+from infra.manifests.names import ATTEMPT, ATTEMPT_VARIABLE, verifier_name
 from tests.infra.program import Recorder, run
 
 ISVC = "InferenceService"

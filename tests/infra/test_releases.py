@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.config import ModelSettings, Promotion, Triton
-from infra.config.containers import misfit
+from infra.config.libtorch import check_compatibility
 from infra.releases import Artefact, ReleasesError, load
 from tests.infra.program import ROOT, TEST_ROOT
 
@@ -75,9 +75,9 @@ def test_a_torch_newer_than_the_containers(root: Path) -> None:
 
 
 def test_containers_carry_what_they_carry() -> None:
-    assert misfit("2.12.1", "26.05-py3") is None
-    assert misfit("2.9.0", "25.11-py3") is None
-    assert "unknown libtorch" in str(misfit("2.5.0", "23.05-py3"))
+    assert check_compatibility("2.12.1", "26.05-py3") is None
+    assert check_compatibility("2.9.0", "25.11-py3") is None
+    assert "unknown libtorch" in str(check_compatibility("2.5.0", "23.05-py3"))
 
 
 def test_version_follows_content_and_config_alone(root: Path) -> None:

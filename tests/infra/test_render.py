@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tritonclient.grpc import model_config_pb2
 
 from infra.config import ModelSettings, Predictor, Triton
-from infra.config.rules import BACKEND_PARAMETERS
+from infra.config.model import BACKEND_PARAMETERS
 from infra.config.types import Device
 from infra.manifests.model_config import config_pbtxt, quoted
 from release.schema import CONFIG_TYPES, File, Preprocessing, Release, Tensor
@@ -61,7 +61,6 @@ def model_settings(draw: st.DrawFn) -> ModelSettings:
         warmup_batch_sizes=draw(sizes),
         instances=draw(st.integers(1, 8)),
         gpus=tuple(sorted(gpus)),
-        keep_versions=draw(st.integers(1, 8)),
         parameters={key: True if BACKEND_PARAMETERS[key] is bool else 2 for key in parameters},
     )
     return ModelSettings(device=device, triton=triton, predictor=Predictor(gpus=4))
@@ -86,7 +85,6 @@ def test_triton_reads_what_was_meant(release: Release, model: ModelSettings) -> 
     kind = "KIND_GPU" if model.device is Device.GPU else "KIND_CPU"
     assert model_config_pb2.ModelInstanceGroup.Kind.Name(group.kind) == kind
     assert (group.count, list(group.gpus)) == (triton.instances, list(triton.gpus))
-    assert config.version_policy.latest.num_versions == triton.keep_versions
     assert config.HasField("dynamic_batching") == (batched and triton.dynamic_batching)
     if config.HasField("dynamic_batching"):
         batching = config.dynamic_batching

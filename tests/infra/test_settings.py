@@ -7,7 +7,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.config.settings import ConfigError, Settings, merged
+from infra.config import merged
+from infra.config.problems import ConfigError
+from infra.config.settings import Settings
 from tests.infra.program import Recorder, run, stack_config
 
 STORAGE = {"bucket": "models-of-mine", "project": "my-project"}
@@ -62,7 +64,7 @@ def test_the_stacks_as_they_are_committed_are_right(stack: str) -> None:
         ({"storage": {"bucket": "goog-models"}}, "storage.bucket: found"),
         ({"storage": {"bucket": "192.168.5.4"}}, "storage.bucket: found"),
         ({"storage": {"bucket": "Models"}}, "storage.bucket: found"),
-        ({"storage": {"location": "europe-west99"}}, "storage.location: found"),
+        ({"storage": {"location": "europe_west4"}}, "storage.location: found"),
         ({"storage": {"kmsKey": "my-key"}}, "storage.kmsKey: found"),
         ({"storage": {"kmsKey": KMS.format("us-east1")}}, "storage.kmsKey: found"),
         ({"storage": {"readers": ["allUsers"]}}, "storage.readers.0: found"),

@@ -12,7 +12,8 @@ import pytest
 
 from infra.config import ModelSettings
 from infra.config.types import Placement, Protocol
-from infra.manifests.inference_service import Serving, transformer_container
+from infra.manifests.inference_service import transformer_container
+from infra.manifests.served_release import ServedRelease
 from infra.releases import Artefact
 from release.schema import Release
 from tests.transformer.server import RELEASE, Transformer
@@ -74,7 +75,9 @@ def test_what_the_program_passes(protocol: Protocol, placement: Placement) -> No
     settings = ModelSettings(protocol=protocol, placement=placement)
     made = Release.from_json(RELEASE.read_bytes())
     artefact = Artefact(made, "0" * 64, "", RELEASE.parent, config="")
-    arguments = transformer_container(Serving(artefact, settings, "models", "gs://b"), "x")["args"]
+    arguments = transformer_container(ServedRelease(artefact, settings, "models", "gs://b"), "x")[
+        "args"
+    ]
     if placement is Placement.SEPARATE:
         arguments = [*arguments, "--predictor_host", "digits-predictor"]
     given = parse(arguments)
@@ -142,19 +145,23 @@ def changed(**values: Any) -> str:
 
 RELEASES = [
     ("no JSON", "{", "not JSON"),
-    ("empty", "{}", "KeyError 'schema'"),
-    ("other schema", changed(schema=7), "schema 7; this transformer reads 1"),
-    ("other model", changed(name="cifar10"), "is of model 'cifar10', --model_name is 'digits'"),
-    ("no labels", changed(labels=[]), "one score for each of the release's 0 labels"),
+    ("empty", "{}", "name: missing"),
+    ("other schema", changed(schema=7), "schema: found 7; allowed: 1"),
+    (
+        "other model",
+        changed(name="cifar10"),
+        "a release of model 'cifar10', --model_name is 'digits'",
+    ),
+    ("no labels", changed(labels=[]), "a score for each of the 0 labels"),
     (
         "two inputs",
         changed(inputs=[{"name": "INPUT__0", "dtype": "INT8", "dims": [1]}] * 2),
-        "the transformer serves one FP32 [3, height, width]",
+        "the transformer serves one FP32 [3, 32, 32]",
     ),
     (
         "bfloat16",
         changed(outputs=[{"name": "OUTPUT__0", "dtype": "BF16", "dims": [10]}]),
-        "outputs of types ['BF16']",
+        "outputs OUTPUT__0 BF16 [10]; the transformer serves BOOL",
     ),
     (
         "no spread",
@@ -183,14 +190,14 @@ def test_releases_that_cannot_be_served(
         main()
     assert ended.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"transformer: release {path}")
+    assert line.startswith(f"transformer: {path}: ")
     assert error in line
 
 
 def test_no_release(tmp_path: Path) -> None:
     ended = run(*REQUIRED, f"--release={tmp_path / 'none.json'}")
     assert ended.returncode == 2
-    expected = f"transformer: release {tmp_path / 'none.json'}: No such file or directory\n"
+    expected = f"transformer: {tmp_path / 'none.json'}: No such file or directory\n"
     assert ended.stderr == expected
 
 

@@ -15,7 +15,7 @@ from infra.manifests.monitoring.slo import LATENCY_BUDGET, PAGE, TICKET, burning
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from infra.config.monitoring import Monitoring
+    from infra.config import MonitoringSettings
     from infra.manifests.monitoring.service import Service
 
 # Beyond its last bucket a histogram knows no quantile.
@@ -42,7 +42,7 @@ class Alert:
     runbook: str
 
 
-def alerts(service: Service, monitoring: Monitoring) -> list[Alert]:
+def alerts(service: Service, monitoring: MonitoringSettings) -> list[Alert]:
     """Those that can fire for this service: none on metrics that it doesn't have."""
     return [
         *_objectives(service),
@@ -67,7 +67,7 @@ def _objectives(service: Service) -> Iterator[Alert]:
         yield _alert(service, "LatencyP99", "p99 above objective", slow, 10)
 
 
-def _saturation(service: Service, monitoring: Monitoring) -> Iterator[Alert]:
+def _saturation(service: Service, monitoring: MonitoringSettings) -> Iterator[Alert]:
     if service.sees_triton:
         # What the batcher waits for by itself is no sign of a lack.
         batching = service.settings.triton.queue_delay_microseconds / queries.MICROSECONDS

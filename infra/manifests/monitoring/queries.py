@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.manifests.common import COMPONENT_LABEL
+from infra.manifests.names import COMPONENT_LABEL
 from infra.manifests.monitoring.promql import number, quote, rate
 
 if TYPE_CHECKING:

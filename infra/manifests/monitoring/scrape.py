@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.config.types import Placement
-from infra.manifests.common import (
+from infra.manifests.monitoring.service import SERVICE_SERIES
+from infra.manifests.names import (
     COMPONENT_LABEL,
     SERVICE_LABEL,
     TRANSFORMER_PORT,
     TRITON_METRICS_PORT,
     Manifest,
     labels,
-    pods,
+    pod_labels,
 )
-from infra.manifests.monitoring.service import SERVICE_SERIES
 
 if TYPE_CHECKING:
-    from infra.config import ModelSettings
-    from infra.config.monitoring import Monitoring
+    from infra.config import ModelSettings, MonitoringSettings
     from infra.manifests.monitoring.service import Service
 
 PATH = "/metrics"
@@ -27,7 +26,7 @@ INTERVAL = "30s"
 
 
 def scrape_annotations(
-    monitoring: Monitoring, settings: ModelSettings, component: str
+    monitoring: MonitoringSettings, settings: ModelSettings, component: str
 ) -> dict[str, str]:
     """Annotations of a component, `predictor` or `transformer`, in the InferenceService's spec.
 
@@ -62,7 +61,7 @@ def _pod_monitoring(service: Service, component: str) -> Manifest:
             "labels": labels(service.name),
         },
         "spec": {
-            "selector": {"matchLabels": pods(service.name, component)},
+            "selector": {"matchLabels": pod_labels(service.name, component)},
             "endpoints": [_endpoint(port) for port in _ports(service, component)],
             "targetLabels": {
                 # Named, since the cluster would fill it in, and drift from what is here.

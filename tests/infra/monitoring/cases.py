@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import promql_parser
 from hypothesis import strategies as st
 
-from infra.config import ModelSettings
-from infra.config.monitoring import Monitoring
+from infra.config import ModelSettings, MonitoringSettings
 from infra.manifests.monitoring.alerts import alerts
 from infra.manifests.monitoring.dashboard import charts
 from infra.manifests.monitoring.service import Service
@@ -57,9 +56,9 @@ def services(draw: st.DrawFn) -> Service:
     return service(scrape, **keys)
 
 
-def queries(found: Sequence[Service], monitoring: Monitoring | None = None) -> list[str]:
+def queries(found: Sequence[Service], monitoring: MonitoringSettings | None = None) -> list[str]:
     """All that alerts and dashboard ask for."""
-    monitoring = monitoring or Monitoring()
+    monitoring = monitoring or MonitoringSettings()
     conditions = [alert.query for one in found for alert in alerts(one, monitoring)]
     return conditions + [query for chart in charts(found) for query in chart.lines.values()]
 

@@ -8,7 +8,7 @@ import promql_parser
 import pytest
 from hypothesis import given
 
-from infra.config.monitoring import Monitoring
+from infra.config import MonitoringSettings
 from infra.manifests.monitoring.alerts import Alert, Severity, alerts, error_budget
 from tests.infra.monitoring.cases import service, services, without_transformer
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def found(one: Service, **monitoring: Any) -> dict[str, Alert]:
-    return {alert.name: alert for alert in alerts(one, Monitoring.model_validate(monitoring))}
+    return {
+        alert.name: alert for alert in alerts(one, MonitoringSettings.model_validate(monitoring))
+    }
 
 
 def threshold(alert: Alert) -> float:
@@ -126,14 +128,14 @@ def test_people_are_woken_for_fast_burn_and_for_nobody_served_only() -> None:
 
 @given(services())
 def test_names_are_unique_and_what_prometheus_takes(one: Service) -> None:
-    names = [alert.name for alert in alerts(one, Monitoring())]
+    names = [alert.name for alert in alerts(one, MonitoringSettings())]
     assert len(names) == len(set(names))
     assert all(name.isascii() and name.isidentifier() for name in names)
 
 
 @given(services())
 def test_every_alert_says_what_to_look_at_first(one: Service) -> None:
-    for alert in alerts(one, Monitoring()):
+    for alert in alerts(one, MonitoringSettings()):
         assert f"-n {one.namespace}" in alert.runbook
         assert one.name in alert.runbook
         # Cloud Monitoring's own limit, and what it would take for a variable.
@@ -143,7 +145,7 @@ def test_every_alert_says_what_to_look_at_first(one: Service) -> None:
 
 @given(services())
 def test_a_condition_compares(one: Service) -> None:
-    for alert in alerts(one, Monitoring()):
+    for alert in alerts(one, MonitoringSettings()):
         assert compares(promql_parser.parse(alert.query))
 
 

@@ -9,8 +9,7 @@ import pulumi
 import pytest
 
 from infra.components.monitoring import Monitoring, MonitoringArgs, label_value
-from infra.config import ModelSettings
-from infra.config.monitoring import Monitoring as MonitoringSettings
+from infra.config import ModelSettings, MonitoringSettings
 from tests.infra.program import Recorder
 
 CHANNEL = "projects/kserve-triton-prod/notificationChannels/42"
@@ -25,7 +24,7 @@ def run(stack: str = "prod", **monitoring: Any) -> Recorder:
     engine = Recorder()
     pulumi.runtime.set_mocks(engine, project="kserve-triton", stack=stack)
     settings = MonitoringSettings.model_validate(monitoring)
-    args = MonitoringArgs(settings, "models", "kserve-triton-prod", stack, MODELS)
+    args = MonitoringArgs(settings, "models", "kserve-triton-prod", MODELS)
 
     @pulumi.runtime.test
     def program() -> None:

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from infra.config.monitoring import Monitoring
-from infra.manifests.inference_service import TRANSFORMER_PORT
+from infra.config import MonitoringSettings
 from infra.manifests.monitoring import scrape as s
 from infra.manifests.monitoring.scrape import pod_monitorings, scrape_annotations
+from infra.manifests.names import TRANSFORMER_PORT
 from tests.infra.monitoring.cases import service, settings, without_transformer
 
 
 def annotated(component: str, scrape: str = "annotations", **keys: Any) -> dict[str, str]:
-    return scrape_annotations(Monitoring(scrape=scrape), settings(**keys), component)
+    return scrape_annotations(MonitoringSettings(scrape=scrape), settings(**keys), component)
 
 
 @pytest.mark.parametrize("mode", ["Standard", "Knative"])

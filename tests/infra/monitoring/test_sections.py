@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from infra.config.monitoring import Monitoring
+from infra.config import MonitoringSettings
 
 
 def test_by_default_pods_are_annotated_and_nothing_is_made_in_the_cloud() -> None:
-    assert not Monitoring().enabled
-    assert Monitoring().scrape == "annotations"
+    assert not MonitoringSettings().enabled
+    assert MonitoringSettings().scrape == "annotations"
 
 
 def test_a_channels_full_name_is_taken() -> None:
     name = "projects/kserve-triton-prod/notificationChannels/1234567890"
-    assert Monitoring(notification_channels=(name,)).notification_channels == (name,)
+    assert MonitoringSettings(notification_channels=(name,)).notification_channels == (name,)
 
 
 @pytest.mark.parametrize(
@@ -35,9 +35,9 @@ def test_a_channels_full_name_is_taken() -> None:
 )
 def test_a_wrong_value_is_refused(key: str, value: Any) -> None:
     with pytest.raises(ValidationError):
-        Monitoring.model_validate({key: value})
+        MonitoringSettings.model_validate({key: value})
 
 
 def test_the_message_shows_what_a_channel_looks_like() -> None:
     with pytest.raises(ValidationError, match="projects/PROJECT/notificationChannels/NUMBER"):
-        Monitoring.model_validate({"notificationChannels": ["oncall"]})
+        MonitoringSettings.model_validate({"notificationChannels": ["oncall"]})

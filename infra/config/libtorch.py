@@ -22,8 +22,8 @@ SAFE_FLOOR = "26.05"
 
 def libtorch(container: str) -> tuple[int, int] | None:
     """libtorch (major, minor) of a tag such as `26.05-py3`; None: older than the table."""
-    known = [first for first in LIBTORCH if first <= container[:5]]
-    return LIBTORCH[max(known)] if known else None
+    older = [first for first in LIBTORCH if first <= container[:5]]
+    return LIBTORCH[max(older)] if older else None
 
 
 def oldest_container(torch: tuple[int, int]) -> str | None:
@@ -32,7 +32,7 @@ def oldest_container(torch: tuple[int, int]) -> str | None:
     return f"{min(fitting)}-py3" if fitting else None
 
 
-def misfit(torch: str, container: str) -> str | None:
+def check_compatibility(torch: str, container: str) -> str | None:
     """Why a model exported by this torch can't be loaded there; None: it can."""
     exported = torch_version(torch)
     carried = libtorch(container)

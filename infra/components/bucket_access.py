@@ -1,4 +1,4 @@
-"""Who may do what with the bucket: a role on the objects under a prefix, and nothing else."""
+"""IAM of the bucket: a role on the objects under a prefix, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pulumi_gcp import storage
 if TYPE_CHECKING:
     import pulumi
 
-READ, ADD = "roles/storage.objectViewer", "roles/storage.objectCreator"
+READ, CREATE = "roles/storage.objectViewer", "roles/storage.objectCreator"
 
 
 def grant(
@@ -24,7 +24,7 @@ def grant(
     path = f"projects/_/buckets/{bucket}/objects/{prefix}"
     condition: storage.BucketIAMMemberConditionArgsDict = {
         "title": f"only {prefix.rstrip('/')}",
-        # Listing is asked of the bucket itself; KServe lists before it downloads.
+        # Listing is a permission on the bucket itself; KServe lists before it downloads.
         "expression": f'resource.name.startsWith("{path}") || '
         f'resource.type == "storage.googleapis.com/Bucket"',
     }

@@ -1,15 +1,19 @@
-"""Rules over several settings of one model, each a sentence for the person who broke it."""
+"""Settings of one model, and the rules over several of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Annotated, Self
 
+from pydantic import Field, model_validator
+
+from infra.config import types as t
+from infra.config.base import Section
+from infra.config.jobs import LoadTest, Verification
+from infra.config.pods import Component, Predictor, Transformer
+from infra.config.triton import Triton
 from infra.config.types import Device, Mode, Placement, Protocol, ScaleMetric
 
-if TYPE_CHECKING:
-    from infra.config import Component, ModelSettings
-
-# Measured over the largest images that the transformer takes; see tests/transformer.
+# Memory a worker needs, measured over the largest images it takes; see tests/transformer.
 WORKER_BYTES = 512 * 1024**2
 _UNITS = {"k": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4, "m": 0.001}
 _UNITS |= {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3, "Ti": 1024**4}
@@ -31,6 +35,45 @@ BACKEND_PARAMETERS: dict[str, type] = {
     "INTER_OP_THREAD_COUNT": int,
     "INTRA_OP_THREAD_COUNT": int,
 }
+
+
+class Canary(Section):
+    """Another release that gets some of the traffic."""
+
+    release: t.ReleaseDigest = Field(description="digest of a release in the lock")
+    traffic_percent: Annotated[int, Field(ge=0, le=99)] = Field(
+        10, description="its share of requests; Standard mode: of pods, one at least"
+    )
+
+
+class ModelSettings(Section):
+    """One model as the stack serves it: the stack's defaults with the model's own on top."""
+
+    release: t.ReleaseDigest | None = Field(
+        None, description="digest of an earlier release in the lock; none: the lock's own"
+    )
+    canary: Canary | None = Field(None, description="another release beside it")
+    storage_uri: t.OciUri | None = Field(
+        None, description="oci:// image that holds the model, instead of the bucket"
+    )
+    device: t.Device = Field(t.Device.CPU, description="cpu or gpu")
+    protocol: t.Protocol = Field(t.Protocol.HTTP, description="http or grpc, towards Triton")
+    placement: t.Placement = Field(
+        t.Placement.SEPARATE, description="transformer in its own pods, or beside Triton"
+    )
+    mode: t.Mode = Field(t.Mode.STANDARD, description="Knative or Standard")
+    triton: Triton = Field(Triton(), description="Triton's container and model configuration")
+    predictor: Predictor = Field(Predictor(), description="Triton's pods")
+    transformer: Transformer = Field(Transformer(), description="the image transformer")
+    verification: Verification = Field(Verification(), description="the proof that it answers")
+    perf: LoadTest = Field(LoadTest(), description="the load test")
+
+    @model_validator(mode="after")
+    def _check_rules(self) -> Self:
+        broken = broken_rules(self)
+        if broken:
+            raise ValueError("\n".join(broken))
+        return self
 
 
 def broken_rules(model: ModelSettings) -> list[str]:

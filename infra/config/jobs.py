@@ -42,7 +42,7 @@ class Objectives(Section):
     rate_ratio: t.Ratio = Field(0.99, description="achieved rate over the asked one, at least")
 
 
-class Perf(Section):
+class LoadTest(Section):
     """The load test."""
 
     enabled: bool = Field(True, description="false: no load test")

@@ -1,4 +1,4 @@
-"""Where a model is reached, as plain text that a preview knows.
+"""URLs of a model, as plain text that a preview knows.
 
 Names of Services and hosts are KServe 0.20's: NAME-predictor and NAME-transformer inside the
 cluster; outside NAME.NAMESPACE.DOMAIN by Knative's domain template and NAME-NAMESPACE.DOMAIN by
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.config.types import Mode, Placement, Protocol
-from infra.manifests.inference_service import CANARY
+from infra.manifests.names import CANARY
 
 if TYPE_CHECKING:
     from infra.config import ModelSettings

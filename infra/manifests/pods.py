@@ -1,8 +1,10 @@
-"""What several manifests have in common."""
+"""Parts of pods that several manifests have in common."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from infra.manifests.names import Manifest, release_map_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -10,14 +12,7 @@ if TYPE_CHECKING:
     from infra.config import Component, Jobs
     from infra.releases import Artefact
 
-Manifest = dict[str, Any]
-
 RELEASE_MOUNT = "/etc/kserve-triton/release"
-# What a Job is asked, as JSON: it changes only with the Job, and needs no object of its own.
-JOB_VARIABLE = "KSERVE_TRITON_JOB"
-TRANSFORMER_PORT = 8080
-# Triton's default, which KServe's runtime leaves.
-TRITON_METRICS_PORT = 8002
 SCRATCH = {"name": "scratch", "mountPath": "/tmp"}
 SECURITY = {
     "allowPrivilegeEscalation": False,
@@ -26,32 +21,6 @@ SECURITY = {
     "runAsNonRoot": True,
     "seccompProfile": {"type": "RuntimeDefault"},
 }
-# KServe's own labels of a pod.
-SERVICE_LABEL, COMPONENT_LABEL = "serving.kserve.io/inferenceservice", "component"
-
-
-def labels(name: str) -> dict[str, str]:
-    """Kubernetes' recommended labels."""
-    return {
-        "app.kubernetes.io/name": name,
-        "app.kubernetes.io/part-of": "kserve-triton",
-        "app.kubernetes.io/managed-by": "pulumi",
-    }
-
-
-def proof_labels(name: str) -> dict[str, str]:
-    """Of the pods of a model's Jobs: they may reach what they prove."""
-    return {"app.kubernetes.io/name": name, "app.kubernetes.io/component": "proof"}
-
-
-def pods(name: str, component: str) -> dict[str, str]:
-    """Labels that KServe gives a component's pods, of every revision and canary."""
-    return {SERVICE_LABEL: name, COMPONENT_LABEL: component}
-
-
-def release_map_name(artefact: Artefact) -> str:
-    """ConfigMap with release.json, named by its content."""
-    return f"release-{artefact.name}-{artefact.digest[:12]}"
 
 
 def release_volume(artefact: Artefact) -> Manifest:

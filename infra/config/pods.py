@@ -1,4 +1,4 @@
-"""What a model is served by: Triton, its pods, the transformer."""
+"""Settings of the pods of a model: the predictor with Triton, and the transformer."""
 
 from __future__ import annotations
 
@@ -8,63 +8,6 @@ from pydantic import Field, model_validator
 
 from infra.config import types as t
 from infra.config.base import Section
-
-
-class Triton(Section):
-    """Triton's container and the rendered config.pbtxt."""
-
-    container: t.Container = Field("26.05-py3", description="tag of nvcr.io/nvidia/tritonserver")
-    image: t.PinnedImage | None = Field(
-        None, description="Triton's image by its digest, of the same container; none: by tag"
-    )
-    runtime: t.DnsLabel = Field("kserve-tritonserver", description="KServe serving runtime")
-    max_batch_size: Annotated[int, Field(ge=0, le=4096)] = Field(
-        32, description="largest batch; 0: the model has no batch dimension in its config"
-    )
-    preferred_batch_sizes: tuple[t.Count, ...] = Field(
-        (), description="batch sizes that the dynamic batcher aims for"
-    )
-    queue_delay_microseconds: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
-        0, description="how long a request may wait for others to batch with"
-    )
-    dynamic_batching: bool = Field(True, description="batch requests that wait together")
-    instances: Annotated[int, Field(ge=1, le=64)] = Field(
-        1, description="copies of the model; on GPU: for each GPU"
-    )
-    gpus: tuple[Annotated[int, Field(ge=0, le=15)], ...] = Field(
-        (), description="GPU ids to use; none: all that the container has"
-    )
-    keep_versions: Annotated[int, Field(ge=1, le=8)] = Field(
-        1, description="versions that Triton serves at once, latest first"
-    )
-    warmup_batch_sizes: tuple[t.Count, ...] = Field(
-        (1,), description="batch sizes that are run twice, on a real sample, before ready"
-    )
-    parameters: dict[str, bool | int | str] = Field(
-        {}, description="parameters of the PyTorch backend, from its closed list"
-    )
-
-    @model_validator(mode="after")
-    def _batches_fit(self) -> Self:
-        for name, sizes in (
-            ("preferredBatchSizes", self.preferred_batch_sizes),
-            ("warmupBatchSizes", self.warmup_batch_sizes),
-        ):
-            wrong = [size for size in sizes if size > max(self.max_batch_size, 1)]
-            if wrong:
-                raise ValueError(
-                    f"{name}: found {wrong}; allowed: up to maxBatchSize, {self.max_batch_size}"
-                )
-        if not self.dynamic_batching and (
-            self.preferred_batch_sizes or self.queue_delay_microseconds
-        ):
-            raise ValueError(
-                "dynamicBatching: found false with preferredBatchSizes or queueDelayMicroseconds; "
-                "allowed: true, or neither of them"
-            )
-        if len(set(self.gpus)) != len(self.gpus):
-            raise ValueError(f"gpus: found {list(self.gpus)}; allowed: each id once")
-        return self
 
 
 class Toleration(Section):
@@ -157,12 +100,3 @@ class Transformer(Component):
     image: t.Image = Field("kserve-triton/transformer:0.1.0", description="transformer/Dockerfile")
     memory: t.Quantity = Field("1Gi", description="memory, requested and limit")
     workers: Annotated[int, Field(ge=1, le=32)] = Field(1, description="processes a pod")
-
-
-class Canary(Section):
-    """Another release that gets some of the traffic."""
-
-    release: t.ReleaseDigest = Field(description="digest of a release in the lock")
-    traffic_percent: Annotated[int, Field(ge=0, le=99)] = Field(
-        10, description="its share of requests; Standard mode: of pods, one at least"
-    )

@@ -1,0 +1,80 @@
+"""Settings of what a stack shares with its cluster: Knative, networks, monitoring."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from infra.config import types as t
+from infra.config.base import Section
+
+CHANNEL = re.compile(r"projects/[a-z0-9][a-z0-9.:-]*/notificationChannels/[0-9]+")
+
+
+def _check_channel(name: str) -> str:
+    if not CHANNEL.fullmatch(name):
+        raise ValueError("allowed: a full name, projects/PROJECT/notificationChannels/NUMBER")
+    return name
+
+
+Channel = Annotated[str, AfterValidator(_check_channel)]
+
+
+class KnativeSettings(Section):
+    """Keys of `config-deployment`, and who keeps them."""
+
+    managed_by: Annotated[str, Field(pattern="^(configmap|operator|none)$")] = Field(
+        "configmap",
+        description="configmap: patch config-deployment; operator: patch the KnativeServing "
+        "resource that Knative's operator follows; none: leave it alone",
+    )
+    registries: tuple[t.Registry, ...] = Field(
+        ("nvcr.io",), description="registries whose tags are not resolved, beside Knative's own"
+    )
+    progress_deadline: t.Seconds = Field(
+        "600s", description="how long a revision may take to become ready"
+    )
+    force: bool = Field(
+        False, description="true: take the keys over from whoever has set them to other values"
+    )
+
+
+class Network(Section):
+    """Who may reach the pods; a cluster without network policies ignores it."""
+
+    enabled: bool = Field(True, description="false: no NetworkPolicies")
+    ingress_namespaces: tuple[t.DnsLabel, ...] = Field(
+        ("knative-serving", "istio-system", "kourier-system"),
+        description="namespaces of gateways and Knative, which may reach the models",
+    )
+    client_namespaces: tuple[t.DnsLabel, ...] = Field(
+        (), description="namespaces whose pods may reach the models without a gateway"
+    )
+    metrics_namespaces: tuple[t.DnsLabel, ...] = Field(
+        ("gmp-system", "monitoring"), description="namespaces that may read metrics"
+    )
+
+
+class MonitoringSettings(Section):
+    """Who collects the metrics of pods, and what is made of them."""
+
+    enabled: bool = Field(
+        False, description="true: dashboard and alerts in Cloud Monitoring; GKE only"
+    )
+    scrape: Annotated[str, Field(pattern="^(podmonitoring|annotations|none)$")] = Field(
+        "annotations",
+        description="annotations: prometheus.io/* on pods; podmonitoring: for GKE's managed "
+        "Prometheus; none: nothing",
+    )
+    notification_channels: tuple[Channel, ...] = Field(
+        (), description="whom alerts tell: projects/PROJECT/notificationChannels/NUMBER"
+    )
+    period_days: Annotated[int, Field(ge=7, le=90)] = Field(
+        28, description="days over which an error budget lasts"
+    )
+    queue_ms: Annotated[float, Field(gt=0)] = Field(
+        10.0, description="mean wait in Triton's queue, beyond triton.queueDelayMicroseconds"
+    )
+    gpu_utilisation: t.Ratio = Field(0.9, description="mean utilisation of GPUs, on device gpu")

@@ -1,0 +1,56 @@
+"""A model in a reader's terms: registered by its component, so that previews show what changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from infra.config.types import Device
+
+if TYPE_CHECKING:
+    from infra.config import Component
+    from infra.manifests.served_release import ServedRelease
+
+
+def summarize(stable: ServedRelease, canary: ServedRelease | None) -> dict[str, Any]:
+    """Release, canary, device, protocol, placement, mode, replicas, images; plain JSON values."""
+    settings = stable.settings
+    gpu = settings.device is Device.GPU
+    predictor = _pods(settings.predictor) | {
+        "gpus": settings.predictor.gpus if gpu else 0,
+        "accelerator": settings.predictor.accelerator if gpu else None,
+        "spot": settings.predictor.spot,
+    }
+    transformer = settings.transformer
+    return {
+        "model": stable.name,
+        "release": stable.artefact.digest,
+        "storageUri": stable.storage_uri,
+        "canary": _canary(canary) if canary else None,
+        "device": settings.device.value,
+        "protocol": settings.protocol.value,
+        "placement": settings.placement.value,
+        "mode": settings.mode.value,
+        "container": settings.triton.image or settings.triton.container,
+        "predictor": predictor,
+        "transformer": _pods(transformer) | {"image": transformer.image}
+        if transformer.enabled
+        else None,
+    }
+
+
+def _canary(canary: ServedRelease) -> dict[str, Any]:
+    assert canary.settings.canary is not None
+    return {
+        "release": canary.artefact.digest,
+        "storageUri": canary.storage_uri,
+        "trafficPercent": canary.settings.canary.traffic_percent,
+    }
+
+
+def _pods(component: Component) -> dict[str, Any]:
+    return {
+        "cpu": component.cpu,
+        "memory": component.memory,
+        "minReplicas": component.min_replicas,
+        "maxReplicas": component.max_replicas,
+    }
