@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.manifests.names import COMPONENT_LABEL
 from infra.manifests.monitoring.promql import number, quote, rate
+from infra.manifests.names import COMPONENT_LABEL
 
 if TYPE_CHECKING:
     from infra.manifests.monitoring.service import Service
