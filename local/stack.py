@@ -14,13 +14,16 @@ from local.api import Api
 from local.environment import environment
 from local.errors import LocalError
 from local.layout import ROOT, write_private
-from release.files import BUILD, RELEASE_JSON, located
+from release import files
+from release.files import BUILD, RELEASE_JSON
+from release.schema import short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from local.layout import Layout
+    from release.schema import Release
 
 __all__ = ["report", "up"]
 
@@ -82,12 +85,11 @@ def _outputs(layout: Layout) -> dict[str, Any]:
     return found
 
 
-def _release(name: str, digest: str) -> dict[str, Any]:
-    folder = located(ROOT / BUILD, name, digest)
+def _release(name: str, digest: str) -> Release:
+    folder = files.find(ROOT / BUILD, name, digest)
     if folder is None:
-        raise LocalError(f"release {digest[:16]} of {name} is not under {BUILD}/ any more")
-    found: dict[str, Any] = json.loads((folder / RELEASE_JSON).read_text())
-    return found
+        raise LocalError(f"release {short(digest)} of {name} is not under {BUILD}/ any more")
+    return files.read(folder / RELEASE_JSON)
 
 
 def _endpoint(layout: Layout, model: Mapping[str, Any]) -> dict[str, str | None]:
@@ -113,10 +115,10 @@ def _endpoint(layout: Layout, model: Mapping[str, Any]) -> dict[str, str | None]
     }
 
 
-def _predict(url: str, release: Mapping[str, Any]) -> str:
+def _predict(url: str, release: Release) -> str:
     """One real picture, and what the endpoint says that it is."""
-    sample = release["samples"][0]
-    body = json.dumps({"instances": [{"image_bytes": {"b64": sample["image"]}}]})
+    sample = release.samples[0]
+    body = json.dumps({"instances": [{"image_bytes": {"b64": sample.image}}]})
     _await(url.partition("/v1/")[0])
     begun = time.monotonic()
     answer = urllib3.request("POST", url, body=body, timeout=10, retries=False)
@@ -124,7 +126,7 @@ def _predict(url: str, release: Mapping[str, Any]) -> str:
     if answer.status != 200:
         raise LocalError(f"{url} answers {answer.status}: {answer.data.decode(errors='replace')}")
     label = answer.json()["predictions"][0]["label"]
-    return f"a picture of a {sample['label']} is a {label!r} ({took:.1f} ms)"
+    return f"a picture of a {sample.label} is a {label!r} ({took:.1f} ms)"
 
 
 def _await(server: str) -> None:

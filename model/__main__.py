@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 from release import files, lock, promotion
-from release.schema import Release, ReleaseError, digest
+from release.schema import Release, ReleaseError, short
 
 ROOT = Path(__file__).parents[1]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit status: 0, or 1 after one line on what is wrong, 130 after Ctrl-C."""
+    """Exit status: 0, 1 after a line with the error, or 130 after Ctrl-C."""
     arguments = parser().parse_args(argv)
     try:
         arguments.run(arguments)
@@ -32,9 +32,9 @@ def parser() -> argparse.ArgumentParser:
     made.set_defaults(name=None)
     commands = made.add_subparsers(required=True, metavar="COMMAND", dest="command")
     for run, text in (
-        (build, "train, trace and describe; --pin: make it the one that stacks deploy"),
-        (show, "what the release says"),
-        (verify, "hash its files anew, run its samples"),
+        (build, "train, trace and write a release; --pin: make it the one that stacks deploy"),
+        (show, "print a summary of the release"),
+        (verify, "compare the digests of its files, and the answers to its samples"),
     ):
         command = commands.add_parser(run.__name__, help=text, description=text)
         command.add_argument("name", metavar="NAME", help="a module of model/definitions/")
@@ -55,7 +55,7 @@ def _folders(command: argparse.ArgumentParser) -> None:
 
 def build(arguments: argparse.Namespace) -> None:
     """Train and write; with --pin also the lock."""
-    # Imported only here, since torch takes seconds: wrong arguments are answered at once.
+    # torch takes seconds to import, so wrong arguments are refused before.
     from model import build as building
 
     built = building.build(building.definition(arguments.name), arguments.data)
@@ -65,34 +65,31 @@ def build(arguments: argparse.Namespace) -> None:
         files.keep(folder, arguments.out)
     print(summary(built.release))
     print(f"written: {folder}" + (f", pinned in {arguments.lock.name}" if arguments.pin else ""))
-    pinned = lock.read(arguments.lock).get(built.release.name)
+    pinned = lock.read(arguments.lock).current(built.release.name)
     if pinned is None:
         print(f"not pinned yet; to deploy it: python -m model build {arguments.name} --pin")
-    elif pinned["digest"] != digest(built.release.to_json()):
-        print(f"{arguments.lock.name} pins another, {pinned['digest'][:16]}; --pin pins this one")
+    elif pinned.digest != built.release.digest:
+        print(f"{arguments.lock.name} pins another, {short(pinned.digest)}; --pin pins this one")
 
 
 def show(arguments: argparse.Namespace) -> None:
-    """Print what the release says."""
-    path = arguments.out / arguments.name / files.RELEASE_JSON
-    if not path.exists():
-        raise ReleaseError(f"not built; run: python -m model build {arguments.name}")
-    print(summary(Release.from_json(path.read_bytes())))
+    """Print a summary of the release."""
+    print(summary(files.read_build(arguments.out, arguments.name)))
 
 
 def verify(arguments: argparse.Namespace) -> None:
-    """Raise where anything differs."""
-    from model.build import verify as verified
+    """Check the files and run the samples; raises ReleaseError where one differs."""
+    from model import build as building
 
-    release = verified(arguments.name, arguments.out, arguments.lock)
+    release = building.verify(arguments.name, arguments.out, arguments.lock)
     print(f"{release.name}: every file and all {len(release.samples)} samples are as released")
 
 
 def summary(release: Release) -> str:
-    """For people."""
+    """A release in a few lines of text."""
     rows = [
-        ("release", digest(release.to_json())),
-        ("model.pt", f"{release.model.bytes:,} bytes, SHA-256 {release.model.sha256[:16]}…"),
+        ("release", release.digest),
+        ("model.pt", f"{release.model.bytes:,} bytes, SHA-256 {short(release.model.sha256)}…"),
         *(
             (t.name, f"{t.dtype} [batch, {', '.join(map(str, t.dims))}]")
             for t in release.inputs + release.outputs

@@ -1,4 +1,4 @@
-"""Tracing, and the proof that the traced network is the eager one."""
+"""Tracing a network, and comparing the traced network with the eager one."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from release.schema import TORCH_TYPES, ReleaseError, Tensor
+from release.schema import DTYPES, ReleaseError, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Tensors = tuple[torch.Tensor, ...]
 BATCH_SIZES = (1, 2, 7, 32)
-# Two ways of the same float32 arithmetic; a branch that tracing lost differs by far more.
+# Rounding of float32 may differ; a branch that tracing lost differs by far more.
 TOLERANCE = 1e-5
-# torch's reader maps tensor data in place where it is aligned so.
+# torch's reader maps tensor data in place where it is aligned to this many bytes.
 ALIGNMENT = 64
+# The types that Triton's PyTorch backend takes.
+V2_TYPES = {f"torch.{name}": dtype for dtype, name in DTYPES.items()}
 
 
-def outputs(network: torch.nn.Module, inputs: Tensors) -> Tensors:
-    """The network's outputs as a tuple; raises ReleaseError on what Triton can't serve."""
+def run(network: torch.nn.Module, inputs: Tensors) -> Tensors:
+    """The network's outputs as a tuple; raises ReleaseError if Triton can't serve them."""
     with torch.no_grad():
         found = network(*inputs)
     answer = tuple(found) if isinstance(found, (tuple, list)) else (found,)
@@ -48,7 +50,7 @@ def signature(
     Each example has the batch first, 2 or more. Raises ReleaseError.
     """
     one = tuple(item[:1] for item in inputs)
-    many_out, one_out = outputs(network, inputs), outputs(network, one)
+    many_out, one_out = run(network, inputs), run(network, one)
     batch = len(inputs[0])
     for index, (many, single) in enumerate(zip(many_out, one_out, strict=True)):
         if many.shape[0] != batch or single.shape[0] != 1:
@@ -66,9 +68,9 @@ def signature(
 
 
 def _tensor(name: str, seen: Sequence[torch.Tensor]) -> Tensor:
-    dtype = TORCH_TYPES.get(str(seen[0].dtype))
+    dtype = V2_TYPES.get(str(seen[0].dtype))
     if dtype is None:
-        allowed = ", ".join(name.removeprefix("torch.") for name in TORCH_TYPES)
+        allowed = ", ".join(DTYPES.values())
         raise ReleaseError(f"{name} has dtype {seen[0].dtype}; supported: {allowed}")
     sizes = zip(*(item.shape[1:] for item in seen), strict=True)
     # A dimension that follows the batch is one that varies.
@@ -83,7 +85,7 @@ def trace(network: torch.nn.Module, held_out: Tensors) -> bytes:
     """
     network.eval()
     example = tuple(item[:2] for item in held_out)
-    outputs(network, example)
+    run(network, example)
     traced = torch.jit.trace(network, example, check_trace=False)
     buffer = io.BytesIO()
     torch.jit.save(traced, buffer)
@@ -97,7 +99,7 @@ def compare(network: torch.nn.Module, traced: torch.nn.Module, held_out: Tensors
     for size in BATCH_SIZES:
         for start in range(0, len(held_out[0]) - size + 1, max(size, len(held_out[0]) // 8)):
             batch = tuple(item[start : start + size] for item in held_out)
-            pairs = zip(outputs(network, batch), outputs(traced, batch), strict=True)
+            pairs = zip(run(network, batch), run(traced, batch), strict=True)
             for index, (eager, found) in enumerate(pairs):
                 if eager.shape != found.shape:
                     raise ReleaseError(

@@ -1,24 +1,20 @@
-"""Files that are there whole or not at all, and vouched for by their SHA-256."""
+"""The files of releases on disk: written whole or not at all, checked by their SHA-256."""
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from release.schema import Release, ReleaseError, digest
+from release.schema import Release, ReleaseError, digest, short
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-# Of the project: what was built last, and every release that was pinned or pulled.
+# Folders of the project: the last build, and every release that was pinned or pulled.
 BUILD, RELEASES = "build", "releases"
 RELEASE_JSON = "release.json"
 
 
-def replace(path: Path, content: bytes) -> None:
-    """Write beside, then rename: a reader sees the old file or the new one."""
+def write(path: Path, content: bytes) -> None:
+    """Write a temporary file and rename it: readers see the old content or the new."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         try:
@@ -31,56 +27,61 @@ def replace(path: Path, content: bytes) -> None:
             raise
 
 
-def sha256(path: Path) -> str:
-    """Of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def read(path: Path) -> Release:
+    """Read a release.json. Raises ReleaseError, which names the file and the wrong field."""
+    try:
+        return Release.from_json(path.read_bytes())
+    except OSError as error:
+        raise ReleaseError(f"{path}: {error.strerror}") from error
+    except ReleaseError as error:
+        raise ReleaseError(f"{path}: {error}") from error
 
 
-def expected(release: Release) -> dict[str, str]:
-    """Path under a release's folder -> SHA-256, of every file that it vouches for."""
-    return {"model.pt": release.model.sha256} | {
-        f"warmup/{name}": value for name, value in release.warmup.items()
-    }
+def read_build(out: Path, name: str) -> Release:
+    """Read the release of the last build; raises ReleaseError if there is none."""
+    path = out / name / RELEASE_JSON
+    if not path.exists():
+        raise ReleaseError(f"{path}: not built; run: python -m model build {name}")
+    return read(path)
 
 
 def check(folder: Path, wanted: str) -> Release:
-    """The release in a folder, if it is the wanted one to the last byte; raises ReleaseError."""
-    text = (folder / RELEASE_JSON).read_bytes()
-    if digest(text) != wanted:
-        raise ReleaseError(f"{folder}: is release {digest(text)[:16]}, wanted {wanted[:16]}")
-    release = Release.from_json(text)
-    for name, value in expected(release).items():
-        path = folder / name
-        found = sha256(path) if path.exists() else "no file"
-        if found != value:
+    """Read the release in a folder and compare all digests. Raises ReleaseError if one differs."""
+    path = folder / RELEASE_JSON
+    found = _sha256(path)
+    if found != wanted:
+        raise ReleaseError(f"{folder}: is release {short(found)}, wanted {short(wanted)}")
+    release = read(path)
+    for name, sha256 in release.files.items():
+        found = _sha256(folder / name)
+        if found != sha256:
             raise ReleaseError(
-                f"{path}: SHA-256 {found[:16]}, its release says {value[:16]}: it was changed"
+                f"{folder / name}: SHA-256 {short(found)}, its release.json has {short(sha256)}: "
+                "it was changed"
             )
     return release
 
 
-def folders(out: Path, name: str, wanted: str) -> Iterator[Path]:
-    """Where under `out` a release is looked for: what was built last, then what is kept."""
-    yield out / name
-    yield out / RELEASES / name / wanted
-
-
-def keep(folder: Path, out: Path) -> Path:
-    """Copy a release to where it stays when the next one is built; release.json last."""
-    text = (folder / RELEASE_JSON).read_bytes()
-    release = Release.from_json(text)
-    kept = out / RELEASES / release.name / digest(text)
-    for name in expected(release):
-        replace(kept / name, (folder / name).read_bytes())
-    replace(kept / RELEASE_JSON, text)
-    return kept
-
-
-def located(out: Path, name: str, wanted: str) -> Path | None:
-    """The folder that has this release; its other files are not looked at."""
-    for folder in folders(out, name, wanted):
+def find(out: Path, name: str, wanted: str) -> Path | None:
+    """The folder with this release.json: the last build, or a kept one. Compares no other file."""
+    for folder in (out / name, out / RELEASES / name / wanted):
         path = folder / RELEASE_JSON
         if path.exists() and digest(path.read_bytes()) == wanted:
             return folder
     return None
+
+
+def keep(folder: Path, out: Path) -> Path:
+    """Copy a build to where the next one does not replace it; release.json last."""
+    release = read(folder / RELEASE_JSON)
+    kept = out / RELEASES / release.name / release.digest
+    for name in (*release.files, RELEASE_JSON):
+        write(kept / name, (folder / name).read_bytes())
+    return kept
+
+
+def _sha256(path: Path) -> str:
+    if not path.exists():
+        return "no file"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,90 +1,139 @@
-"""models.lock.json: the releases that stacks may deploy, and what load tests have proven of them.
-
-Each model has one current entry; `earlier` keeps those before it, newest first, so that going back
-is naming one of them.
-"""
+"""models.lock.json: the releases that stacks may deploy, and the verdicts of their load tests."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
 
-from release.files import replace
-from release.schema import ReleaseError, lock_entry
+from release import files, schema
+from release.decode import decode
+from release.schema import SHORT_DIGEST, ReleaseError, short
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from release.schema import Release
-
-Entry = dict[str, Any]
-
-# Enough to go back to, and a lock that a person can still read.
+# Releases of a model that stay in the lock beside the current one.
 EARLIER = 10
-# Shorter ones could mean two releases.
-SHORTEST_DIGEST = 12
 
 
-def read(path: Path) -> dict[str, Entry]:
-    """The lock's models, by name; raises ReleaseError where the file isn't one."""
-    if not path.exists():
-        return {}
-    try:
-        models = json.loads(path.read_text())["models"]
-        return {name: dict(entry) for name, entry in models.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ReleaseError(f"{path} can't be read ({error}); git checkout {path.name}") from error
+@dataclass(frozen=True)
+class Verdict:
+    """The verdict of a stack's load test: `pass` or `none`; `result` is its file's address."""
+
+    verdict: str
+    objectives: dict[str, float] = field(default_factory=dict)
+    result: str | None = None
 
 
-def write(path: Path, models: dict[str, Entry]) -> None:
-    """Whole or not at all."""
-    text = json.dumps({"schema": 1, "models": models}, indent=1, sort_keys=True) + "\n"
-    replace(path, text.encode())
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A release in the lock: its digest, what a reviewer compares, and its verdict by stack."""
 
+    digest: str
+    model: schema.File
+    torch: str
+    inputs: tuple[schema.Tensor, ...]
+    outputs: tuple[schema.Tensor, ...]
+    preprocessing: schema.Preprocessing
+    labels: tuple[str, ...]
+    accuracy: float
+    held_out: int
+    proven: dict[str, Verdict] = field(default_factory=dict)
 
-def entries(models: dict[str, Entry], name: str) -> list[Entry]:
-    """The current release of a model and the earlier ones, newest first."""
-    entry = models.get(name)
-    return [entry, *entry.get("earlier", ())] if entry else []
-
-
-def find(models: dict[str, Entry], name: str, digest: str | None) -> Entry:
-    """The current release, or the one whose digest begins so; raises ReleaseError if there's none.
-
-    A digest has twelve digits at least.
-    """
-    known = entries(models, name)
-    found = [each for each in known if digest is None or each["digest"].startswith(digest)]
-    if digest is not None and len(digest) < SHORTEST_DIGEST:
-        raise ReleaseError(f"release {digest}; allowed: {SHORTEST_DIGEST} digits or more of it")
-    if not found:
-        pinned = ", ".join(each["digest"][:SHORTEST_DIGEST] for each in known) or "none"
-        raise ReleaseError(
-            f"release {digest or 'of any kind'} is not in models.lock.json, which has {pinned}; "
-            f"pin it: python -m model build {name} --pin"
+    @classmethod
+    def of(cls, release: schema.Release, proven: dict[str, Verdict]) -> Entry:
+        """The entry of a release."""
+        return cls(
+            digest=release.digest,
+            model=release.model,
+            torch=release.torch,
+            inputs=release.inputs,
+            outputs=release.outputs,
+            preprocessing=release.preprocessing,
+            labels=release.labels,
+            accuracy=release.accuracy,
+            held_out=release.held_out,
+            proven=proven,
         )
-    return found[0]
 
 
-def pin(path: Path, release: Release) -> None:
-    """Make this the release that stacks deploy; the one before stays known as an earlier one."""
-    models = read(path)
-    fresh = lock_entry(release)
-    known = entries(models, release.name)
-    same = [each for each in known if each["digest"] == fresh["digest"]]
-    proven = {"proven": same[0]["proven"]} if same and "proven" in same[0] else {}
-    others = [_alone(each) for each in known if each["digest"] != fresh["digest"]]
-    earlier = {"earlier": others[:EARLIER]} if others else {}
-    write(path, models | {release.name: fresh | proven | earlier})
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """Each model's releases: the current one, then the earlier ones, newest first."""
+
+    schema: Literal[1] = 1
+    models: dict[str, tuple[Entry, ...]]
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Lock:
+        """Raises ReleaseError, which names the first wrong field."""
+        try:
+            return decode(cls, text)
+        except (ValueError, ReleaseError) as error:
+            raise ReleaseError(f"{error}; restore it: git checkout models.lock.json") from error
+
+    def releases(self, name: str) -> tuple[Entry, ...]:
+        """The releases of a model, the current one first; none if the lock doesn't have it."""
+        return self.models.get(name, ())
+
+    def current(self, name: str) -> Entry | None:
+        """The release of a model that stacks deploy by default."""
+        return next(iter(self.releases(name)), None)
+
+    def find(self, name: str, digest: str | None) -> Entry:
+        """The release whose digest begins with this; None: the current one. Raises ReleaseError."""
+        entries, pin = self.releases(name), f"run: python -m model build {name} --pin"
+        if not entries:
+            raise ReleaseError(f"models.lock.json has no release of {name}; {pin}")
+        if digest is None:
+            return entries[0]
+        if len(digest) < SHORT_DIGEST:
+            raise ReleaseError(f"release: found {digest}; allowed: {SHORT_DIGEST} digits or more")
+        for entry in entries:
+            if entry.digest.startswith(digest):
+                return entry
+        allowed = ", ".join(short(entry.digest) for entry in entries)
+        raise ReleaseError(
+            f"release: found {digest}; allowed: one in models.lock.json, {allowed}; "
+            f"to add one, {pin}"
+        )
+
+    def with_releases(self, name: str, entries: tuple[Entry, ...]) -> Lock:
+        """The lock with other releases of a model."""
+        return replace(self, models=self.models | {name: entries})
 
 
-def prove(path: Path, name: str, digest: str, stack: str, verdict: Entry) -> None:
-    """Record what a stack's load test said of a release; raises ReleaseError if it isn't pinned."""
-    models = read(path)
-    entry = find(models, name, digest)
-    entry["proven"] = entry.get("proven", {}) | {stack: verdict}
-    write(path, models)
+def read(path: Path) -> Lock:
+    """Read a lock; without the file it is empty. Raises ReleaseError, which names the file."""
+    if not path.exists():
+        return Lock(models={})
+    try:
+        return Lock.from_json(path.read_bytes())
+    except ReleaseError as error:
+        raise ReleaseError(f"{path}: {error}") from error
 
 
-def _alone(entry: Entry) -> Entry:
-    return {key: value for key, value in entry.items() if key != "earlier"}
+def write(path: Path, lock: Lock) -> None:
+    """Write the file, whole or not at all."""
+    text = json.dumps(asdict(lock), indent=1, sort_keys=True) + "\n"
+    files.write(path, text.encode())
+
+
+def pin(path: Path, release: schema.Release) -> None:
+    """Make a release the current one; one that was pinned before keeps its verdicts."""
+    lock = read(path)
+    pinned = {entry.digest: entry for entry in lock.releases(release.name)}
+    before = pinned.pop(release.digest, None)
+    current = Entry.of(release, before.proven if before else {})
+    entries = (current, *list(pinned.values())[:EARLIER])
+    write(path, lock.with_releases(release.name, entries))
+
+
+def prove(path: Path, name: str, digest: str, stack: str, verdict: Verdict) -> None:
+    """Add the verdict of a stack's load test. Raises ReleaseError without such a release."""
+    lock = read(path)
+    entry = lock.find(name, digest)
+    proven = replace(entry, proven=entry.proven | {stack: verdict})
+    entries = tuple(proven if each is entry else each for each in lock.releases(name))
+    write(path, lock.with_releases(name, entries))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from release import files, lock
-from release.schema import ReleaseError
+from release.decode import instance
+from release.lock import Verdict
+from release.schema import ReleaseError, short
 
 if TYPE_CHECKING:
     import argparse
@@ -70,35 +73,35 @@ def _command(commands: Commands, name: str, text: str) -> argparse.ArgumentParse
 
 def push(arguments: argparse.Namespace) -> None:
     """Upload; raises ReleaseError."""
-    # Google's client takes half a second to import, so only where a bucket is asked.
+    # Google's client takes half a second to import, so it is imported only where it is used.
     from release import store
 
     name = arguments.name
-    wanted = lock.find(lock.read(arguments.lock), name, arguments.release)["digest"]
-    folder = files.located(arguments.out, name, wanted)
+    digest = lock.read(arguments.lock).find(name, arguments.release).digest
+    folder = files.find(arguments.out, name, digest)
     if folder is None:
         raise ReleaseError(
-            f"release {wanted[:16]} is not built here; run: python -m model build {name}"
+            f"release {short(digest)} is not built here; run: python -m model build {name}"
         )
-    print(f"{name}: pushed to {store.push(folder, wanted, arguments.to, _say)}")
+    print(f"{name}: pushed to {store.push(folder, digest, arguments.to, _report)}")
 
 
 def pull(arguments: argparse.Namespace) -> None:
     """Download what is missing; raises ReleaseError."""
     from release import retention, store
 
-    models = lock.read(arguments.lock)
+    pinned = lock.read(arguments.lock)
     if arguments.all == bool(arguments.name):
         raise ReleaseError("name one model, or --all of them")
     if arguments.all:
-        named: list[tuple[str, str | None]] = [(name, None) for name in models]
-        named += retention.stack_pins(arguments.lock.parent)
+        releases: list[tuple[str, str | None]] = [(name, None) for name in pinned.models]
+        releases += retention.stack_pins(arguments.lock.parent)
     else:
-        named = [(arguments.name, arguments.release)]
-    for name, release in named:
-        wanted = lock.find(models, name, release)["digest"]
-        folder = store.pull(name, wanted, arguments.url, arguments.out, _say)
-        print(f"{name}: {wanted[:16]} is in {folder}")
+        releases = [(arguments.name, arguments.release)]
+    for name, release in releases:
+        digest = pinned.find(name, release).digest
+        folder = store.pull(name, digest, arguments.url, arguments.out, _report)
+        print(f"{name}: {short(digest)} is in {folder}")
 
 
 def prove(arguments: argparse.Namespace) -> None:
@@ -112,16 +115,16 @@ def prove(arguments: argparse.Namespace) -> None:
         raise ReleaseError("no load test in these outputs: is perf.enabled false?")
     for name, (digest, verdict) in verdicts.items():
         lock.prove(arguments.lock, name, digest, arguments.stack, verdict)
-        print(f"{name}: {digest[:16]} on {arguments.stack}: {verdict['verdict']}")
+        print(f"{name}: {short(digest)} on {arguments.stack}: {verdict.verdict}")
 
 
-def read_verdicts(text: str) -> dict[str, tuple[str, dict[str, Any]]]:
+def read_verdicts(text: str) -> dict[str, tuple[str, Verdict]]:
     """Model -> (digest, verdict), of a stack's outputs as JSON; raises ReleaseError."""
     try:
         outputs = json.loads(text)
         return {
-            name: (outputs["models"][name]["digest"], _verdict(report))
-            for name, report in outputs["perf"].items()
+            name: (outputs["models"][name]["digest"], _verdict(perf))
+            for name, perf in outputs["perf"].items()
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReleaseError(
@@ -130,29 +133,28 @@ def read_verdicts(text: str) -> dict[str, tuple[str, dict[str, Any]]]:
         ) from error
 
 
-def _verdict(report: dict[str, Any]) -> dict[str, Any]:
-    known = {"verdict": str(report["verdict"]), "objectives": report["objectives"]}
-    return known | ({"result": report["result"]} if report.get("result") else {})
+def _verdict(perf: dict[str, object]) -> Verdict:
+    return instance(Verdict, {each.name: perf.get(each.name) for each in fields(Verdict)})
 
 
 def prune(arguments: argparse.Namespace) -> None:
-    """Remove by the rule, or say what it would remove; raises ReleaseError."""
+    """Remove old versions, or print which ones `--yes` would remove; raises ReleaseError."""
     from release import retention
 
     if arguments.keep < 1:
         raise ReleaseError(f"--keep: found {arguments.keep}; allowed: 1 or more")
-    pinned = retention.pinned(arguments.stacks, lock.read(arguments.lock))
-    versions = retention.stored(arguments.bucket)
-    old = retention.superfluous(versions, pinned, arguments.keep)
+    pinned = retention.pinned_digests(arguments.stacks, lock.read(arguments.lock))
+    versions = retention.list_versions(arguments.bucket)
+    old = retention.removable(versions, pinned, arguments.keep)
     for each in old:
-        line = f"{each.name} {each.version}, release {each.release[:16]}, {each.created:%Y-%m-%d}"
+        line = f"{each.name} {each.version}, release {short(each.release)}, {each.created:%Y-%m-%d}"
         if arguments.yes:
             print(f"removed: {line}, {retention.remove(arguments.bucket, each)} objects")
         else:
-            print(f"would go: {line}")
-    how = "" if arguments.yes or not old else "; --yes removes them"
-    print(f"{len(versions) - len(old)} of {len(versions)} versions stay{how}")
+            print(f"would be removed: {line}")
+    hint = "" if arguments.yes or not old else "; --yes removes the others"
+    print(f"{len(versions) - len(old)} of {len(versions)} versions stay{hint}")
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     print(f"  {line}", flush=True)

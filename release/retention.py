@@ -1,7 +1,7 @@
-"""Which releases a bucket keeps: the last few of each model, and whatever a stack may go back to.
+"""Which releases a stack's bucket keeps: the last few of each model, and those that are pinned.
 
-A version in the bucket is a release with its rendered config; versions of one release stay or go
-together.
+A version in the bucket is a release with its rendered config. All versions of a release are kept
+or removed together.
 """
 
 from __future__ import annotations
@@ -11,23 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from release import lock
 from release.schema import ReleaseError
-from release.store import Place, bucket
+from release.store import Location, open_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
     from pathlib import Path
 
+    from release.lock import Lock
+
 MODELS = "models/"
-# Written by the program on each config.pbtxt, since the version alone does not say.
+# The program writes the release's digest into this metadata of each config.pbtxt.
 METADATA = "release"
 
 
 @dataclass(frozen=True, order=True)
 class Version:
-    """`models/NAME/VERSION/` in a bucket: when it came, and which release it is of."""
+    """`models/NAME/VERSION/` in a bucket: when it was created, and its release's digest."""
 
     created: datetime
     name: str
@@ -36,34 +37,32 @@ class Version:
 
     @property
     def prefix(self) -> str:
-        """Of all its objects."""
+        """The prefix of all its objects."""
         return f"{MODELS}{self.name}/{self.version}/"
 
 
-def superfluous(versions: Iterable[Version], pinned: set[str], keep: int) -> list[Version]:
-    """What may go, oldest first: neither pinned nor of the last `keep` releases of its model.
+def removable(versions: Iterable[Version], pinned: set[str], keep: int) -> list[Version]:
+    """Versions to remove, oldest first: not pinned, nor of the last `keep` releases of the model.
 
     A release is as new as its newest version.
     """
     last: dict[str, list[str]] = {}
     newest_first = sorted(versions, reverse=True)
-    for each in newest_first:
-        kept = last.setdefault(each.name, [])
-        if each.release not in kept:
-            kept.append(each.release)
+    for version in newest_first:
+        releases = last.setdefault(version.name, [])
+        if version.release not in releases:
+            releases.append(version.release)
     return [
-        each
-        for each in reversed(newest_first)
-        if each.release not in pinned and each.release not in last[each.name][:keep]
+        version
+        for version in reversed(newest_first)
+        if version.release not in pinned and version.release not in last[version.name][:keep]
     ]
 
 
-def pinned(root: Path, models: dict[str, lock.Entry]) -> set[str]:
-    """Digests that the lock names as current, or a stack's file as its release or canary."""
-    found = {entry["digest"] for entry in models.values()}
-    for name, wanted in stack_pins(root):
-        found.add(lock.find(models, name, wanted)["digest"])
-    return found
+def pinned_digests(root: Path, lock: Lock) -> set[str]:
+    """Digests of the lock's current releases, and of each `release` and canary of a stack."""
+    current = {entry.digest for entries in lock.models.values() for entry in entries[:1]}
+    return current | {lock.find(name, digest).digest for name, digest in stack_pins(root)}
 
 
 def stack_pins(root: Path) -> list[tuple[str, str]]:
@@ -75,39 +74,42 @@ def stack_pins(root: Path) -> list[tuple[str, str]]:
         except (yaml.YAMLError, AttributeError) as error:
             raise ReleaseError(f"{path.name} can't be read: {error}") from error
         for name, model in (config.get("kserve-triton:models") or {}).items():
-            pins += [(name, wanted) for wanted in _wanted(model)]
+            pins += [(name, digest) for digest in _digests(model)]
     return pins
 
 
-def _wanted(model: Any) -> list[str]:
-    own: dict[str, Any] = model if isinstance(model, dict) else {}
-    canary = own.get("canary")
-    named = [own, canary] if isinstance(canary, dict) else [own]
-    return [str(each["release"]) for each in named if each.get("release")]
+def _digests(model: Any) -> list[str]:
+    settings: dict[str, Any] = model if isinstance(model, dict) else {}
+    canary = settings.get("canary")
+    sections = [settings, canary] if isinstance(canary, dict) else [settings]
+    return [str(section["release"]) for section in sections if section.get("release")]
 
 
-def stored(url: str) -> list[Version]:
-    """Every version in a stack's bucket; raises ReleaseError where one does not say its release."""
-    place = Place.parse(url)
+def list_versions(url: str) -> list[Version]:
+    """Every version in a stack's bucket; raises ReleaseError for one without its digest."""
+    bucket = open_bucket(Location.parse(url).bucket)
     versions = []
-    for blob in bucket(place.bucket).list_blobs(prefix=MODELS):
+    for blob in bucket.list_blobs(prefix=MODELS):
         parts = blob.name.split("/")
         if len(parts) != 5 or parts[4] != "config.pbtxt":
             continue
         release = (blob.metadata or {}).get(METADATA)
         if not release:
             raise ReleaseError(
-                f"gs://{place.bucket}/{blob.name} doesn't say which release it is; bring its stack "
-                "up to date first: pulumi up"
+                f"gs://{bucket.name}/{blob.name} has no metadata {METADATA!r}; bring its stack up "
+                "to date first: pulumi up"
             )
         versions.append(Version(blob.time_created, parts[1], parts[2], release))
     return versions
 
 
 def remove(url: str, version: Version) -> int:
-    """Delete a version, config.pbtxt last, so that a removal cut short is found again."""
-    there: Any = bucket(Place.parse(url).bucket)
-    blobs = sorted(there.list_blobs(prefix=version.prefix), key=lambda b: b.name.endswith("pbtxt"))
-    for blob in blobs:
+    """Delete a version's objects; returns their number.
+
+    config.pbtxt is the last, so that a removal that was interrupted is found again.
+    """
+    bucket = open_bucket(Location.parse(url).bucket)
+    blobs = list(bucket.list_blobs(prefix=version.prefix))
+    for blob in sorted(blobs, key=lambda blob: blob.name.endswith("pbtxt")):
         blob.delete()
     return len(blobs)

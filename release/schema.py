@@ -1,51 +1,47 @@
-"""What a release is: the tensors, preprocessing, labels and proofs that travel with a model.
+"""What a release is: the tensors, preprocessing, labels, samples and digests of a model.
 
-Standard library only: the Pulumi program imports this module and nothing else of `model`.
+This module, `lock` and `files` need the standard library only: the Pulumi program and the
+containers import them.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass
-from typing import Any
+from functools import cached_property
+from typing import Literal
 
-SCHEMA = 1
+from release.decode import decode
+
 # The samples travel in a ConfigMap, which holds 1 MiB.
 MAX_RELEASE_BYTES = 900_000
-# V2 protocol name -> name in Triton's model configuration. Source: Triton's model_config.proto.
-CONFIG_TYPES = {
-    "BOOL": "TYPE_BOOL",
-    "UINT8": "TYPE_UINT8",
-    "INT8": "TYPE_INT8",
-    "INT16": "TYPE_INT16",
-    "INT32": "TYPE_INT32",
-    "INT64": "TYPE_INT64",
-    "FP16": "TYPE_FP16",
-    "BF16": "TYPE_BF16",
-    "FP32": "TYPE_FP32",
-    "FP64": "TYPE_FP64",
+# Digits of a SHA-256 that are shown, that names end in, and that a stack's file needs at least.
+SHORT_DIGEST = 12
+# V2 protocol's name of a type -> torch's and numpy's; numpy has no bfloat16.
+DTYPES = {
+    "BOOL": "bool",
+    "UINT8": "uint8",
+    "INT8": "int8",
+    "INT16": "int16",
+    "INT32": "int32",
+    "INT64": "int64",
+    "FP16": "float16",
+    "BF16": "bfloat16",
+    "FP32": "float32",
+    "FP64": "float64",
 }
-# torch's name -> V2 name: the types that Triton's PyTorch backend takes.
-TORCH_TYPES = {
-    "torch.bool": "BOOL",
-    "torch.uint8": "UINT8",
-    "torch.int8": "INT8",
-    "torch.int16": "INT16",
-    "torch.int32": "INT32",
-    "torch.int64": "INT64",
-    "torch.float16": "FP16",
-    "torch.bfloat16": "BF16",
-    "torch.float32": "FP32",
-    "torch.float64": "FP64",
-}
+# V2 protocol's name -> name in Triton's model configuration. Source: Triton's model_config.proto.
+CONFIG_TYPES = {dtype: f"TYPE_{dtype}" for dtype in DTYPES}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,46}[a-z0-9])?")
+_TENSOR_NAME = re.compile(r"\w+__[0-9]+")
 
 
 class ReleaseError(Exception):
-    """A release, or a network that should become one, is not what it must be."""
+    """A release, its lock or a network to release is invalid; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -56,31 +52,16 @@ class Tensor:
     dtype: str
     dims: tuple[int, ...]
 
-    def __post_init__(self) -> None:
-        if self.dtype not in CONFIG_TYPES:
-            raise ReleaseError(
-                f"tensor {self.name}: dtype {self.dtype!r}; allowed: {', '.join(CONFIG_TYPES)}"
-            )
-        if not re.fullmatch(r"\w+__[0-9]+", self.name):
-            raise ReleaseError(f"tensor name {self.name!r}; allowed: NAME__INDEX, like INPUT__0")
-        wrong = [dim for dim in self.dims if dim != -1 and dim < 1]
-        if wrong or not self.dims:
-            raise ReleaseError(
-                f"tensor {self.name}: dims {list(self.dims)}; allowed: one or more, each positive "
-                "or -1"
-            )
+    def __str__(self) -> str:
+        return f"{self.name} {self.dtype} {list(self.dims)}"
 
 
 @dataclass(frozen=True)
 class File:
-    """A file vouched for: SHA-256 in hex, size in bytes."""
+    """A file of a release: SHA-256 in hex, size in bytes."""
 
     sha256: str
     bytes: int
-
-    def __post_init__(self) -> None:
-        if not _SHA256.fullmatch(self.sha256):
-            raise ReleaseError(f"sha256 {self.sha256!r}; allowed: 64 hexadecimal digits")
 
 
 @dataclass(frozen=True)
@@ -101,17 +82,26 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Sample:
-    """A held-out image (PNG, base64), its true label, and the eager network's answers."""
+    """A held-out image (PNG, base64), its true label, and the eager network's answers.
+
+    `outputs` has one flat list for each output of the network.
+    """
 
     image: str
     label: str
     outputs: tuple[tuple[float, ...], ...]
 
+    @property
+    def png(self) -> bytes:
+        """The image's file. Raises ValueError if it isn't base64."""
+        return base64.b64decode(self.image, validate=True)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Release:
-    """All that is known of a traced model; `model` and `warmup` vouch for the files beside it."""
+    """release.json; `model` and `warmup` have the digests of the files beside it."""
 
+    schema: Literal[1] = 1
     name: str
     model: File
     torch: str
@@ -123,30 +113,40 @@ class Release:
     held_out: int
     samples: tuple[Sample, ...]
     warmup: dict[str, str]
-    schema: int = SCHEMA
 
     def __post_init__(self) -> None:
-        if self.schema != SCHEMA:
-            raise ReleaseError(f"release schema {self.schema}; allowed: {SCHEMA}; build it again")
         if not _NAME.fullmatch(self.name):
             raise ReleaseError(
                 f"model name {self.name!r}; allowed: 1 to 48 of a-z, 0-9 and '-', first a letter"
             )
         if not self.inputs or not self.outputs:
             raise ReleaseError("a release has one input and one output at least")
+        for tensor in self.inputs + self.outputs:
+            _check_tensor(tensor)
         if not 0 <= self.accuracy <= 1:
             raise ReleaseError(f"accuracy {self.accuracy}; allowed: 0 to 1")
         if any("\n" in label for label in self.labels):
             raise ReleaseError("labels: a line break in a label; allowed: one line each")
+        for name in self.warmup.keys() - {tensor.name for tensor in self.inputs}:
+            raise ReleaseError(f"warmup: found {name!r}; allowed: names of the inputs")
+        for sha256 in self.files.values():
+            if not _SHA256.fullmatch(sha256):
+                raise ReleaseError(f"sha256 {sha256!r}; allowed: 64 hexadecimal digits")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        made: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return made
+    @property
+    def files(self) -> dict[str, str]:
+        """Path in the release's folder -> SHA-256, of every file beside release.json."""
+        warmup = {f"warmup/{name}": sha256 for name, sha256 in self.warmup.items()}
+        return {"model.pt": self.model.sha256} | warmup
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of release.json. Since it has the other files' digests, it names them all."""
+        return digest(self.to_json())
 
     def to_json(self) -> bytes:
         """Canonical text: the same release is the same bytes. Raises ReleaseError if too large."""
-        text = (json.dumps(self.to_dict(), indent=1, sort_keys=True) + "\n").encode()
+        text = (json.dumps(asdict(self), indent=1, sort_keys=True) + "\n").encode()
         if len(text) > MAX_RELEASE_BYTES:
             raise ReleaseError(
                 f"release.json would have {len(text):,} bytes; allowed: {MAX_RELEASE_BYTES:,}; "
@@ -156,52 +156,32 @@ class Release:
 
     @classmethod
     def from_json(cls, text: bytes) -> Release:
-        """Raises ReleaseError on anything that isn't a release."""
+        """Raises ReleaseError, which names the first wrong field."""
         try:
-            raw = json.loads(text)
-            return cls(
-                **{
-                    **raw,
-                    "model": File(**raw["model"]),
-                    "inputs": _tensors(raw["inputs"]),
-                    "outputs": _tensors(raw["outputs"]),
-                    "preprocessing": _preprocessing(raw["preprocessing"]),
-                    "labels": tuple(raw["labels"]),
-                    "samples": tuple(_sample(sample) for sample in raw["samples"]),
-                }
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise ReleaseError(f"release.json can't be read: {error}; build it again") from error
+            return decode(cls, text)
+        except (ValueError, ReleaseError) as error:
+            raise ReleaseError(f"{error}; build it again: python -m model build NAME") from error
 
 
 def digest(text: bytes) -> str:
-    """A release's digest: SHA-256 of its release.json, which vouches for every other file."""
+    """SHA-256 in hex."""
     return hashlib.sha256(text).hexdigest()
 
 
-def lock_entry(release: Release) -> dict[str, Any]:
-    """What models.lock.json says of a release: its digest, and what a reviewer wants to see."""
-    raw = release.to_dict()
-    seen = (
-        "model",
-        "inputs",
-        "outputs",
-        "preprocessing",
-        "labels",
-        "accuracy",
-        "held_out",
-        "torch",
-    )
-    return {"digest": digest(release.to_json())} | {key: raw[key] for key in seen}
+def short(digest: str) -> str:
+    """The beginning of a digest, as it is shown and as names end in it."""
+    return digest[:SHORT_DIGEST]
 
 
-def _tensors(raw: list[dict[str, Any]]) -> tuple[Tensor, ...]:
-    return tuple(Tensor(item["name"], item["dtype"], tuple(item["dims"])) for item in raw)
-
-
-def _preprocessing(raw: dict[str, Any]) -> Preprocessing:
-    return Preprocessing(raw["width"], raw["height"], tuple(raw["mean"]), tuple(raw["std"]))
-
-
-def _sample(raw: dict[str, Any]) -> Sample:
-    return Sample(raw["image"], raw["label"], tuple(tuple(row) for row in raw["outputs"]))
+def _check_tensor(tensor: Tensor) -> None:
+    if tensor.dtype not in DTYPES:
+        raise ReleaseError(
+            f"tensor {tensor.name}: dtype {tensor.dtype!r}; allowed: {', '.join(DTYPES)}"
+        )
+    if not _TENSOR_NAME.fullmatch(tensor.name):
+        raise ReleaseError(f"tensor name {tensor.name!r}; allowed: NAME__INDEX, like INPUT__0")
+    if not tensor.dims or any(dim != -1 and dim < 1 for dim in tensor.dims):
+        raise ReleaseError(
+            f"tensor {tensor.name}: dims {list(tensor.dims)}; allowed: one or more, each positive "
+            "or -1"
+        )

@@ -1,7 +1,7 @@
 """The artefact bucket: releases by digest, the same bytes for every environment.
 
 `releases/NAME/DIGEST/{model.pt,warmup/INPUT,release.json}`. release.json is written last and read
-first: a release is there whole or not at all. Nothing is ever overwritten.
+first, so that a release is there whole or not at all. Nothing is overwritten.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFai
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
 
-from release.files import RELEASE_JSON, RELEASES, check, expected, located, replace
-from release.schema import Release, ReleaseError, digest
+from release import files
+from release.files import RELEASE_JSON, RELEASES
+from release.schema import Release, ReleaseError, digest, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,53 +26,53 @@ _URL = re.compile(r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(/(?P<pre
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """A bucket, and a prefix inside it that ends in `/` or is empty."""
 
     bucket: str
     prefix: str
 
     @classmethod
-    def parse(cls, url: str) -> Place:
-        """Of `gs://BUCKET[/PREFIX]`; raises ReleaseError."""
+    def parse(cls, url: str) -> Location:
+        """Parse `gs://BUCKET[/PREFIX]`; raises ReleaseError."""
         match = _URL.fullmatch(url)
         if not match:
             raise ReleaseError(f"found {url!r}; allowed: gs://BUCKET or gs://BUCKET/PREFIX")
         prefix = match["prefix"]
         return cls(match["bucket"], f"{prefix}/" if prefix else "")
 
-    def of(self, name: str, release: str) -> str:
-        """A release's folder in the bucket."""
+    def folder(self, name: str, release: str) -> str:
+        """The folder of a release in the bucket."""
         return f"{self.prefix}{RELEASES}/{name}/{release}/"
 
 
-def bucket(name: str) -> Any:
-    """Google's client, by the environment's own identity; follows STORAGE_EMULATOR_HOST."""
+def open_bucket(name: str) -> Any:
+    """Google's client, with the environment's identity; follows STORAGE_EMULATOR_HOST."""
     try:
-        found = storage.Client().bucket(name)
-        if not found.exists():
-            raise ReleaseError(f"bucket gs://{name}: not there, or not for this identity to see")
+        bucket = storage.Client().bucket(name)
+        if not bucket.exists():
+            raise ReleaseError(f"bucket gs://{name}: not there, or this identity can't see it")
     except (GoogleAPIError, GoogleAuthError, OSError) as error:
         raise ReleaseError(
             f"bucket gs://{name} can't be reached: {error}; "
             "sign in: gcloud auth application-default login"
         ) from error
-    return found
+    return bucket
 
 
-def push(folder: Path, wanted: str, url: str, say: Callable[[str], None]) -> str:
-    """Upload a release, checked before and after; gives its address. Raises ReleaseError."""
-    release = check(folder, wanted)
-    place = Place.parse(url)
-    there, path = bucket(place.bucket), place.of(release.name, wanted)
-    for name in (*expected(release), RELEASE_JSON):
-        _upload(there.blob(path + name), folder / name, say)
-    return f"gs://{place.bucket}/{path}"
+def push(folder: Path, wanted: str, url: str, report: Callable[[str], None]) -> str:
+    """Upload a release, checked before and after; returns its URL. Raises ReleaseError."""
+    release = files.check(folder, wanted)
+    location = Location.parse(url)
+    bucket, path = open_bucket(location.bucket), location.folder(release.name, wanted)
+    for name in (*release.files, RELEASE_JSON):
+        _upload(bucket.blob(path + name), folder / name, report)
+    return f"gs://{location.bucket}/{path}"
 
 
-def _upload(blob: Any, file: Path, say: Callable[[str], None]) -> None:
-    """Once: what is there already must be the same."""
-    say(f"{file.name}: {file.stat().st_size:,} bytes")
+def _upload(blob: Any, file: Path, report: Callable[[str], None]) -> None:
+    """Upload a file unless it is there. Raises ReleaseError if another one is there."""
+    report(f"{file.name}: {file.stat().st_size:,} bytes")
     try:
         # The service compares the checksum before it keeps anything.
         blob.upload_from_filename(str(file), if_generation_match=0, checksum="crc32c")
@@ -83,37 +84,36 @@ def _upload(blob: Any, file: Path, say: Callable[[str], None]) -> None:
             ) from None
 
 
-def pull(name: str, wanted: str, url: str, out: Path, say: Callable[[str], None]) -> Path:
-    """Download a release unless it is here, checked to the last byte; raises ReleaseError."""
-    here = located(out, name, wanted)
+def pull(name: str, wanted: str, url: str, out: Path, report: Callable[[str], None]) -> Path:
+    """Download a release unless it is here; every digest is checked. Raises ReleaseError."""
+    here = files.find(out, name, wanted)
     if here is not None:
-        check(here, wanted)
+        files.check(here, wanted)
         return here
-    place = Place.parse(url)
-    there, path = bucket(place.bucket), place.of(name, wanted)
-    text = _download(there, path + RELEASE_JSON)
-    if digest(text) != wanted:
-        raise ReleaseError(f"gs://{place.bucket}/{path} holds release {digest(text)[:16]}")
+    location = Location.parse(url)
+    bucket, path = open_bucket(location.bucket), location.folder(name, wanted)
+    text = _download(bucket, path + RELEASE_JSON, wanted)
     folder = out / RELEASES / name / wanted
-    for file, vouched in expected(Release.from_json(text)).items():
-        content = _download(there, path + file)
-        if digest(content) != vouched:
-            raise ReleaseError(
-                f"gs://{place.bucket}/{path}{file} has SHA-256 {digest(content)[:16]}, its release "
-                f"says {vouched[:16]}: it was changed in the bucket; nothing was kept"
-            )
-        say(f"{file}: {len(content):,} bytes")
-        replace(folder / file, content)
-    replace(folder / RELEASE_JSON, text)
+    for file, sha256 in Release.from_json(text).files.items():
+        content = _download(bucket, path + file, sha256)
+        report(f"{file}: {len(content):,} bytes")
+        files.write(folder / file, content)
+    files.write(folder / RELEASE_JSON, text)
     return folder
 
 
-def _download(there: Any, path: str) -> bytes:
+def _download(bucket: Any, path: str, sha256: str) -> bytes:
+    url = f"gs://{bucket.name}/{path}"
     try:
-        content: bytes = there.blob(path).download_as_bytes(checksum="crc32c")
+        content: bytes = bucket.blob(path).download_as_bytes(checksum="crc32c")
     except NotFound:
         raise ReleaseError(
-            f"gs://{there.name}/{path} is not there; push it from where it was built: "
+            f"{url} is not there; push it from where it was built: "
             "python -m model push NAME --to URL"
         ) from None
+    if digest(content) != sha256:
+        raise ReleaseError(
+            f"{url} has SHA-256 {short(digest(content))}, wanted {short(sha256)}: "
+            "it was changed in the bucket; nothing was kept"
+        )
     return content

@@ -6,10 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from release.lock import Lock
+from release.schema import ReleaseError
 from review.comment import comment
 from review.cost import Prices
 from review.escape import STACK, line
-from review.lock import Lock
 from review.preview import Preview
 from review.reading import ReviewError, read
 
@@ -42,10 +43,19 @@ def _comment(options: argparse.Namespace) -> str:
     return comment(
         options.stack,
         read(options.preview, Preview, "preview"),
-        read(options.lock, Lock, "lock"),
-        read(options.base_lock, Lock, "lock"),
+        _lock(options.lock),
+        _lock(options.base_lock),
         read(options.prices, Prices, "price table"),
     )
+
+
+def _lock(path: Path) -> Lock:
+    try:
+        return Lock.from_json(path.read_bytes())
+    except OSError as error:
+        raise ReviewError(f"{path}: can't be read: {error.strerror}") from error
+    except ReleaseError as error:
+        raise ReviewError(f"{path}: {line(str(error))}") from error
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from review.preview import changes
 from review.summary import counts, sentence
 
 if TYPE_CHECKING:
+    from release.lock import Lock
     from review.cost import Prices
-    from review.lock import Lock
     from review.preview import Preview
 
 # Of errors and warnings together; the workflow's log has them whole.

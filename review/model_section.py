@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from release.schema import short
 from review.escape import code, fence, html
 from review.fit import Block, Need
 from review.markdown import bold, folded, table
@@ -14,19 +16,19 @@ from review.models import Model, Side, accepts, tensor_pairs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from review.lock import Entry, Tensor
+    from release.lock import Entry
+    from release.schema import Tensor
 
-SHORT = 12
 # The stack whose load test counts as a release's proof.
 PROOF = "dev"
 # Comparing takes time with the square of the lines; no config.pbtxt is this long.
 MOST_LINES = 2_000
 NOTHING = "–"
 _ROWS: tuple[tuple[str, Callable[[Side], str]], ...] = (
-    ("release", lambda side: code(side.digest[:SHORT]) if side.digest else NOTHING),
+    ("release", lambda side: code(short(side.digest)) if side.digest else NOTHING),
     ("model.pt", lambda side: _of(side, _size)),
-    ("accuracy", lambda side: _of(side, _accuracy)),
-    ("torch", lambda side: _of(side, lambda entry: code(entry.torch or ""))),
+    ("accuracy", lambda side: _of(side, lambda entry: f"{entry.accuracy:.2%}")),
+    ("torch", lambda side: _of(side, lambda entry: code(entry.torch))),
     ("Triton", lambda side: code(side.service.container or "")),
     ("device", lambda side: side.service.device),
     ("protocol", lambda side: side.service.protocol),
@@ -141,18 +143,12 @@ def _of(side: Side, read: Callable[[Entry], str]) -> str:
 
 
 def _size(entry: Entry) -> str:
-    if entry.model is None:
-        return NOTHING
     size = entry.model.bytes
     return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
 
 
-def _accuracy(entry: Entry) -> str:
-    return NOTHING if entry.accuracy is None else f"{entry.accuracy:.2%}"
-
-
 def _json(entry: Entry) -> str:
-    return json.dumps(entry.preprocessing, sort_keys=True, ensure_ascii=False)
+    return json.dumps(asdict(entry.preprocessing), sort_keys=True, ensure_ascii=False)
 
 
 def _proof(entry: Entry) -> str:
@@ -160,6 +156,5 @@ def _proof(entry: Entry) -> str:
     if proof is None:
         return "none"
     verdict = proof.verdict if proof.verdict in ("pass", "fail") else code(proof.verdict)
-    p99 = "" if proof.p99_ms is None else f", p99 {proof.p99_ms:.1f} ms"
-    rate = "" if proof.achieved_rate is None else f" at {proof.achieved_rate:g}/s"
-    return f"{verdict}{p99}{rate}"
+    p99_ms = proof.objectives.get("p99Ms")
+    return verdict if p99_ms is None else f"{verdict}, p99 objective {p99_ms:g} ms"

@@ -13,7 +13,8 @@ from review.serving import Service, read_service
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from review.lock import Entry, Lock, Tensor
+    from release.lock import Entry, Lock
+    from release.schema import Tensor
     from review.preview import Change, State
 
 
@@ -104,11 +105,11 @@ def service_name(change: Change) -> str:
 def _model(change: Change, changes: Sequence[Change], lock: Lock, base: Lock) -> Model:
     name = service_name(change)
     known = [*lock.releases(name), *base.releases(name)]
-    pinned_before = base.models.get(name)
+    pinned_before = base.current(name)
     old = _side(name, change.old, _named(changes, name, old=True), known, pinned_before, changes)
-    pinned = lock.models.get(name)
+    pinned = lock.current(name)
     new = _side(name, change.new, _named(changes, name, old=False), known, pinned, changes)
-    earlier = pinned_before.earlier if pinned_before else ()
+    earlier = base.releases(name)[1:]
     moved = bool(old and new and not same_release(old.digest, new.digest))
     return Model(
         name=name,

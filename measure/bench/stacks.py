@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,13 @@ import yaml
 from local.cluster import bring_down, bring_up
 from local.environment import environment
 from local.layout import ROOT, Layout
-from release.files import RELEASE_JSON, replace
-from release.schema import Release, digest, lock_entry
+from release import files, lock
+from release.files import RELEASE_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from release.schema import Release
 
 PROGRAM = ("Pulumi.yaml", "__main__.py", "infra", "release", "templates")
 
@@ -67,8 +69,8 @@ def program(
     folder.mkdir()
     for name in PROGRAM:
         (folder / name).symlink_to(ROOT / name)
-    lock = {"schema": 1, "models": {name: _release(folder, name) for name in models}}
-    (folder / "models.lock.json").write_text(json.dumps(lock))
+    for name in models:
+        lock.pin(folder / "models.lock.json", _release(folder, name))
     made = Project(folder, layout, stack)
     config = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["config"]
     config |= {f"kserve-triton:{key}": value for key, value in changes.items()}
@@ -78,15 +80,12 @@ def program(
     return made
 
 
-def _release(folder: Path, name: str) -> dict[str, Any]:
-    """The release of `digits` under another name, and what the lock says of it."""
+def _release(folder: Path, name: str) -> Release:
+    """The release of `digits` under another name."""
     source, target = ROOT / "build" / "digits", folder / "build" / name
-    raw = json.loads((source / RELEASE_JSON).read_text()) | {"name": name}
-    release = Release.from_json(json.dumps(raw).encode())
-    replace(target / RELEASE_JSON, release.to_json())
-    for file in ("model.pt", *(f"warmup/{each}" for each in release.warmup)):
+    release = replace(files.read(source / RELEASE_JSON), name=name)
+    files.write(target / RELEASE_JSON, release.to_json())
+    for file in release.files:
         (target / file).parent.mkdir(exist_ok=True)
         (target / file).symlink_to(source / file)
-    entry = lock_entry(release)
-    assert entry["digest"] == digest(release.to_json())
-    return entry
+    return release

@@ -18,7 +18,7 @@ from infra.config.types import Device
 from infra.manifests.model_config import RenderError
 from infra.releases import ReleasesError, load
 from jobs.config import JobError
-from jobs.release import Release
+from jobs.samples import read_release
 from measure.tune.deployed import Deployed
 from measure.tune.errors import TuneError
 from measure.tune.figure import draw
@@ -30,6 +30,7 @@ from measure.tune.session import BATCH, Plan, Session
 from measure.tune.stack import StackFile
 from measure.tune.triton import LocalTriton
 from measure.tune.vegeta import program
+from release.files import RELEASE_JSON
 
 if TYPE_CHECKING:
     from infra.releases import Artefact
@@ -79,7 +80,7 @@ def _measured(file: StackFile, arguments: argparse.Namespace) -> Outcome:
     vegeta = program()
     present, apart = Knobs.of(file.settings), margin(plan.resolution)
     with _bench(file, artefact, cores, arguments) as bench:
-        release = Release.read(artefact.folder / "release.json")
+        release = read_release(artefact.folder / RELEASE_JSON)
         session = Session(bench, file.settings, release, plan, vegeta)
         points = session.run(stages, present)
         best = winner(points, present, apart)

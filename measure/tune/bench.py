@@ -9,13 +9,14 @@ import numpy as np
 
 from jobs import protocol
 from jobs.load.vegeta import Target
+from jobs.samples import input_tensor
 from jobs.verify.endpoint import predict_body
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from infra.config import ModelSettings
-    from jobs.release import Release
+    from release.schema import Release
 
 __all__ = ["Address", "Bench", "targets"]
 
@@ -53,7 +54,7 @@ def targets(address: Address, release: Release, batch: int = 1) -> list[Target]:
         if address.url.endswith(":predict"):
             body, headers = predict_body(samples), {"Content-Type": "application/json"}
         else:
-            rows = np.concatenate([release.tensor(sample) for sample in samples])
+            rows = np.concatenate([input_tensor(release, sample) for sample in samples])
             body, headers = protocol.encode(release.inputs[0], rows)
         made.append(Target(address.url, headers | host, body))
     return made

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     from infra.config import ModelSettings
     from jobs.load.vegeta import Target
-    from jobs.release import Release
     from measure.tune.bench import Bench
     from measure.tune.grid import Stage
     from measure.tune.knobs import Knobs
     from measure.tune.trial import Trial
+    from release.schema import Release
 
 __all__ = ["BATCH", "Plan", "Session"]
 

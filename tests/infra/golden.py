@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from infra.config import merged
+from release.schema import short
 from tests.infra.program import TEST_ROOT, run
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -28,8 +29,8 @@ COMBINATIONS = [
 ]
 _LOCK = json.loads((TEST_ROOT / "models.lock.json").read_text())["models"]["digits"]
 _CANARY = {
-    "release": _LOCK["earlier"][0]["digest"][:12],
-    "canary": {"release": _LOCK["digest"][:12], "trafficPercent": 25},
+    "release": short(_LOCK[1]["digest"]),
+    "canary": {"release": short(_LOCK[0]["digest"]), "trafficPercent": 25},
 }
 # What the switches don't show, on top of them: every option that KServe, Knative and GKE have.
 _EVERYTHING = {

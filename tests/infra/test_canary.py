@@ -12,7 +12,7 @@ from tests.infra.program import TEST_ROOT, Recorder, run
 
 ISVC = "InferenceService"
 LOCK = json.loads((TEST_ROOT / "models.lock.json").read_text())["models"]["digits"]
-CURRENT, EARLIER = LOCK["digest"], LOCK["earlier"][0]["digest"]
+CURRENT, EARLIER = (entry["digest"] for entry in LOCK)
 
 
 def canary(changes: dict[str, Any] | None = None, percent: int = 25) -> Recorder:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from infra.config import ModelSettings, Promotion, Triton
 from infra.config.libtorch import check_compatibility
 from infra.releases import Artefact, ReleasesError, load
+from release import lock
+from release.schema import short
 from tests.infra.program import ROOT, TEST_ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-EARLIER = json.loads((TEST_ROOT / "models.lock.json").read_text())["models"]["digits"]["earlier"]
+EARLIER = lock.read(TEST_ROOT / "models.lock.json").releases("digits")[1].digest
 
 
 @pytest.fixture
@@ -44,14 +46,12 @@ def test_lock_without_build(root: Path) -> None:
 
 def test_build_without_lock(root: Path) -> None:
     (root / "models.lock.json").unlink()
-    assert "built but not pinned" in refused(root)
-    assert "--pin" in refused(root)
+    message = "models.lock.json has no release of digits; run: python -m model build digits --pin"
+    assert message in refused(root)
 
 
 def test_digests_that_differ(root: Path) -> None:
-    lock = json.loads((root / "models.lock.json").read_text())
-    lock["models"]["digits"]["digest"] = "1" * 64
-    (root / "models.lock.json").write_text(json.dumps(lock))
+    change_lock(root, digest="1" * 64)
     assert "models.lock.json pins 1111" in refused(root)
 
 
@@ -87,24 +87,22 @@ def test_version_follows_content_and_config_alone(root: Path) -> None:
 
 
 def test_going_back_is_naming_an_earlier_release(root: Path) -> None:
-    digest = EARLIER[0]["digest"]
-    assert loaded(root, ModelSettings(release=digest[:12])).digest == digest
-    assert loaded(root).digest != digest
+    assert loaded(root, ModelSettings(release=short(EARLIER))).digest == EARLIER
+    assert loaded(root).digest != EARLIER
 
 
 def test_a_release_that_the_lock_does_not_know_is_refused_with_those_that_it_knows(
     root: Path,
 ) -> None:
     text = refused(root, ModelSettings(release="0" * 12))
-    assert f"allowed: one in models.lock.json, {loaded(root).digest[:16]}" in text
-    assert EARLIER[0]["digest"][:16] in text
+    allowed = f"{short(loaded(root).digest)}, {short(EARLIER)}"
+    assert f"allowed: one in models.lock.json, {allowed}" in text
 
 
 def test_an_earlier_release_that_is_not_here_is_to_be_pulled(root: Path) -> None:
     shutil.rmtree(root / "build" / "releases")
-    digest = EARLIER[0]["digest"]
-    assert f"python -m model pull digits --release {digest[:16]} --from URL" in refused(
-        root, ModelSettings(release=digest)
+    assert f"python -m model pull digits --release {short(EARLIER)} --from URL" in refused(
+        root, ModelSettings(release=EARLIER)
     )
 
 
@@ -128,13 +126,16 @@ def test_unless_somebody_says_why(root: Path) -> None:
 
 
 def prove(root: Path, verdict: str) -> None:
+    change_lock(root, proven={"dev": {"verdict": verdict}})
+
+
+def change_lock(root: Path, **changes: Any) -> None:
     path = root / "models.lock.json"
     raw = json.loads(path.read_text())
-    raw["models"]["digits"]["proven"] = {"dev": {"verdict": verdict}}
+    raw["models"]["digits"][0] |= changes
     path.write_text(json.dumps(raw))
 
 
 def test_the_committed_lock_pins_what_the_source_builds() -> None:
-    lock = json.loads((ROOT / "models.lock.json").read_text())
-    made = json.loads((TEST_ROOT / "models.lock.json").read_text())
-    assert lock["models"]["digits"]["digest"] == made["models"]["digits"]["digest"]
+    committed, built = (lock.read(each / "models.lock.json") for each in (ROOT, TEST_ROOT))
+    assert committed.find("digits", None).digest == built.find("digits", None).digest

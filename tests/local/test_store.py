@@ -35,7 +35,7 @@ def built(tmp_path: Path) -> Path:
 
 
 def digest(root: Path) -> str:
-    return str(lock.read(root / "models.lock.json")["digits"]["digest"])
+    return lock.read(root / "models.lock.json").find("digits", None).digest
 
 
 def run(root: Path, *arguments: str) -> int:
@@ -48,7 +48,7 @@ def test_what_was_pushed_here_is_pulled_there_to_the_last_byte(built: Path, buck
     assert run(built, "push", "digits", "--to", url) == 0
     shutil.rmtree(built / "build")
     assert run(built, "pull", "digits", "--from", url) == 0
-    folder = files.located(built / "build", "digits", digest(built))
+    folder = files.find(built / "build", "digits", digest(built))
     assert folder == built / "build" / "releases" / "digits" / digest(built)
     assert files.check(folder, digest(built)).name == "digits"
 
@@ -77,7 +77,7 @@ def test_what_was_changed_in_the_bucket_is_refused(built: Path, bucket: Any, fil
     shutil.rmtree(built / "build")
     with pytest.raises(ReleaseError):
         store.pull("digits", digest(built), f"gs://{bucket.name}", built / "build", print)
-    assert files.located(built / "build", "digits", digest(built)) is None
+    assert files.find(built / "build", "digits", digest(built)) is None
 
 
 def test_what_was_changed_here_is_not_pushed(built: Path, bucket: Any) -> None:
@@ -101,7 +101,7 @@ def test_old_releases_go_by_the_rule_and_pinned_ones_stay(
 ) -> None:
     path = built / "models.lock.json"
     raw = json.loads(path.read_text())
-    raw["models"]["digits"]["earlier"] = [{"digest": "a" * 64}]
+    raw["models"]["digits"][1]["digest"] = "a" * 64
     path.write_text(json.dumps(raw))
     (built / "Pulumi.prod.yaml").write_text(
         f"config: {{kserve-triton:models: {{digits: {{release: {'a' * 12}}}}}}}"
@@ -114,7 +114,7 @@ def test_old_releases_go_by_the_rule_and_pinned_ones_stay(
         config.upload_from_string(b"config")
     prune = ["prune", "--bucket", f"gs://{bucket.name}", "--keep", "2", "--stacks", str(built)]
     assert run(built, *prune) == 0
-    assert "would go: digits v1" in capsys.readouterr().out
+    assert "would be removed: digits v1" in capsys.readouterr().out
     assert len(list(bucket.list_blobs())) == 8
     assert run(built, *prune, "--yes") == 0
     left = {blob.name.split("/")[2] for blob in bucket.list_blobs()}

@@ -1,4 +1,4 @@
-"""A release as it was built, and what `verify` and the command line say of it."""
+"""A built release: `verify` and the other commands on it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 
 from model import build as building
 from model.__main__ import main
-from release.schema import Release, ReleaseError, digest
+from release import files
+from release.schema import Release, ReleaseError
 from tests.releases import ROOT, TEST_ROOT
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def verified(out: Path) -> Release:
 
 
 def test_digits_reaches_its_accuracy_on_held_out_digits() -> None:
-    release = building.load("digits", ROOT / "build")
+    release = files.read_build(ROOT / "build", "digits")
     assert release.accuracy >= 0.95
     assert release.held_out == 360
     assert {sample.label for sample in release.samples} == set(release.labels)
@@ -63,25 +64,14 @@ def test_a_release_that_is_not_the_pinned_one_is_refused(out: Path) -> None:
         verified(out)
 
 
-def test_release_json_reads_back_as_the_same_bytes() -> None:
-    text = (TEST_ROOT / "build" / "digits" / "release.json").read_bytes()
-    release = Release.from_json(text)
-    assert release.to_json() == text
-    lock = json.loads((TEST_ROOT / "models.lock.json").read_text())
-    assert lock["models"]["digits"]["digest"] == digest(text)
-
-
-@pytest.mark.parametrize("text", [b"", b"[]", b'{"schema": 2}', b'{"schema": 1}'])
-def test_what_is_no_release_is_refused(text: bytes) -> None:
-    with pytest.raises(ReleaseError, match="build it again"):
-        Release.from_json(text)
-
-
 def test_the_command_line_says_one_line_on_a_mistake(
     out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["build", "resnet", "--out", str(out)]) == 1
-    assert capsys.readouterr().err == "resnet: model 'resnet'; allowed: digits, cifar10\n"
+    assert capsys.readouterr().err == (
+        "resnet: model 'resnet'; allowed: cifar10, digits, or a file of its own in "
+        "model/definitions/\n"
+    )
     assert main(["build", "digits", "--data", str(out), "--out", str(out)]) == 1
     assert main(["show", "digits", "--out", str(out / "none")]) == 1
     assert "run: python -m model build digits" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The rule by which old releases go."""
+"""Which old releases are removed from a bucket."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release.retention import Version, pinned, stack_pins, superfluous
-from release.schema import ReleaseError
+from release.retention import Version, pinned_digests, removable, stack_pins
+from release.schema import ReleaseError, short
+from tests.release.examples import lock, releases
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +34,7 @@ VERSIONS = st.lists(
 def test_what_is_pinned_and_the_last_few_of_each_model_stay(
     versions: list[Version], pins: set[str], keep: int
 ) -> None:
-    gone = superfluous(versions, pins, keep)
+    gone = removable(versions, pins, keep)
     assert not {each.release for each in gone} & pins
     for name in "ab":
         own = [each for each in versions if each.name == name]
@@ -49,24 +50,25 @@ def test_what_is_pinned_and_the_last_few_of_each_model_stay(
 
 @given(VERSIONS, st.integers(1, 4))
 def test_a_second_round_removes_nothing(versions: list[Version], keep: int) -> None:
-    gone = superfluous(versions, set(), keep)
-    assert not superfluous([each for each in versions if each not in gone], set(), keep)
+    gone = removable(versions, set(), keep)
+    assert not removable([each for each in versions if each not in gone], set(), keep)
 
 
-def test_every_stacks_release_and_canary_is_pinned(tmp_path: Path) -> None:
+def test_the_release_and_canary_of_every_stack_are_pinned(tmp_path: Path) -> None:
+    current, served, canary, _ = made = releases(4)
     (tmp_path / "Pulumi.dev.yaml").write_text("config: {kserve-triton:models: {digits: {}}}")
     (tmp_path / "Pulumi.prod.yaml").write_text(
-        "config: {kserve-triton:models: {digits: {release: aaaaaaaaaaaa, "
-        "canary: {release: bbbbbbbbbbbb}}}}"
+        f"config: {{kserve-triton:models: {{digits: {{release: '{short(served.digest)}', "
+        f"canary: {{release: '{short(canary.digest)}'}}}}}}}}"
     )
-    assert stack_pins(tmp_path) == [("digits", "a" * 12), ("digits", "b" * 12)]
-    models = {"digits": {"digest": "c" * 64, "earlier": [{"digest": x * 64} for x in "ab"]}}
-    assert pinned(tmp_path, models) == {"a" * 64, "b" * 64, "c" * 64}
+    digests = [served.digest, canary.digest]
+    assert stack_pins(tmp_path) == [("digits", short(digest)) for digest in digests]
+    assert pinned_digests(tmp_path, lock(*made)) == {current.digest, *digests}
 
 
-def test_a_pin_that_the_lock_does_not_know_stops_the_removal(tmp_path: Path) -> None:
+def test_a_pin_that_is_not_in_the_lock_stops_the_removal(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.prod.yaml").write_text(
         "config: {kserve-triton:models: {digits: {release: aaaaaaaaaaaa}}}"
     )
-    with pytest.raises(ReleaseError, match=r"not in models\.lock\.json"):
-        pinned(tmp_path, {"digits": {"digest": "c" * 64}})
+    with pytest.raises(ReleaseError, match=r"allowed: one in models\.lock\.json"):
+        pinned_digests(tmp_path, lock(*releases(1)))

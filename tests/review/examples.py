@@ -5,14 +5,15 @@ Written anew by `.venv/bin/python -m tests.review.examples`.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from release.lock import Lock
 from review.__main__ import PRICES
 from review.comment import comment
 from review.cost import Prices
-from review.lock import Lock
 from review.preview import Preview
 from review.reading import read
 from tests.review.locks import entry, lock
@@ -22,19 +23,21 @@ DOCS = Path(__file__).parents[2] / "docs" / "review"
 FIRST, SECOND = short("first"), short("second")
 DIGITS = Setting(digest=FIRST, predictor=Pods(high=3), transformer=Pods(memory="1Gi", high=3))
 ON_GPU = replace(DIGITS, gpu="nvidia-l4", predictor=Pods(cpu="4", memory="8Gi", low=2, high=8))
-LOCK = lock(digits=entry(FIRST))
-BETTER = lock(digits=entry(SECOND, accuracy=0.9722, earlier=[entry(FIRST)]))
+LOCK = lock(digits=[entry(FIRST)])
+BETTER = lock(digits=[entry(SECOND, accuracy=0.9722), entry(FIRST)])
 WIDER = lock(
-    digits=entry(
-        SECOND,
-        accuracy=0.9519,
-        inputs=[{"name": "INPUT__0", "dtype": "FP32", "dims": [3, 64, 64]}],
-        preprocessing={"width": 64, "height": 64, "mean": [0.5], "std": [0.5]},
-        proven={},
-        earlier=[entry(FIRST)],
-    )
+    digits=[
+        entry(
+            SECOND,
+            accuracy=0.9519,
+            inputs=[{"name": "INPUT__0", "dtype": "FP32", "dims": [3, 64, 64]}],
+            preprocessing={"width": 64, "height": 64, "mean": [0.5] * 3, "std": [0.5] * 3},
+            proven={},
+        ),
+        entry(FIRST),
+    ]
 )
-BACK = lock(digits=entry(FIRST, earlier=[entry(SECOND, accuracy=0.9722)]))
+BACK = lock(digits=[entry(FIRST), entry(SECOND, accuracy=0.9722)])
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ DIAGNOSTICS = (
     {
         "severity": "error",
         "message": "error: releases that can't be deployed:\n"
-        "  digits: it is built but not pinned in models.lock.json; "
+        "  digits: models.lock.json has no release of digits; "
         "run: python -m model build digits --pin\n",
     },
     {"severity": "warning", "message": "warning: verification is switched off\n"},
@@ -84,8 +87,8 @@ def render(example: Example) -> str:
     return comment(
         "prod",
         Preview.model_validate(example.preview),
-        Lock.model_validate(example.lock),
-        Lock.model_validate(example.base),
+        Lock.from_json(json.dumps(example.lock).encode()),
+        Lock.from_json(json.dumps(example.base).encode()),
         read(PRICES, Prices, "price table"),
     )
 

@@ -29,7 +29,7 @@ Path = tuple[str | int, ...]
 
 
 # Whose keys are anybody's; all others are the CLI's and the lock's own.
-_OPEN = {"detailedDiff", "models", "proven"}
+_OPEN = {"detailedDiff", "models", "objectives", "proven"}
 
 
 def places(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

@@ -10,7 +10,7 @@ Entry = dict[str, Any]
 
 
 def entry(digest: str, **changes: Any) -> Entry:
-    """One release of `digits`, proven on dev."""
+    """A release of `digits`, proven on dev."""
     return {
         "digest": digest,
         "accuracy": 0.9639,
@@ -20,11 +20,11 @@ def entry(digest: str, **changes: Any) -> Entry:
         "inputs": [{"name": "INPUT__0", "dtype": "FP32", "dims": [3, 32, 32]}],
         "outputs": [{"name": "OUTPUT__0", "dtype": "FP32", "dims": [10]}],
         "labels": [str(digit) for digit in range(10)],
-        "preprocessing": {"width": 32, "height": 32, "mean": [0.5], "std": [0.5]},
-        "proven": {"dev": {"verdict": "pass", "p99_ms": 7.1, "achieved_rate": 100.0}},
+        "preprocessing": {"width": 32, "height": 32, "mean": [0.5] * 3, "std": [0.5] * 3},
+        "proven": {"dev": {"verdict": "pass", "objectives": {"p99Ms": 50.0}}},
     } | changes
 
 
-def lock(**models: Entry) -> dict[str, Any]:
-    """A whole lock."""
+def lock(**models: list[Entry]) -> dict[str, Any]:
+    """A whole lock; of each model the current release first."""
     return {"schema": 1, "models": models}

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from release.schema import SHORT_DIGEST
 from review.preview import BUCKET, BUCKET_OBJECT, CONFIG_MAP, INFERENCE_SERVICE
 from review.properties import ASSET, SIGNATURE
 
@@ -49,7 +50,7 @@ class Setting:
 
     @property
     def version(self) -> str:
-        return short(f"{self.digest}{config_pbtxt(self)}", 16)
+        return short(f"{self.digest}{config_pbtxt(self)}", SHORT_DIGEST)
 
 
 def short(text: str, digits: int = 64) -> str:
@@ -108,7 +109,7 @@ def _objects(made: Stack, model: Setting, retain: bool) -> None:
 
 
 def _serving(made: Stack, model: Setting) -> None:
-    release = f"release-{model.name}-{model.digest[:12]}"
+    release = f"release-{model.name}-{model.digest[:SHORT_DIGEST]}"
     manifest = inference_service(model, release)
     _add(made, "Inference$" + CONFIG_MAP, release, _object(release, {"data": {}}))
     _add(made, "Inference$" + INFERENCE_SERVICE, model.name, manifest)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from release.schema import SHORT_DIGEST
 from tests.review import github
 from tests.review.examples import (
     BETTER,
@@ -129,7 +130,7 @@ def test_tensors_are_shown_only_where_they_change() -> None:
 def test_an_input_breaks_only_what_it_no_longer_takes(dims: list[int], note: str) -> None:
     freer = entry(RELEASED.digest, inputs=[{"name": "INPUT__0", "dtype": "FP32", "dims": dims}])
     moved = preview(stack(DIGITS), stack(RELEASED))
-    tables = github.read(render(Example(moved, lock(digits=freer)))).tables
+    tables = github.read(render(Example(moved, lock(digits=[freer])))).tables
     assert next(table for table in tables if table[0][0] == "tensor")[1][-1] == note
 
 
@@ -143,7 +144,7 @@ def test_the_diff_of_the_config_is_between_the_versions() -> None:
 def test_the_release_deployed_counts_more_than_the_one_pinned() -> None:
     # The base has moved on, but this stack still serves what came before.
     row = _fact(render(Example(preview(stack(DIGITS), stack(RELEASED)), BETTER, BETTER)), "release")
-    assert row[1] == f"`{DIGITS.digest[:12]}`"
+    assert row[1] == f"`{DIGITS.digest[:SHORT_DIGEST]}`"
 
 
 def test_a_release_that_the_lock_does_not_pin_is_called_out() -> None:

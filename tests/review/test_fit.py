@@ -75,5 +75,5 @@ def _models(count: int) -> list[Setting]:
 
 def _example(count: int) -> Example:
     some = _models(count)
-    pinned = lock(**{each.name: entry(each.digest) for each in some})
+    pinned = lock(**{each.name: [entry(each.digest)] for each in some})
     return Example(preview({}, stack(DIGITS, *some[1:])), pinned)

@@ -6,7 +6,7 @@ import base64
 import functools
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +16,14 @@ from tritonclient.grpc import service_pb2
 
 from jobs import protocol
 from jobs.load.vegeta import Target
-from jobs.release import Sample
+from jobs.samples import input_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from jobs.release import Release
+    from release.schema import Release, Sample
 
 __all__ = ["FORMS", "Payload", "grpc_message"]
 
@@ -61,16 +61,16 @@ class Payload:
         return (self.kind, self.width, self.height) == ("png", 32, 32)
 
 
-@functools.cache
 def _samples(release: Release, kind: str, size: tuple[int, int]) -> tuple[Sample, ...]:
     """The release's samples in this format and size."""
     if Payload(1, kind, *size).is_standard:
         return release.samples
-    return tuple(Sample(_encoded(each, kind, size), each.outputs) for each in release.samples)
+    return tuple(replace(sample, image=_encoded(sample, kind, size)) for sample in release.samples)
 
 
+@functools.cache
 def _encoded(sample: Sample, kind: str, size: tuple[int, int]) -> str:
-    image = Image.open(io.BytesIO(base64.b64decode(sample.image))).convert("RGB")
+    image = Image.open(io.BytesIO(sample.png)).convert("RGB")
     if image.size != size:
         image = _photo(image.resize(size, Image.Resampling.BICUBIC))
     out = io.BytesIO()
@@ -93,7 +93,7 @@ def _requests(release: Release, payload: Payload) -> list[list[Sample]]:
 
 
 def _tensor(release: Release, samples: list[Sample]) -> NDArray[Any]:
-    return np.concatenate([release.tensor(sample) for sample in samples])
+    return np.concatenate([input_tensor(release, sample) for sample in samples])
 
 
 def images(url: str, release: Release, payload: Payload) -> list[Target]:

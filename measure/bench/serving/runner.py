@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from jobs.release import Release
     from measure.bench.serving.figures import Shots
     from measure.bench.serving.loads import Step
     from measure.bench.serving.servers import Running
     from measure.bench.serving.subjects import Subject
+    from release.schema import Release
 
 __all__ = ["Bench", "Turn", "turns"]
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.release import Release
+from jobs.samples import read_release
 from measure.bench.serving.generators import build
 from measure.bench.serving.loads import Saturation
 from measure.bench.serving.machine import describe
@@ -46,7 +46,7 @@ def session(
     print(f"about {minutes(todo, rounds):.1f} minutes", flush=True)
     found: dict[Key, list[Figures | float]] = {}
     with tempfile.TemporaryDirectory() as folder, running(subjects, Path(folder)) as up:
-        bench = Bench(up, Release.read(RELEASE), Path(folder))
+        bench = Bench(up, read_release(RELEASE), Path(folder))
         for subject in subjects:
             bench.prepare(subject)
         for number in range(rounds):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.local.stack.conftest import Stack
 
 _LOCK = json.loads((ROOT / "build" / "test" / "models.lock.json").read_text())["models"]["digits"]
-_CURRENT, _EARLIER = _LOCK["digest"], _LOCK["earlier"][0]["digest"]
+_CURRENT, _EARLIER = (entry["digest"] for entry in _LOCK)
 _AT_ONCE = 32
 
 

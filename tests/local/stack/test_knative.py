@@ -104,8 +104,8 @@ def test_a_gpu_stack_with_every_option_gets_its_revisions(stack: Stack) -> None:
 def test_a_canary_becomes_a_second_revision_of_its_own_release(stack: Stack) -> None:
     stack.destroy()
     lock = json.loads((ROOT / "build" / "test" / "models.lock.json").read_text())
-    current = lock["models"]["digits"]["digest"][:12]
-    earlier = {"release": lock["models"]["digits"]["earlier"][0]["digest"][:12]}
+    current, before = (entry["digest"][:12] for entry in lock["models"]["digits"])
+    earlier = {"release": before}
     canary = {"release": current, "trafficPercent": 10}
     deadline, perf = {"deadlineSeconds": 10}, {"enabled": False}
     for models in ({"digits": earlier}, {"digits": earlier | {"canary": canary}}):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,14 +14,17 @@ from hypothesis import strategies as st
 from PIL import Image
 from tritonclient.grpc import service_pb2
 
-from jobs.release import Release
+from jobs.samples import read_release
 from measure.bench.serving.payloads import FORMS, Payload, grpc_message
 from measure.bench.serving.servers import RELEASE
+
+if TYPE_CHECKING:
+    from release.schema import Release
 
 
 @pytest.fixture(scope="module")
 def release() -> Release:
-    return Release.read(RELEASE)
+    return read_release(RELEASE)
 
 
 @given(

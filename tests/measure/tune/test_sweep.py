@@ -13,7 +13,7 @@ import pytest
 
 from infra.config import ModelSettings, Promotion
 from infra.releases import Artefact, load
-from jobs.release import Release
+from jobs.samples import read_release
 from measure.tune.errors import BenchError
 from measure.tune.grid import Stage
 from measure.tune.knobs import Knobs
@@ -45,7 +45,7 @@ def triton(artefact: Artefact) -> Iterator[LocalTriton]:
 
 
 def test_two_points_are_measured(triton: LocalTriton, artefact: Artefact) -> None:
-    release = Release.read(artefact.folder / "release.json")
+    release = read_release(artefact.folder / "release.json")
     plan = Plan(seconds=0.5, resolution=4, attempts=1, confirm=False)
     session = Session(triton, SETTINGS, release, plan, program())
     later = Knobs(queue_delay_microseconds=500)
