@@ -32,7 +32,7 @@ def write(artefact: Artefact, folder: Path) -> None:
 
 
 def settings(path: Path) -> Settings:
-    """Of a stack's file, without a running stack; raises ConfigError."""
+    """Settings of a stack's file, without the Pulumi CLI; raises ConfigError."""
     try:
         config: dict[str, Any] = (yaml.safe_load(path.read_text()) or {}).get("config") or {}
     except (OSError, yaml.YAMLError, AttributeError) as error:
@@ -43,7 +43,7 @@ def settings(path: Path) -> Settings:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit status: 0, or 1 after one line on what is wrong."""
+    """Exit status: 0, or 1 after an error message."""
     parser = argparse.ArgumentParser(prog="python -m infra.image", description=__doc__)
     parser.add_argument("stack", metavar="STACK")
     parser.add_argument("name", metavar="NAME", help="a model of the stack's")

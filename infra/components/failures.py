@@ -1,4 +1,4 @@
-"""What a failure of the engine's means to the person at the terminal."""
+"""Explanations of the engine's errors for the person at the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def explained(name: str, explain: Callable[[str], str | None]) -> pulumi.ResourceHookBinding:
-    """Hooks for a resource: after the engine's own error, what `explain` makes of its text."""
+    """Hooks of a resource that log what `explain` returns for the text of an error."""
 
     def report(failure: pulumi.ErrorHookArgs) -> bool:
         text = explain("\n".join(failure.errors))

@@ -57,7 +57,7 @@ class KnativeConfigArgs:
 
 
 class KnativeConfig(pulumi.ComponentResource):
-    """Declares keys by server-side apply, and takes none by force unless told to.
+    """Declares keys by server-side apply, and takes keys of other owners only with `knative.force`.
 
     Stacks that declare the same values share the keys: one that is destroyed gives up its share.
     """
@@ -105,7 +105,7 @@ class KnativeConfig(pulumi.ComponentResource):
 
 
 def explain(error: str, absent: str) -> str | None:
-    """What a refusal by the API server means; `absent` where the object has no place to be."""
+    """The remedy for an error of the API server: `absent` where object or kind are missing."""
     if "conflict" in error:
         return TAKEN
     missing = ("not found", "no matches for kind", "apiVersion for this resource does not exist")

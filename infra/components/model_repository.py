@@ -66,7 +66,7 @@ class ModelRepository(pulumi.ComponentResource):
         return storage.Bucket(
             f"{self._name}-bucket",
             name=wanted.bucket,
-            # Without it the provider asks the Compute API which project this is.
+            # Without it the provider looks the project up by the Compute API.
             project=wanted.project,
             location=wanted.location,
             uniform_bucket_level_access=True,
@@ -75,7 +75,7 @@ class ModelRepository(pulumi.ComponentResource):
             soft_delete_policy={
                 "retention_duration_seconds": wanted.soft_delete_days * DAY_SECONDS
             },
-            # Only what was deleted or replaced ages; what a stack serves never does.
+            # Deletes only versions that were deleted or replaced, never what a stack serves.
             lifecycle_rules=[
                 {
                     "action": {"type": "Delete"},
@@ -135,5 +135,5 @@ class ModelRepository(pulumi.ComponentResource):
 
 
 def _file_asset(path: Path) -> pulumi.FileAsset:
-    """By a path that is the same on every machine, so that no diff shows where one works."""
+    """With a relative path, so that a preview is the same on every machine."""
     return pulumi.FileAsset(os.path.relpath(path))

@@ -34,7 +34,7 @@ class MonitoringArgs:
 
 
 class Monitoring(pulumi.ComponentResource):
-    """Nothing, where the stack asks for nothing; `alerts` are names of what was made."""
+    """Scrape objects, dashboard and alerts by the settings; `alerts` are their names."""
 
     alerts: list[str]
 
@@ -95,7 +95,7 @@ class Monitoring(pulumi.ComponentResource):
             evaluation_interval="60s",
             alert_rule=alert.name,
             rule_group=service.name,
-            # Metrics that nobody has sent yet, in a new project, are no mistake.
+            # In a new project no metrics have been received yet; that is not an error.
             disable_metric_validation=True,
         )
         monitoring.AlertPolicy(
@@ -123,5 +123,5 @@ class Monitoring(pulumi.ComponentResource):
 
 
 def label_value(text: str) -> str:
-    """A stack's name as Google Cloud takes it for a label: lower case, digits, '_' and '-'."""
+    """A stack's name in the characters of a Google Cloud label: a-z, 0-9, '_' and '-'."""
     return re.sub(r"[^a-z0-9_-]", "-", text.lower())[:63]

@@ -63,7 +63,7 @@ class Namespace(pulumi.ComponentResource):
 
 
 def explain(error: str, namespace: str) -> str | None:
-    """What it means that a name is another stack's; None for any other error."""
+    """The remedy where another stack claims a name; None for other errors."""
     if "conflict" not in error:
         return None
     place = f"configmap {CLAIMS} -n {namespace}"

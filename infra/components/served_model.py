@@ -131,8 +131,11 @@ class ServedModel(pulumi.ComponentResource):
                 NetworkPolicy(key, **owned(manifest), opts=self._options)
 
     def _verifications(self) -> list[jobs.JobSpec]:
-        """Of stable and canary. Under Knative the canary is the newest revision, and nothing
-        changes the stable one, whose verification stays the one it had."""
+        """Jobs for stable and canary.
+
+        Under Knative a canary is the newest revision and the stable one does not change, so only
+        the canary is verified.
+        """
         stack = pulumi.get_stack()
         verify = jobs.verification
         specs = []
@@ -147,7 +150,7 @@ class ServedModel(pulumi.ComponentResource):
         spec = jobs.load_test(self._stable, self._stack.jobs, bucket, verified)
         job = self._job(spec, after)
         passed = _succeeded(job)
-        # A preview's dry run gives a new Job a uid too, which is not the one that it will have.
+        # The dry run of a preview returns a uid that is not the uid of the later Job.
         result = pulumi.Output.all(job.metadata.uid, passed).apply(
             lambda found: (
                 jobs.result_path(bucket, self._stable.name, spec.key, found[0])
@@ -163,7 +166,7 @@ class ServedModel(pulumi.ComponentResource):
         }
 
     def _job(self, spec: jobs.JobSpec, after: Sequence[pulumi.Resource]) -> Job:
-        """A Job that Pulumi waits for: its failure, with its last log lines, is the update's."""
+        """A Job that Pulumi waits for; its failure fails the update and shows its last lines."""
         seconds = spec.seconds + AWAIT_MARGIN_SECONDS
         return Job(
             spec.name,
@@ -186,7 +189,7 @@ class ServedModel(pulumi.ComponentResource):
 
 
 def _renamed(canary: dict[str, Any]) -> dict[str, Any]:
-    """As the stack's outputs name it: `digest` in the place of `release`."""
+    """The canary with the keys of the stack's outputs: `digest` for `release`."""
     return {("digest" if key == "release" else key): value for key, value in canary.items()}
 
 

@@ -28,7 +28,7 @@ class VerifierArgs:
 
 
 class Verifier(pulumi.ComponentResource):
-    """A service account that may read what tells why a model can't become ready, and no more."""
+    """A service account that may only read why a model can't become ready."""
 
     account: str
     resources: list[pulumi.Resource]

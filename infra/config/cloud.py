@@ -12,11 +12,11 @@ from infra.config.google import kms_location
 
 
 class Storage(Section):
-    """The bucket and what is kept in it."""
+    """The bucket, its access, and how long objects are kept."""
 
     bucket: t.Bucket = Field(description="name of the bucket, unique in all of Google Cloud")
     project: t.Project = Field(description="Google Cloud project that owns the bucket")
-    location: t.Location = Field("EU", description="where the bucket lies; can't be changed")
+    location: t.Location = Field("EU", description="location of the bucket; can't be changed")
     labels: t.Labels = Field({}, description="labels of the bucket")
     kms_key: t.KmsKey | None = Field(None, description="CMEK key; Google's own key without it")
     readers: tuple[t.Member, ...] = Field((), description="IAM members that may read models")
@@ -51,7 +51,7 @@ class IdentitySettings(Section):
     """The Google service accounts that pods act as."""
 
     create: bool = Field(
-        False, description="true: make them, with their Kubernetes service accounts; GKE only"
+        False, description="true: create them, with their Kubernetes service accounts; GKE only"
     )
     models_account: t.AccountId = Field(
         "kserve-models", description="Google account that may read models"

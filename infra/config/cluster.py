@@ -23,7 +23,7 @@ Channel = Annotated[str, AfterValidator(_check_channel)]
 
 
 class KnativeSettings(Section):
-    """Keys of `config-deployment`, and who keeps them."""
+    """Keys of Knative's `config-deployment`, and where they are written."""
 
     managed_by: Annotated[str, Field(pattern="^(configmap|operator|none)$")] = Field(
         "configmap",
@@ -37,12 +37,12 @@ class KnativeSettings(Section):
         "600s", description="how long a revision may take to become ready"
     )
     force: bool = Field(
-        False, description="true: take the keys over from whoever has set them to other values"
+        False, description="true: take the keys over from owners that have set other values"
     )
 
 
 class Network(Section):
-    """Who may reach the pods; a cluster without network policies ignores it."""
+    """Network policies: who may reach the pods. Clusters without a policy engine ignore them."""
 
     enabled: bool = Field(True, description="false: no NetworkPolicies")
     ingress_namespaces: tuple[t.DnsLabel, ...] = Field(
@@ -58,7 +58,7 @@ class Network(Section):
 
 
 class MonitoringSettings(Section):
-    """Who collects the metrics of pods, and what is made of them."""
+    """Collection of the pods' metrics, dashboard and alerts."""
 
     enabled: bool = Field(
         False, description="true: dashboard and alerts in Cloud Monitoring; GKE only"
@@ -69,7 +69,8 @@ class MonitoringSettings(Section):
         "Prometheus; none: nothing",
     )
     notification_channels: tuple[Channel, ...] = Field(
-        (), description="whom alerts tell: projects/PROJECT/notificationChannels/NUMBER"
+        (),
+        description="notification channels of alerts: projects/PROJECT/notificationChannels/NUMBER",
     )
     period_days: Annotated[int, Field(ge=7, le=90)] = Field(
         28, description="days over which an error budget lasts"

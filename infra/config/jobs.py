@@ -1,4 +1,4 @@
-"""What proves an endpoint: verification, load test, and the container of both."""
+"""Settings of the verification, the load test, and the container of both."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Jobs(Section):
 
 
 class Verification(Section):
-    """The proof that an endpoint answers; `pulumi up` succeeds only then."""
+    """The verification that an endpoint answers; `pulumi up` waits for it."""
 
     deadline_seconds: Annotated[int, Field(ge=10, le=7200)] = Field(
-        900, description="how long an endpoint may take to answer"
+        900, description="seconds within which an endpoint must answer"
     )
     tolerance: Annotated[float, Field(gt=0, le=1)] = Field(
         1e-3,
@@ -35,7 +35,7 @@ class Verification(Section):
 
 
 class Objectives(Section):
-    """What a load test must reach."""
+    """Objectives of the load test."""
 
     p99_ms: Annotated[float, Field(gt=0)] = Field(50.0, description="99th percentile, at most")
     success_ratio: t.Ratio = Field(0.999, description="answers with status 200, at least")
@@ -47,9 +47,11 @@ class LoadTest(Section):
 
     enabled: bool = Field(True, description="false: no load test")
     target: Annotated[str, Field(pattern="^(transformer|predictor)$")] = Field(
-        "transformer", description="what gets the load: transformer or predictor"
+        "transformer", description="component that is loaded: transformer or predictor"
     )
     rate: Annotated[int, Field(ge=1, le=100_000)] = Field(100, description="requests a second")
-    duration_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(60, description="how long")
+    duration_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
+        60, description="seconds of load"
+    )
     upload: bool = Field(False, description="put result.json into the bucket, under perf/")
-    objectives: Objectives = Field(Objectives(), description="what must be reached")
+    objectives: Objectives = Field(Objectives(), description="objectives; a miss fails the update")

@@ -1,4 +1,4 @@
-"""Which libtorch a Triton container carries.
+"""The libtorch version of each Triton container.
 
 Source: NVIDIA's release notes of the Triton container, and its framework support matrix, 2026.
 """
@@ -16,7 +16,7 @@ LIBTORCH = {
     "26.02": (2, 11),
     "26.04": (2, 12),
 }
-# Older ones have published holes (CVE-2026-24206, CVE-2026-24207, CVE-2025-23319).
+# Older ones have published vulnerabilities (CVE-2026-24206, CVE-2026-24207, CVE-2025-23319).
 SAFE_FLOOR = "26.05"
 
 
@@ -33,7 +33,7 @@ def oldest_container(torch: tuple[int, int]) -> str | None:
 
 
 def check_compatibility(torch: str, container: str) -> str | None:
-    """Why a model exported by this torch can't be loaded there; None: it can."""
+    """Why the container can't load a model exported by this torch; None: it can."""
     exported = torch_version(torch)
     carried = libtorch(container)
     if carried is not None and exported <= carried:

@@ -21,7 +21,7 @@ _METRICS = {
     Mode.KNATIVE: (ScaleMetric.CONCURRENCY, ScaleMetric.RPS),
     Mode.STANDARD: (ScaleMetric.CPU, ScaleMetric.MEMORY),
 }
-# name -> what the PyTorch backend takes for it; it ignores any other in silence.
+# Parameters of the PyTorch backend with their types; it ignores unknown ones silently.
 BACKEND_PARAMETERS: dict[str, type] = {
     "DISABLE_OPTIMIZED_EXECUTION": bool,
     "INFERENCE_MODE": bool,
@@ -50,14 +50,16 @@ class ModelSettings(Section):
     """One model as the stack serves it: the stack's defaults with the model's own on top."""
 
     release: t.ReleaseDigest | None = Field(
-        None, description="digest of an earlier release in the lock; none: the lock's own"
+        None, description="digest of an earlier release in the lock; none: the current one"
     )
-    canary: Canary | None = Field(None, description="another release beside it")
+    canary: Canary | None = Field(None, description="another release that gets part of the traffic")
     storage_uri: t.OciUri | None = Field(
         None, description="oci:// image that holds the model, instead of the bucket"
     )
     device: t.Device = Field(t.Device.CPU, description="cpu or gpu")
-    protocol: t.Protocol = Field(t.Protocol.HTTP, description="http or grpc, towards Triton")
+    protocol: t.Protocol = Field(
+        t.Protocol.HTTP, description="http or grpc, between transformer and Triton"
+    )
     placement: t.Placement = Field(
         t.Placement.SEPARATE, description="transformer in its own pods, or beside Triton"
     )
@@ -65,7 +67,9 @@ class ModelSettings(Section):
     triton: Triton = Field(Triton(), description="Triton's container and model configuration")
     predictor: Predictor = Field(Predictor(), description="Triton's pods")
     transformer: Transformer = Field(Transformer(), description="the image transformer")
-    verification: Verification = Field(Verification(), description="the proof that it answers")
+    verification: Verification = Field(
+        Verification(), description="the verification that it answers"
+    )
     perf: LoadTest = Field(LoadTest(), description="the load test")
 
     @model_validator(mode="after")

@@ -12,35 +12,37 @@ from infra.config.jobs import Jobs
 
 
 class Promotion(Section):
-    """What must have been proven before this stack deploys a release."""
+    """Checks that a release must have passed in another stack."""
 
     requires: t.DnsLabel | None = Field(
         None, description="stack whose load test a release must have passed, by models.lock.json"
     )
-    override: str | None = Field(
-        None, description="reason for which it is deployed all the same, this once"
-    )
+    override: str | None = Field(None, description="reason to deploy a release that has not passed")
 
 
 class StackSettings(Section):
-    """What a stack has once."""
+    """Settings of the whole stack."""
 
-    namespace: t.DnsLabel = Field("models", description="Kubernetes namespace of everything")
-    create_namespace: bool = Field(True, description="false: the namespace is there already")
+    namespace: t.DnsLabel = Field(
+        "models", description="Kubernetes namespace of the stack's objects"
+    )
+    create_namespace: bool = Field(True, description="false: the namespace exists already")
     domain: str | None = Field(
         None, description="KServe's ingress domain; without it URLs are those inside the cluster"
     )
     storage: Storage = Field(description="the bucket")
     identity: IdentitySettings = Field(
-        IdentitySettings(), description="who pods are to Google Cloud"
+        IdentitySettings(), description="Google service accounts of the pods"
     )
     pull_secrets: tuple[t.DnsLabel, ...] = Field(
         (), description="Kubernetes Secrets that images are pulled with"
     )
-    network: Network = Field(Network(), description="who may reach the pods")
-    promotion: Promotion = Field(Promotion(), description="what must have been proven before")
+    network: Network = Field(Network(), description="network policies: who may reach the pods")
+    promotion: Promotion = Field(
+        Promotion(), description="checks that a release must have passed in another stack"
+    )
     monitoring: MonitoringSettings = Field(
-        MonitoringSettings(), description="who collects metrics, and what is made of them"
+        MonitoringSettings(), description="collection of metrics, dashboard and alerts"
     )
     knative: KnativeSettings = Field(KnativeSettings(), description="Knative's config-deployment")
     jobs: Jobs = Field(Jobs(), description="the container of verification and load test")

@@ -12,14 +12,14 @@ from infra.config import google
 
 
 class Device(StrEnum):
-    """What the model computes on."""
+    """Device that the model runs on."""
 
     CPU = "cpu"
     GPU = "gpu"
 
 
 class Protocol(StrEnum):
-    """What Triton is spoken to in."""
+    """Protocol between transformer and Triton."""
 
     HTTP = "http"
     GRPC = "grpc"
@@ -33,14 +33,14 @@ class Placement(StrEnum):
 
 
 class Mode(StrEnum):
-    """What KServe makes of an InferenceService: Knative Services or plain Deployments."""
+    """KServe's deployment mode: Knative Services or Deployments."""
 
     KNATIVE = "Knative"
     STANDARD = "Standard"
 
 
 class Topology(StrEnum):
-    """Over what pods are spread evenly."""
+    """Topology over which pods are spread."""
 
     ZONE = "zone"
     NODE = "node"
@@ -54,7 +54,7 @@ class GpuSharing(StrEnum):
 
 
 class ScaleMetric(StrEnum):
-    """What replicas follow: the first two under Knative, the others in Standard mode."""
+    """Metric of the autoscaler: concurrency, rps under Knative; cpu, memory in Standard mode."""
 
     CONCURRENCY = "concurrency"
     RPS = "rps"
@@ -125,7 +125,7 @@ PinnedImage = Annotated[
 ReleaseDigest = Annotated[
     str, _matching(r"[0-9a-f]{12,64}", "a release's digest in the lock, 12 digits of it or more")
 ]
-# An image at rest: a tag can be moved, and then running pods and new ones differ.
+# With a digest: a tag can be moved, and then running pods and new ones would differ.
 OciUri = Annotated[
     str,
     _matching(

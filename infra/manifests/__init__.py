@@ -1,1 +1,1 @@
-"""What the cluster is asked for, as plain dicts: pure functions of settings and releases."""
+"""Kubernetes manifests as plain dicts: pure functions of settings and releases."""

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from infra.config import Component, ModelSettings
     from infra.manifests.served_release import ServedRelease
 
-# Long enough for an answer to fail inside the transformer before the caller gives up.
+# The transformer's deadline ends this much before the caller's.
 TRANSFORMER_MARGIN_SECONDS = 1
-# What is under way is answered before a pod ends, with time to drain.
+# Time that a pod has to finish its requests.
 DRAIN_SECONDS = 5
 # Fields that KServe refuses in a canary, whose pods are counted by its share of the traffic.
 _FIXED = ("minReplicas", "maxReplicas", "scaleMetric", "scaleTarget")
@@ -62,7 +62,7 @@ def inference_service(stable: ServedRelease, canary: ServedRelease | None = None
 
 
 def _canary(stable: ServedRelease, canary: ServedRelease) -> Manifest:
-    """Under Knative the newest revision is the canary; in Standard mode it stands beside."""
+    """A canary is the newest revision under Knative, an entry of its own in Standard mode."""
     assert stable.settings.canary is not None
     percent = stable.settings.canary.traffic_percent
     if stable.settings.mode is Mode.KNATIVE:
@@ -74,23 +74,23 @@ def _canary(stable: ServedRelease, canary: ServedRelease) -> Manifest:
 
 
 def kserve_annotations(settings: ModelSettings, canary: bool = False) -> dict[str, str]:
-    """What KServe is told beside the spec."""
+    """Annotations of KServe."""
     made = {"serving.kserve.io/deploymentMode": settings.mode.value}
     parts = [settings.predictor, *([settings.transformer] if settings.transformer.enabled else [])]
     fixed = all(
         part.scale_metric is None and part.min_replicas == part.max_replicas for part in parts
     )
     if settings.mode is Mode.STANDARD and fixed:
-        # Else KServe makes a HorizontalPodAutoscaler with nothing to scale.
+        # Otherwise KServe creates a HorizontalPodAutoscaler that has nothing to scale.
         made["serving.kserve.io/autoscalerClass"] = "none"
     if settings.mode is Mode.KNATIVE and canary:
-        # An address of the canary's own, at which it is proven.
+        # Gives the canary an address, at which it is verified.
         made["serving.kserve.io/enable-tag-routing"] = "true"
     return made
 
 
 def predictor(served: ServedRelease) -> Manifest:
-    """Triton, with the transformer beside it where the placement says so."""
+    """Triton, with the transformer in the same pod where placement is collocated."""
     settings = served.settings
     made = {
         **_annotated(served, "predictor", settings.predictor),
@@ -108,7 +108,7 @@ def predictor(served: ServedRelease) -> Manifest:
 
 
 def _annotated(served: ServedRelease, role: str, component: Component) -> Manifest:
-    """What is said to Knative's autoscaler and to Prometheus."""
+    """Annotations for Knative's autoscaler and for Prometheus."""
     settings = served.settings
     said = retention(component, settings.mode)
     said |= scrape_annotations(served.monitoring, settings, role)
@@ -116,12 +116,12 @@ def _annotated(served: ServedRelease, role: str, component: Component) -> Manife
 
 
 def grace(settings: ModelSettings) -> int:
-    """Seconds that a pod with a transformer has to end in: its longest request and the drain."""
+    """Grace period of a pod with a transformer, in seconds: its longest request and the drain."""
     return settings.transformer.timeout_seconds + DRAIN_SECONDS
 
 
 def triton(settings: ModelSettings, storage_uri: str) -> Manifest:
-    """KServe's `model`: which runtime serves what."""
+    """KServe's `model`: runtime, storage URI, protocol, resources."""
     grpc = settings.protocol is Protocol.GRPC
     made: Manifest = {
         "modelFormat": {"name": "triton"},
@@ -129,7 +129,7 @@ def triton(settings: ModelSettings, storage_uri: str) -> Manifest:
         "runtimeVersion": settings.triton.container,
         "protocolVersion": "grpc-v2" if grpc else "v2",
         "storageUri": storage_uri,
-        # One thread a worker: many would fight over the cores that the instances share.
+        # One thread a worker: the instances share the cores.
         "env": environment({"OMP_NUM_THREADS": "1"} | settings.predictor.env),
         "resources": resources(settings.predictor, gpus(settings)),
     }
@@ -145,7 +145,7 @@ def triton(settings: ModelSettings, storage_uri: str) -> Manifest:
 
 
 def transformer(served: ServedRelease, split: bool) -> Manifest:
-    """The transformer in pods of its own; `split`: it reaches stable and canary alike."""
+    """The transformer in pods of its own; with `split` it calls stable and canary."""
     settings = served.settings
     return {
         **_annotated(served, "transformer", settings.transformer),
@@ -159,7 +159,7 @@ def transformer(served: ServedRelease, split: bool) -> Manifest:
 
 
 def transformer_container(served: ServedRelease, name: str, split: bool = False) -> Manifest:
-    """The same container in both placements; only its way to Triton differs."""
+    """The transformer's container; only the address of Triton depends on the placement."""
     settings = served.settings
     grpc = settings.protocol is Protocol.GRPC
     deadline = max(settings.transformer.timeout_seconds - TRANSFORMER_MARGIN_SECONDS, 1)
@@ -191,5 +191,5 @@ def transformer_container(served: ServedRelease, name: str, split: bool = False)
 
 
 def gpus(settings: ModelSettings) -> int:
-    """GPUs a predictor's pod asks for."""
+    """GPUs of a predictor's pod."""
     return settings.predictor.gpus if settings.device is Device.GPU else 0

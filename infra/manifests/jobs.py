@@ -61,7 +61,7 @@ class JobSpec:
 
 
 def verifier_rules(models: Iterable[str]) -> list[Manifest]:
-    """Read these InferenceServices, and what tells why one of them can't become ready."""
+    """RBAC rules: read these InferenceServices, and pods, logs and events."""
     return [
         {
             "apiGroups": ["serving.kserve.io"],
@@ -190,12 +190,12 @@ def _job(
         "metadata": {
             "name": name,
             "namespace": served.namespace,
-            # A failed one is run again by the next update, though nothing of it changed.
+            # The next update runs a failed Job again, even if nothing has changed.
             "annotations": {"pulumi.com/replaceUnready": "true"},
             **metadata,
         },
         "spec": {
-            # Another attempt would mix its figures with the first one's.
+            # A second attempt would mix its figures with those of the first.
             "backoffLimit": 0,
             "activeDeadlineSeconds": seconds,
             "template": {"metadata": metadata, "spec": pod},

@@ -24,7 +24,7 @@ WARMUP_RUNS = 2
 
 
 class RenderError(Exception):
-    """Triton would not read what was rendered, or would read something else."""
+    """Triton can't read the rendered config, or reads another model name."""
 
 
 @cache
@@ -76,12 +76,12 @@ def config_pbtxt(release: Release, settings: ModelSettings) -> str:
 
 
 def parameter(value: bool | int | str) -> str:
-    """How the PyTorch backend spells a value."""
+    """A value in the format of the PyTorch backend."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def check(text: str, name: str) -> None:
-    """Parse with Triton's own protobuf; raises RenderError with the parser's words."""
+    """Parse with Triton's own protobuf; raises RenderError with the parser's message."""
     config = model_config_pb2.ModelConfig()
     try:
         text_format.Parse(text, config)

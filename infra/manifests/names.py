@@ -18,9 +18,9 @@ ATTEMPT = f"$({ATTEMPT_VARIABLE})"
 
 TRANSFORMER_PORT = 8080
 GRPC_PORT = 9000
-# Triton's HTTP port beside a transformer, which must have 8080: KServe routes to no other.
+# Triton's HTTP port beside a transformer, which needs 8080: KServe routes to that port only.
 COLLOCATED_HTTP_PORT = 8085
-# Triton's default, which KServe's runtime leaves.
+# Triton's default, which KServe's runtime does not change.
 TRITON_METRICS_PORT = 8002
 # Ports of Knative's queue-proxy: HTTP/1, HTTP/2, probes and draining; then metrics.
 QUEUE_PORTS = (8012, 8013, 8022, 8112)

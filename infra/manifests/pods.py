@@ -24,12 +24,12 @@ SECURITY = {
 
 
 def release_volume(artefact: Artefact) -> Manifest:
-    """The release, as a volume of the containers that follow it."""
+    """The volume with release.json."""
     return {"name": "release", "configMap": {"name": release_map_name(artefact)}}
 
 
 def scratch_volume() -> Manifest:
-    """A /tmp of the pod's own: the root file system is read-only."""
+    """A volume for /tmp, since the root file system is read-only."""
     return {"name": "scratch", "emptyDir": {"sizeLimit": "256Mi"}}
 
 
@@ -39,7 +39,7 @@ def mount(name: str, path: str) -> Manifest:
 
 
 def resources(component: Component | Jobs, gpu_count: int = 0) -> Manifest:
-    """Requests equal limits: nothing is throttled by a neighbour, nothing is evicted first."""
+    """Requests equal limits, so that the pod's QoS class is Guaranteed."""
     gpu = {"nvidia.com/gpu": str(gpu_count)} if gpu_count else {}
     bounds = {"cpu": component.cpu, "memory": component.memory} | gpu
     return {"requests": bounds, "limits": dict(bounds)}
@@ -51,7 +51,7 @@ def environment(values: dict[str, str]) -> list[Manifest]:
 
 
 def probe(path: str, port: int) -> Manifest:
-    """Ready when it answers; asked often, so that a rollout is short."""
+    """A readiness probe with a short period, so that a rollout is short."""
     return {
         "httpGet": {"path": path, "port": port},
         "periodSeconds": 2,
@@ -61,5 +61,5 @@ def probe(path: str, port: int) -> Manifest:
 
 
 def pull_secrets(names: Sequence[str]) -> Manifest:
-    """Of a pod's spec: what its images are pulled with."""
+    """`imagePullSecrets` of a pod's spec."""
     return {"imagePullSecrets": [{"name": name} for name in names]} if names else {}

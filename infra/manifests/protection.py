@@ -1,4 +1,4 @@
-"""What keeps pods reachable by those who should and by nobody else, and enough of them there."""
+"""Network policies, disruption budgets, and the Service that splits canary traffic."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from infra.config import Component, ModelSettings, Network
 
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
-# GKE's metadata server, in front of which Workload Identity stands: of a node, and of a pod.
+# GKE's metadata server with Workload Identity: its addresses on a node and in a pod.
 METADATA = (("169.254.169.252/32", 988), ("169.254.169.254/32", 80))
 
 
@@ -48,13 +48,13 @@ def disruption_budgets(name: str, namespace: str, settings: ModelSettings) -> di
 
 
 def split_service(name: str, namespace: str, settings: ModelSettings) -> Manifest:
-    """Over the pods of stable and canary: each connection goes to one of them at random.
+    """A Service over the pods of stable and canary: each connection goes to a random one.
 
     KServe counts the pods so that their shares are those of the traffic; it splits nothing itself.
     """
     grpc = settings.protocol is Protocol.GRPC
     port = {"name": "h2c" if grpc else "http", "port": 80, "protocol": "TCP"}
-    # It is there before the first pod is, so that nobody can wait for its endpoints.
+    # It is created before the first pod, so it has no endpoints to wait for.
     annotations = {"pulumi.com/skipAwait": "true"}
     return {
         "metadata": _metadata(split_name(name), name, namespace) | {"annotations": annotations},
@@ -95,7 +95,7 @@ def _ingress(name: str, role: str, settings: ModelSettings, network: Network) ->
     if behind:
         callers.append({"podSelector": {"matchLabels": pod_labels(name, "transformer")}})
     if knative or not behind:
-        # Under Knative every request comes by a gateway or the activator, the transformer's too.
+        # Under Knative every request, the transformer's too, comes from a gateway or the activator.
         callers += _namespaces(network.ingress_namespaces)
     if not behind:
         callers += _namespaces(network.client_namespaces)
@@ -104,7 +104,7 @@ def _ingress(name: str, role: str, settings: ModelSettings, network: Network) ->
     if network.metrics_namespaces:
         made.append({"from": _namespaces(network.metrics_namespaces), "ports": _tcp(scraped)})
     if knative:
-        # The autoscaler asks the queue-proxy how busy it is.
+        # The autoscaler scrapes the queue-proxy.
         autoscaler = _namespaces((KNATIVE_NAMESPACE,))
         made.append({"from": autoscaler, "ports": _tcp(QUEUE_METRICS_PORTS)})
     return made
@@ -123,7 +123,7 @@ def _egress(name: str, role: str, settings: ModelSettings, network: Network) -> 
         if settings.mode is Mode.KNATIVE:
             to += _namespaces(network.ingress_namespaces)
         return [dns, {"to": to}]
-    # The storage initializer fetches the model by HTTPS, as whom the metadata server says.
+    # The storage initializer gets its credentials from the metadata server, the model by HTTPS.
     metadata = [
         {"to": [{"ipBlock": {"cidr": cidr}}], "ports": _tcp((port,))} for cidr, port in METADATA
     ]

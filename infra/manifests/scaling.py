@@ -1,4 +1,4 @@
-"""How many pods a component has, and where they may run."""
+"""Replicas of a component, and the nodes on which its pods may run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RETENTION = "autoscaling.knative.dev/scale-to-zero-pod-retention-period"
 
 
 def scaling(component: Component, mode: Mode) -> Manifest:
-    """Replicas and timeouts, named as KServe names them."""
+    """Replicas and timeouts, with KServe's field names."""
     made: Manifest = {
         "minReplicas": component.min_replicas,
         "maxReplicas": component.max_replicas,
@@ -42,13 +42,13 @@ def scaling(component: Component, mode: Mode) -> Manifest:
 
 
 def retention(component: Component, mode: Mode) -> dict[str, str]:
-    """What Knative's autoscaler is told of the last pod."""
+    """Annotations for Knative's autoscaler: how long the last pod stays."""
     idle = mode is Mode.KNATIVE and component.idle_seconds
     return {RETENTION: f"{component.idle_seconds}s"} if idle else {}
 
 
 def spreading(name: str, role: str, component: Component) -> Manifest:
-    """Of a pod's spec: evenly over zones and nodes, as far as there is room."""
+    """`topologySpreadConstraints` of a pod's spec."""
     constraints = [
         {
             "maxSkew": 1,
@@ -62,7 +62,7 @@ def spreading(name: str, role: str, component: Component) -> Manifest:
 
 
 def scheduling(component: Predictor, device: Device) -> Manifest:
-    """Where the predictor's pods may run, and as whom."""
+    """Node selector, tolerations and service account of the predictor's pods."""
     selector, taints = dict(component.node_selector), list(component.tolerations)
     if device is Device.GPU:
         selector |= component.gpu_node_selector | _gpu_nodes(component)
@@ -83,7 +83,7 @@ def scheduling(component: Predictor, device: Device) -> Manifest:
 
 
 def _gpu_nodes(component: Predictor) -> dict[str, str]:
-    """GKE's labels of the nodes with the GPUs that are wanted."""
+    """GKE's labels of nodes with such GPUs."""
     made = {}
     if component.accelerator:
         made[ACCELERATOR] = component.accelerator
@@ -93,7 +93,7 @@ def _gpu_nodes(component: Predictor) -> dict[str, str]:
 
 
 def knative_features(models: Iterable[ModelSettings]) -> dict[str, str]:
-    """What Knative must be told to allow for these models, as keys of its `config-features`."""
+    """Keys of Knative's `config-features` that these models need."""
     used = {
         field
         for model in models

@@ -1,4 +1,4 @@
-"""A model in a reader's terms: registered by its component, so that previews show what changes."""
+"""A model's inputs as its component registers them, so that previews show what changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""URLs of a model, as plain text that a preview knows.
+"""URLs of a model, as plain text, so that previews know them.
 
 Names of Services and hosts are KServe 0.20's: NAME-predictor and NAME-transformer inside the
 cluster; outside NAME.NAMESPACE.DOMAIN by Knative's domain template and NAME-NAMESPACE.DOMAIN by
@@ -22,7 +22,7 @@ def service_host(name: str, namespace: str, component: str) -> str:
 
 
 def transformer_url(name: str, namespace: str, settings: ModelSettings) -> str | None:
-    """Base URL of what answers `:predict`; None without a transformer."""
+    """Base URL of the transformer; None without one."""
     if not settings.transformer.enabled:
         return None
     separate = settings.placement is Placement.SEPARATE
@@ -30,7 +30,7 @@ def transformer_url(name: str, namespace: str, settings: ModelSettings) -> str |
 
 
 def predictor_url(name: str, namespace: str, settings: ModelSettings) -> str | None:
-    """Triton itself: a base URL, host:port for gRPC; None where only the transformer is reached."""
+    """Base URL of Triton, host:port for gRPC; None where only the transformer has an address."""
     if settings.placement is Placement.COLLOCATED:
         return None
     host = service_host(name, namespace, "predictor")
@@ -45,7 +45,7 @@ def canary_host(name: str, namespace: str, mode: Mode) -> str:
 
 
 def predict_url(name: str, namespace: str, settings: ModelSettings, domain: str | None) -> str:
-    """What a client posts to: V1 `:predict` of the transformer, else Triton's V2 `infer`."""
+    """The URL for predictions: V1 `:predict` of the transformer, else V2 `infer` of Triton."""
     predictor = f"http://{service_host(name, namespace, 'predictor')}"
     base = transformer_url(name, namespace, settings) or predictor
     if domain:

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from infra.config import MonitoringSettings
     from infra.manifests.monitoring.service import Service
 
-# Beyond its last bucket a histogram knows no quantile.
+# Quantiles above the last bucket can't be computed.
 LAST_BUCKET_MS = queries.BUCKETS[-1] * 1000
 QUANTILE = 1 - LATENCY_BUDGET
 
 
 class Severity(StrEnum):
-    """Cloud Monitoring's: somebody is woken up, or has it on their desk in the morning."""
+    """Severity in Cloud Monitoring: PAGE is for at once, TICKET for working hours."""
 
     PAGE = "CRITICAL"
     TICKET = "WARNING"
@@ -43,7 +43,7 @@ class Alert:
 
 
 def alerts(service: Service, monitoring: MonitoringSettings) -> list[Alert]:
-    """Those that can fire for this service: none on metrics that it doesn't have."""
+    """The alerts of a service, without those whose metrics it does not have."""
     return [
         *_objectives(service),
         *_saturation(service, monitoring),
@@ -69,7 +69,7 @@ def _objectives(service: Service) -> Iterator[Alert]:
 
 def _saturation(service: Service, monitoring: MonitoringSettings) -> Iterator[Alert]:
     if service.sees_triton:
-        # What the batcher waits for by itself is no sign of a lack.
+        # The batcher's own delay is not a lack of capacity.
         batching = service.settings.triton.queue_delay_microseconds / queries.MICROSECONDS
         bound = number(monitoring.queue_ms / 1000 + batching)
         queued = f"{queries.queue_mean(service)} > {bound}"
@@ -86,7 +86,7 @@ def _replicas(service: Service) -> Iterator[Alert]:
             title = f"{name} at its maximum of replicas"
             yield _alert(service, "ReplicasAtMaximum", title, full, 15, of=name.capitalize())
         if component.min_replicas > 0:
-            # Without a minimum, no pod at all is how things are meant to be.
+            # Where the minimum is 0, having no pods is normal.
             none = f"{queries.ready(service, name)} < 1"
             title = f"no {name} is ready"
             yield _alert(service, "NotReady", title, none, 5, Severity.PAGE, of=name.capitalize())

@@ -29,7 +29,7 @@ class Chart:
 
 
 def charts(services: Sequence[Service]) -> list[Chart]:
-    """What there is to show of these services, in reading order; none that stays empty."""
+    """The charts of these services, in reading order, without empty ones."""
     return [chart for chart in _charts(services) if chart.lines]
 
 

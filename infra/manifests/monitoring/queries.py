@@ -1,4 +1,4 @@
-"""What is measured of a service, each as a PromQL expression with one value, without labels.
+"""PromQL queries of a service, each with one value and no labels.
 
 Triton counts in microseconds and from its start; its metrics are listed in its user guide. Those of
 the transformer are in docs/transformer.md.
@@ -14,12 +14,12 @@ from infra.manifests.names import COMPONENT_LABEL
 if TYPE_CHECKING:
     from infra.manifests.monitoring.service import Service
 
-# Of everything that is not a burn rate.
+# Window of all queries but burn rates.
 WINDOW = "5m"
 # Of `transformer_stage_seconds`, in seconds: transformer/metrics.py.
 BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 STAGE = 'stage="predict"'
-# A client that gave up is no failure of the service; nor is it in the transformer (499).
+# A request that its client cancelled is not a failure; the transformer counts it as 499.
 FAILED = 'reason!="CANCELED"'
 MICROSECONDS = 1_000_000
 
@@ -70,7 +70,7 @@ def latency_quantile(service: Service, quantile: float) -> str:
 
 
 def latency_mean(service: Service) -> str:
-    """Seconds in Triton: all that is known where there is no transformer."""
+    """Mean seconds in Triton, for services without a transformer."""
     return _seconds_a_request(service, "request_duration_us")
 
 
@@ -115,7 +115,7 @@ def ready(service: Service, component: str) -> str:
 
 
 def _pods(series: str) -> str:
-    """How many; a pod with several ports or versions is one. Without any there are no series."""
+    """The number of pods in these series; 0 where there are none."""
     return f"(count(count by (pod) ({series})) or vector(0))"
 
 

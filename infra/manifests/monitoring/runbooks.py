@@ -1,4 +1,4 @@
-"""What the person on call reads in an alert: what it means, and where to look first."""
+"""Runbooks of the alerts: what an alert means, and the first commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the metrics of pods are found: annotations on them, or PodMonitoring objects."""
+"""Scraping of pods: annotations, or PodMonitoring objects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from infra.manifests.monitoring.service import Service
 
 PATH = "/metrics"
-# Ten samples in the shortest window that alerts look at.
+# Ten samples in the shortest window of the alerts.
 INTERVAL = "30s"
 
 

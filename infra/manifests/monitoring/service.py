@@ -1,4 +1,4 @@
-"""One served model as monitoring sees it: which of its metrics are collected, and under what."""
+"""A served model for monitoring: its series, and which metrics are collected."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Service:
 
     @property
     def has_transformer(self) -> bool:
-        """Clients speak to a transformer."""
+        """Clients send requests to a transformer."""
         return self.settings.transformer.enabled
 
     @property
     def has_gpu(self) -> bool:
-        """Triton computes on GPUs, and says how busy they are."""
+        """Triton runs on GPUs, and its metrics are collected."""
         return self.settings.device is Device.GPU and self.sees_triton
 
     @property
@@ -48,7 +48,7 @@ class Service:
 
     @property
     def components(self) -> dict[str, Component]:
-        """What has pods of its own."""
+        """The components that have pods of their own."""
         made: dict[str, Component] = {"predictor": self.settings.predictor}
         if self.has_transformer and not self.collocated:
             made["transformer"] = self.settings.transformer

@@ -66,7 +66,9 @@ def test_gpu_is_previewed_fails_by_the_schedulers_words_and_cpu_mends_it(stack: 
     stack.configure(device="gpu")
     diff = stack.run("preview", "--diff").stdout
     assert "nvidia.com/gpu" in diff
-    assert "1 to update" in diff
+    # The model's component says it in a line of its own, beside the InferenceService's.
+    assert re.search(r'~ device +: "cpu" => "gpu"', diff)
+    assert "2 to update" in diff
     done = stack.up(device="gpu")
     assert done.returncode != 0
     assert "Insufficient nvidia.com/gpu" in done.stdout + done.stderr
