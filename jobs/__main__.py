@@ -1,7 +1,7 @@
-"""What the Jobs run, `python -m jobs verify|load --release PATH`, and for people
+"""Commands of the Jobs, `python -m jobs verify|load --release PATH`, and one for people,
 `python -m jobs report RESULT.json`.
 
-Exit status: 0 proven or passed, 1 not, 2 when what is given can't be read.
+Exit status: 0 passed, 1 failed, 2 invalid configuration or files.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.config import JOB_VARIABLE, JobError, Load, Verify
+from jobs.config import JOB_VARIABLE, JobError, LoadConfig, VerifyConfig
 from jobs.load.results import ResultError
 from jobs.load.run import LoadError, load
-from jobs.progress import Progress, last_words
-from jobs.release import Release
+from jobs.progress import Progress, finish
 from jobs.report.report import report
+from jobs.samples import read_release
 from jobs.verify.kubernetes import Cluster
 from jobs.verify.run import verify
 from jobs.verify.watch import FailedError
@@ -27,38 +27,39 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-LOOK_SECONDS = 20.0
+# Always left of the deadline, to examine the endpoint and to report what is wrong.
+LEAST_SECONDS = 20.0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status."""
-    given = _parser().parse_args(arguments)
-    if given.job == "report":
-        return run_report(given.result, given.previous, given.out)
-    run = run_verify if given.job == "verify" else run_load
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit status."""
+    arguments = _parser().parse_args(argv)
+    if arguments.command == "report":
+        return run_report(arguments.result, arguments.previous, arguments.out)
+    run = run_verify if arguments.command == "verify" else run_load
     try:
-        return run(given.config, given.release)
+        return run(arguments.config, arguments.release)
     except JobError as error:
-        last_words(f"{given.job}: {error}")
+        finish(f"{arguments.command}: {error}")
         return 2
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m jobs", description=__doc__)
-    kinds = parser.add_subparsers(dest="job", required=True)
-    for name, words in (("verify", "prove an endpoint"), ("load", "load it, judge the figures")):
-        job = kinds.add_parser(name, help=words)
-        job.add_argument("--config", type=Path, help=f"what to do, as JSON; else ${JOB_VARIABLE}")
-        job.add_argument("--release", type=Path, required=True, help="release.json")
-    page = kinds.add_parser("report", help="a load test's result as a page")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (("verify", "verify an endpoint"), ("load", "run a load test")):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--config", type=Path, help=f"JSON file; ${JOB_VARIABLE} without it")
+        command.add_argument("--release", type=Path, required=True, help="release.json")
+    page = commands.add_parser("report", help="make a page of a load test's result")
     page.add_argument("result", type=Path, help="result.json")
     page.add_argument("--previous", type=Path, help="result.json to compare it with")
-    page.add_argument("--out", type=Path, help="where to; report.html beside the result")
+    page.add_argument("--out", type=Path, help="file to write; report.html beside the result")
     return parser
 
 
 def run_report(result: Path, previous: Path | None, out: Path | None) -> int:
-    """Exit status of a report."""
+    """Write a page and print its path."""
     try:
         print(report(result, previous, out))
     except ResultError as error:
@@ -67,38 +68,37 @@ def run_report(result: Path, previous: Path | None, out: Path | None) -> int:
     return 0
 
 
-def run_verify(config: Path | None, release: Path) -> int:
-    """Exit status of a verification."""
-    job, cluster = Verify.read(config), Cluster.here()
+def run_verify(path: Path | None, release: Path) -> int:
+    """Verify an endpoint."""
+    config, cluster = VerifyConfig.read(path), Cluster.of_this_pod()
     try:
-        progress = Progress(already=waited(job, cluster))
-        words = verify(job, Release.read(release), cluster, progress)
+        progress = Progress(elapsed=elapsed(config, cluster))
+        message = verify(config, read_release(release), cluster, progress)
     except FailedError as error:
-        last_words(str(error), job.termination_log)
+        finish(str(error))
         return 1
-    last_words(words, job.termination_log)
+    finish(message)
     return 0
 
 
-def waited(job: Verify, cluster: Cluster | None) -> float:
-    """Seconds of the deadline that are gone: those in which this pod waited for its node and image.
+def elapsed(config: VerifyConfig, cluster: Cluster | None) -> float:
+    """Seconds of the deadline that passed while this pod waited for its node and image.
 
-    Kubernetes ends the Job a minute after the deadline, counted from the start of the Job. A short
-    time is left in any case, to look at the endpoint and to say what is wrong.
+    Kubernetes ends the Job a minute after the deadline, counted from the start of the Job.
     """
-    age = cluster.age(job.namespace, os.environ.get("HOSTNAME", "")) if cluster else 0.0
-    return max(0.0, min(age, job.deadline_seconds - LOOK_SECONDS))
+    age = cluster.pod_age(config.namespace, os.environ.get("HOSTNAME", "")) if cluster else 0.0
+    return max(0.0, min(age, config.deadline_seconds - LEAST_SECONDS))
 
 
-def run_load(config: Path | None, release: Path) -> int:
-    """Exit status of a load test."""
-    job = Load.read(config)
+def run_load(path: Path | None, release: Path) -> int:
+    """Run a load test."""
+    config = LoadConfig.read(path)
     try:
-        words, passed = load(job, Release.read(release), Progress())
+        message, passed = load(config, read_release(release), Progress())
     except LoadError as error:
-        last_words(f"load test of {job.model}: {error}", job.termination_log)
+        finish(f"load test of {config.model}: {error}")
         return 1
-    last_words(words, job.termination_log)
+    finish(message)
     return 0 if passed else 1
 
 
@@ -107,6 +107,6 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    # As a container's first process it would otherwise ignore being told to end.
+    # The first process of a container ignores SIGTERM unless it has a handler.
     signal.signal(signal.SIGTERM, _terminate)
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""HTTP as the Jobs need it: one request, one answer, no proxies and no retries."""
+"""An HTTP client without proxies and retries: one request, one response."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
 
-__all__ = ["Answer", "UnreachableError", "request"]
+__all__ = ["Response", "UnreachableError", "request"]
 
-SHOWN = 300
+SHOWN_CHARACTERS = 300
 
 
 class UnreachableError(Exception):
-    """Nobody answered, and why."""
+    """There was no response; the message says why."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Status, headers with lower-case names, and body, whatever the status."""
+class Response:
+    """A response of any status; names of headers are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -36,7 +36,7 @@ class Answer:
 
     def __str__(self) -> str:
         text = " ".join(self.body.decode(errors="replace").split())
-        return f"status {self.status}: {text[:SHOWN] or 'no body'}"
+        return f"status {self.status}: {text[:SHOWN_CHARACTERS] or 'no body'}"
 
 
 def request(
@@ -47,27 +47,27 @@ def request(
     method: str | None = None,
     timeout: float,
     context: ssl.SSLContext | None = None,
-) -> Answer:
-    """GET, or POST where there is a body. Raises UnreachableError when nobody answers at all."""
-    asked = urllib.request.Request(url, data=body, headers=dict(headers or {}), method=method)
-    # Everything that is asked is in the cluster; a proxy of the environment would not find it.
+) -> Response:
+    """GET, or POST with a body. Raises UnreachableError when there is no response."""
+    made = urllib.request.Request(url, data=body, headers=dict(headers or {}), method=method)
+    # All addresses are in the cluster, where a proxy of the environment does not reach.
     handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
     if context is not None:
         handlers.append(urllib.request.HTTPSHandler(context=context))
     opener = urllib.request.build_opener(*handlers)
     try:
         try:
-            with opener.open(asked, timeout=timeout) as answer:
-                return _answer(answer.status, answer.headers.items(), answer.read())
+            with opener.open(made, timeout=timeout) as found:
+                return _response(found.status, found.headers.items(), found.read())
         except urllib.error.HTTPError as error:
             with error:
-                return _answer(error.code, error.headers.items(), error.read())
+                return _response(error.code, error.headers.items(), error.read())
     except (OSError, http.client.HTTPException) as error:
         raise UnreachableError(f"{url}: {_cause(error)}") from error
 
 
-def _answer(status: int, headers: Any, body: bytes) -> Answer:
-    return Answer(status, {name.lower(): value for name, value in headers}, body)
+def _response(status: int, headers: Any, body: bytes) -> Response:
+    return Response(status, {name.lower(): value for name, value in headers}, body)
 
 
 def _cause(error: BaseException) -> str:

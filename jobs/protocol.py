@@ -1,4 +1,4 @@
-"""Tensors on the wire of the V2 protocol over HTTP, in its binary extension."""
+"""Bodies of the V1 and V2 inference protocols over HTTP; V2 in its binary extension."""
 
 from __future__ import annotations
 
@@ -7,31 +7,30 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from release.schema import DTYPES
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from jobs.http_client import Answer
-    from jobs.release import Tensor
+    from jobs.http_client import Response
+    from release.schema import Sample, Tensor
 
-__all__ = ["HEADER_LENGTH", "decode", "encode"]
+__all__ = ["HEADER_LENGTH", "infer_outputs", "infer_request", "predict_request"]
 
-# How long the JSON before the raw bytes is.
+# The length of the JSON before the raw bytes.
 HEADER_LENGTH = "Inference-Header-Content-Length"
-TYPES: dict[str, Any] = {
-    "BOOL": np.bool_,
-    "UINT8": np.uint8,
-    "INT8": np.int8,
-    "INT16": np.int16,
-    "INT32": np.int32,
-    "INT64": np.int64,
-    "FP16": np.float16,
-    "FP32": np.float32,
-    "FP64": np.float64,
-}
 
 
-def encode(tensor: Tensor, values: NDArray[Any]) -> tuple[bytes, dict[str, str]]:
-    """Body and headers of an inference request that asks for raw bytes back."""
+def predict_request(samples: Sequence[Sample]) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of a V1 request with images."""
+    instances = [{"image_bytes": {"b64": sample.image}} for sample in samples]
+    return json.dumps({"instances": instances}).encode(), {"Content-Type": "application/json"}
+
+
+def infer_request(tensor: Tensor, values: NDArray[Any]) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of a V2 request with a binary tensor, which asks for binary outputs."""
     data = values.tobytes()
     described = {
         "name": tensor.name,
@@ -46,24 +45,24 @@ def encode(tensor: Tensor, values: NDArray[Any]) -> tuple[bytes, dict[str, str]]
     }
 
 
-def decode(answer: Answer) -> dict[str, NDArray[Any]]:
-    """Outputs by name. Raises ValueError or KeyError on an answer that isn't one."""
-    length = int(answer.headers.get(HEADER_LENGTH.lower(), len(answer.body)))
-    found: dict[str, NDArray[Any]] = {}
-    at = length
-    for output in json.loads(answer.body[:length])["outputs"]:
+def infer_outputs(response: Response) -> dict[str, NDArray[Any]]:
+    """Outputs of a V2 response by name. Raises ValueError or KeyError on any other response."""
+    length = int(response.headers.get(HEADER_LENGTH.lower(), len(response.body)))
+    outputs: dict[str, NDArray[Any]] = {}
+    start = length
+    for output in json.loads(response.body[:length])["outputs"]:
         size = output.get("parameters", {}).get("binary_data_size")
         if size is None:
             values = np.asarray(output["data"], dtype=np.float64)
         else:
-            values = _raw(output["datatype"], answer.body[at : at + size])
-            at += size
-        found[output["name"]] = values.reshape(output["shape"])
-    return found
+            values = _array(output["datatype"], response.body[start : start + size])
+            start += size
+        outputs[output["name"]] = values.reshape(output["shape"])
+    return outputs
 
 
-def _raw(dtype: str, data: bytes) -> NDArray[Any]:
+def _array(dtype: str, data: bytes) -> NDArray[Any]:
     if dtype == "BF16":
-        # numpy has no bfloat16: it is the upper half of a float32.
+        # numpy has no bfloat16, which is the upper half of a float32.
         return (np.frombuffer(data, np.uint16).astype(np.uint32) << 16).view(np.float32)
-    return np.frombuffer(data, TYPES[dtype])
+    return np.frombuffer(data, DTYPES[dtype])

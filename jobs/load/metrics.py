@@ -1,4 +1,10 @@
-"""From every single request of a load test to its figures. Pure."""
+"""Metrics of a load, from every single request of it. Pure.
+
+vegeta's latency begins when a request is actually sent. If vegeta is held up, the requests that
+were due meanwhile are sent afterwards, to an endpoint that may have recovered, and the time that
+they would have waited is missing from all latencies ("coordinated omission"). Latencies here
+therefore count from the time when a request was due.
+"""
 
 from __future__ import annotations
 
@@ -11,41 +17,41 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobs.load.schedule import lateness
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
-    from jobs.config import Load
+    from jobs.config import LoadConfig
 
-__all__ = ["Hits", "collect", "figures", "percentiles", "rate_ratio"]
+__all__ = ["Hits", "collect", "latencies", "lateness", "metrics", "percentiles", "rate_ratio"]
 
-NANOSECONDS = 1e9
-MILLISECOND = 1e6
+# In nanoseconds.
+SECOND, MILLISECOND = 10**9, 10**6
 ERRORS_SHOWN = 10
 ERROR_CHARACTERS = 300
-# Even steps on the axis that percentiles are drawn on, log10(1 / (1 - p)), to p99.99; and p97.5.
+# Even steps on the axis of the report's plot, log10(1 / (1 - p)), up to p99.99; and p97.5.
 PERCENTILES = (
     *(0, 10, 25, 37.5, 50, 62.5, 75, 80, 85, 90, 92.5, 95, 96.25, 97.5, 98, 98.5, 99, 99.25),
     *(99.5, 99.625, 99.75, 99.8, 99.85, 99.9, 99.925, 99.95, 99.975, 99.98, 99.99, 100),
 )
 NAMED = {"p50": 50, "p90": 90, "p95": 95, "p99": 99, "p99_9": 99.9, "p99_99": 99.99, "max": 100}
-# Lower edges in milliseconds; the last bucket has no upper one.
+# Lower edges in milliseconds; the last bucket has no upper edge.
 BUCKETS = (
     *(0, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 75),
     *(100, 150, 200, 300, 500, 750, 1000, 2000, 5000, 10_000),
 )
-# A connection's own port, which tells apart what is the same error: 10.0.0.1:41234->10.0.0.2:80.
-_OWN_ADDRESS = re.compile(r"(?<!\S)\S+:\d+->")
+# The local address of a connection, which differs between equal errors:
+# 10.0.0.1:41234->10.0.0.2:80.
+_LOCAL_ADDRESS = re.compile(r"(?<!\S)\S+:\d+->")
 
 
 @dataclass
 class Hits:
-    """What happened, a request at a time: times in nanoseconds, sizes in bytes.
+    """Requests and their answers (vegeta's "hits"), as columns.
 
-    `at` is when it was sent, `latency` how long it took from then, `good` 1 for status 200.
+    `at` is when a request was sent and `latency` the time from then to its answer, in nanoseconds;
+    `good` is 1 for status 200. `sent` and `received` are bytes of bodies.
     """
 
     at: array[int] = field(default_factory=lambda: array("q"))
@@ -58,7 +64,7 @@ class Hits:
 
 
 def collect(rows: Iterable[list[str]], into: Hits | None = None) -> Hits:
-    """From vegeta's CSV: time, status, latency, bytes out, bytes in, error, and more."""
+    """Add rows of vegeta's CSV: time, status, latency, bytes out, bytes in, error, and others."""
     hits = Hits() if into is None else into
     for row in rows:
         hits.at.append(int(row[0]))
@@ -72,46 +78,73 @@ def collect(rows: Iterable[list[str]], into: Hits | None = None) -> Hits:
     return hits
 
 
-def figures(hits: Hits, job: Load) -> dict[str, Any]:
-    """What result.json says of the requests. `hits` must not be empty."""
-    count = len(hits.at)
-    good = hits.statuses["200"]
-    began = min(hits.at)
+def lateness(at: ArrayLike, rate: int) -> NDArray[Any]:
+    """How late each request was sent, in nanoseconds, never negative; `at`: when it was sent.
+
+    vegeta's constant pacer (lib/pacer.go) waits a whole number of nanoseconds between requests and
+    numbers them in the order of their timestamps, so the n-th request is due n intervals after the
+    origin. The origin is not recorded. Each request gives the origin that would make it punctual;
+    the earliest of these is used, since the pacer never sends early.
+    """
+    sent = np.asarray(at, dtype=np.int64)
+    order = np.argsort(sent, kind="stable")
+    origins = sent[order] - np.arange(len(sent)) * (SECOND // rate)
+    late = np.empty_like(sent)
+    late[order] = origins - origins.min()
+    return late
+
+
+def latencies(hits: Hits, rate: int | None) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Milliseconds of each request: from when it was due, and from when it was sent.
+
+    Both are the same in a closed loop, where no rate is given.
+    """
+    from_send = np.asarray(hits.latency, dtype=np.float64) / MILLISECOND
+    late = lateness(hits.at, rate) / MILLISECOND if rate else 0.0
+    return from_send + late, from_send
+
+
+def throughput(hits: Hits) -> float:
+    """Good answers a second, from the first request to the last answer."""
     ended = max(at + took for at, took in zip(hits.at, hits.latency, strict=True))
-    late = lateness(hits.at, job.rate) / MILLISECOND
-    service = np.asarray(hits.latency, dtype=np.float64) / MILLISECOND
+    return sum(hits.good) / max((ended - min(hits.at)) / SECOND, 1e-9)
+
+
+def metrics(hits: Hits, config: LoadConfig) -> dict[str, Any]:
+    """The part of result.json about requests. `hits` must not be empty."""
+    latency, service = latencies(hits, config.rate)
     return {
-        "requests": count,
-        "duration_seconds": (max(hits.at) - began) / NANOSECONDS,
+        "requests": len(hits.at),
+        "duration_seconds": (max(hits.at) - min(hits.at)) / SECOND,
         "rate": {
-            "asked": job.rate,
-            "achieved": _rate(hits),
-            "ratio": rate_ratio(hits, job),
-            "throughput": good / max((ended - began) / NANOSECONDS, 1e-9),
+            "asked": config.rate,
+            "achieved": _achieved_rate(hits),
+            "ratio": rate_ratio(hits, config.rate, config.duration_seconds),
+            "throughput": throughput(hits),
         },
-        "success_ratio": good / count,
-        "latency_ms": _latencies(service + late),
+        "success_ratio": sum(hits.good) / len(hits.good),
+        "latency_ms": _distribution(latency),
         "service_ms": {"mean": float(service.mean())} | _named(service, **NAMED),
-        "lateness_ms": _named(late, p99=99, max=100),
-        "over_time": _over_time(hits, service + late, job),
+        "lateness_ms": _named(lateness(hits.at, config.rate) / MILLISECOND, p99=99, max=100),
+        "over_time": _over_time(hits, latency, config.duration_seconds),
         "status_codes": dict(sorted(hits.statuses.items())),
         "errors": [
-            {"error": error, "count": times}
-            for error, times in hits.errors.most_common(ERRORS_SHOWN)
+            {"error": error, "count": count}
+            for error, count in hits.errors.most_common(ERRORS_SHOWN)
         ],
         "error_kinds": len(hits.errors),
         "bytes": {"sent": hits.sent, "received": hits.received},
     }
 
 
-def rate_ratio(hits: Hits, job: Load) -> float:
-    """How much of the asked rate was kept: by count and by pace, whichever is less, 1 at most."""
-    by_count = len(hits.at) / (job.rate * job.duration_seconds)
-    return min(1.0, by_count, _rate(hits) / job.rate if len(hits.at) > 1 else 1.0)
+def rate_ratio(hits: Hits, rate: int, seconds: float) -> float:
+    """The part of the rate that was kept, by count or by pace, whichever is less; at most 1."""
+    by_pace = _achieved_rate(hits) / rate if len(hits.at) > 1 else 1.0
+    return min(1.0, len(hits.at) / (rate * seconds), by_pace)
 
 
 def percentiles(values: NDArray[Any], shares: Iterable[float]) -> list[float]:
-    """Latencies that were seen: for each share, the least that it doesn't exceed."""
+    """Nearest-rank percentiles: the least value that so many per cent of all don't exceed."""
     ordered = np.sort(values)
     # Rounded, since 99.9 % of 1000 is 999.0000000000001 in floating point.
     ranks = [ceil(round(len(ordered) * share / 100, 6)) for share in shares]
@@ -123,23 +156,23 @@ def _named(values: NDArray[Any], **shares: float) -> dict[str, float]:
 
 
 def _kind(error: str) -> str:
-    return _OWN_ADDRESS.sub("", error[:ERROR_CHARACTERS])
+    return _LOCAL_ADDRESS.sub("", error[:ERROR_CHARACTERS])
 
 
-def _rate(hits: Hits) -> float:
-    """Requests a second from the first one's start to the last one's."""
-    span = (max(hits.at) - min(hits.at)) / NANOSECONDS
+def _achieved_rate(hits: Hits) -> float:
+    """Requests a second from the start of the first to the start of the last."""
+    span = (max(hits.at) - min(hits.at)) / SECOND
     return (len(hits.at) - 1) / span if span else 0.0
 
 
-def _latencies(values: NDArray[Any]) -> dict[str, Any]:
+def _distribution(values: NDArray[Any]) -> dict[str, Any]:
     at = dict(zip(PERCENTILES, percentiles(values, PERCENTILES), strict=True))
     counts, _ = np.histogram(values, [*BUCKETS, np.inf])
     return {
         "min": at[0],
         "mean": float(values.mean()),
         **{name: at[share] for name, share in NAMED.items()},
-        "distribution": [{"percentile": share, "ms": took} for share, took in at.items()],
+        "distribution": [{"percentile": share, "ms": value} for share, value in at.items()],
         "histogram": [
             {"from_ms": low, "to_ms": high, "count": int(number)}
             for low, high, number in zip(BUCKETS, [*BUCKETS[1:], None], counts, strict=True)
@@ -147,12 +180,11 @@ def _latencies(values: NDArray[Any]) -> dict[str, Any]:
     }
 
 
-def _over_time(hits: Hits, latency: NDArray[Any], job: Load) -> list[dict[str, Any]]:
-    """A second at a time, by when requests were sent: those of a second that had none are null."""
+def _over_time(hits: Hits, latency: NDArray[Any], seconds: float) -> list[dict[str, Any]]:
+    """Metrics of each second, by when requests were sent; latencies are null without requests."""
     sent, good = np.asarray(hits.at, dtype=np.int64), np.asarray(hits.good)
-    last = ceil(job.duration_seconds) - 1
-    # The very last requests may be some milliseconds late, which makes no second of its own.
-    second = np.minimum((sent - sent.min()) // int(NANOSECONDS), last)
+    # The last requests may be some milliseconds late; they belong to the last second.
+    second = np.minimum((sent - sent.min()) // SECOND, ceil(seconds) - 1)
     order = np.argsort(second, kind="stable")
     bounds = np.cumsum(np.bincount(second))[:-1]
     parts = zip(

@@ -1,4 +1,4 @@
-"""A load test's result as result.json has it, read back into frozen values. Pure."""
+"""Reads result.json, the result of a load test, into frozen values. Pure."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ SCHEMA = 2
 LATENCIES = ("mean", "p50", "p90", "p95", "p99", "p99_9", "p99_99", "max")
 VERDICTS = ("pass", "fail", "invalid")
 SHOWN = 60
-# More than any result has, and little enough for a page.
+# Limits that no real result reaches, so that a page stays small.
 MOST_POINTS, MOST_SECONDS, MOST_ROWS, MOST_CHARACTERS = 200, 1_000_000, 10, 300
-# Beyond this no figure is a measurement: in milliseconds, 30 years.
+# In milliseconds 30 years: no measurement is larger.
 LARGEST = 1e12
 
 
 class ResultError(Exception):
-    """What was given is no load test's result; one line for people."""
+    """A file is not the result of a load test; the message is one line."""
 
 
 @dataclass(frozen=True)
 class Second:
-    """What was sent in a second of the run, and its latencies in milliseconds, None without any."""
+    """Requests sent in a second of the run, and their latencies in ms, None without requests."""
 
     second: int
     requests: int
@@ -41,9 +41,9 @@ class Second:
 
 @dataclass(frozen=True)
 class Result:
-    """Latencies in milliseconds by `LATENCIES`, those absent that its schema doesn't have.
+    """Latencies are milliseconds by names of `LATENCIES`; an older schema has fewer of them.
 
-    `facts` is what it was about, in words. `errors` and `statuses` are the commonest.
+    `facts` describe the test, for a page. `errors` and `statuses` are the most frequent ones.
     """
 
     schema: int
@@ -69,7 +69,7 @@ class Result:
 
     @classmethod
     def parse(cls, text: bytes, place: str) -> Result:
-        """Raises ResultError naming the first thing that is wrong with it."""
+        """Parse JSON. Raises ResultError that names the first invalid field."""
         try:
             raw = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -80,7 +80,7 @@ class Result:
 
     @classmethod
     def of(cls, raw: dict[str, Any], place: str) -> Result:
-        """From result.json's object; raises ResultError likewise."""
+        """Read result.json's object; raises ResultError likewise."""
         top = _Part(raw, f"{place}: ")
         schema = 0 if isinstance(raw.get("schema"), bool) else raw.get("schema", 0)
         if schema not in range(1, SCHEMA + 1):
@@ -171,18 +171,17 @@ def _facts(top: _Part, asked: _Part) -> dict[str, str]:
         "release": top.text("release_digest"),
         "target": top.text("target"),
         "address": top.text("url"),
-        "host header": top.text("host_header") if top.raw.get("host_header") else "",
         "asked": f"{asked.number('rate'):g} requests/s for {asked.number('duration_seconds'):g} s",
         "timeout": f"{asked.number('timeout_seconds', default=0):g} s",
         "payloads": f"{top.number('payloads'):g} different images",
-        "started": _moment(top.text("started")),
+        "started": _format_time(top.text("started")),
         "bytes": f"{sizes.number('sent'):,.0f} sent, {sizes.number('received'):,.0f} received",
     }
-    return {name: said for name, said in facts.items() if said not in ("", "0 s")}
+    return {name: fact for name, fact in facts.items() if fact != "0 s"}
 
 
-def _moment(text: str) -> str:
-    """For people; as it is where it is no moment."""
+def _format_time(text: str) -> str:
+    """In UTC; unchanged if it is not a time."""
     try:
         return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (ValueError, OverflowError):
@@ -190,7 +189,7 @@ def _moment(text: str) -> str:
 
 
 class _Part:
-    """A JSON object inside of a result, and where it is."""
+    """A JSON object in a result, and its path."""
 
     def __init__(self, raw: dict[str, Any], place: str) -> None:
         self.raw, self.place = raw, place
@@ -204,7 +203,7 @@ class _Part:
         value = self.raw.get(name)
         if not isinstance(value, str) or not value:
             self.wrong(name, "a text")
-        # What can't be printed could end a line, or turn the direction of all that follows.
+        # Unprintable characters could end a line or reverse the direction of the text after them.
         return "".join(
             each if each.isprintable() else "\ufffd" for each in str(value)[:MOST_CHARACTERS]
         )

@@ -1,4 +1,4 @@
-"""Where a load test's result and its page go: files, or objects in a bucket."""
+"""Storage of a load test's result and page: files, or objects in a bucket."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from jobs.http_client import Answer, UnreachableError, request
+from jobs.http_client import Response, UnreachableError, request
 from jobs.load.vegeta import LoadError
 
 __all__ = ["report_place", "store", "store_page"]
@@ -18,23 +18,23 @@ STORAGE = "https://storage.googleapis.com"
 METADATA_HOST = "metadata.google.internal"
 TOKEN_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
 TIMEOUT_SECONDS = 30.0
-# The load is one attempt; its upload needn't be.
+# The load is never repeated; its upload is.
 PAUSES_SECONDS = (0.0, 1.0, 3.0)
 
 
 def store(document: dict[str, Any], place: str) -> None:
-    """Writes to /path or gs://bucket/object. Raises LoadError with the cause."""
+    """Write result.json to /PATH or gs://BUCKET/OBJECT. Raises LoadError with the cause."""
     text = json.dumps(document, indent=1, sort_keys=True) + "\n"
     _store(text.encode(), place, "application/json")
 
 
 def store_page(text: str, place: str) -> None:
-    """Likewise, of a page."""
+    """Write a page likewise."""
     _store(text.encode(), place, "text/html; charset=utf-8")
 
 
 def report_place(place: str) -> str:
-    """Where the page of a result is: beside it, …/report.html for …/result.json."""
+    """The place of a result's page: …/report.html for …/result.json."""
     folder, slash, name = place.rpartition("/")
     stem = name.removesuffix(".json")
     return f"{folder}{slash}{'report' if stem == 'result' else stem}.html"
@@ -72,7 +72,7 @@ def _upload(text: bytes, place: str, kind: str) -> None:
     raise LoadError(f"the result can't be uploaded to {place}: {cause}")
 
 
-def _post(url: str, text: bytes, kind: str) -> Answer:
+def _post(url: str, text: bytes, kind: str) -> Response:
     headers = {"Content-Type": kind} | _authorization()
     return request(url, body=text, headers=headers, timeout=TIMEOUT_SECONDS)
 
@@ -85,10 +85,10 @@ def _server() -> str:
 
 
 def _authorization() -> dict[str, str]:
-    """The pod's identity, from the metadata server; an emulator wants none."""
+    """A token of the pod's Google service account; an emulator needs none."""
     if os.environ.get("STORAGE_EMULATOR_HOST"):
         return {}
-    # The same variable as Google's own libraries read.
+    # The variable that Google's client libraries read.
     host = os.environ.get("GCE_METADATA_HOST") or METADATA_HOST
     answer = request(
         f"http://{host}{TOKEN_PATH}", headers={"Metadata-Flavor": "Google"}, timeout=5.0

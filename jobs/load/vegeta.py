@@ -1,123 +1,230 @@
-"""vegeta, the load generator: its targets, one attack, and what it recorded."""
+"""vegeta, the load generator: its command line, an attack, and the requests that it recorded.
+
+The load test, the tuner and the benchmark all send their load with this module. vegeta writes its
+results to a file, so reading them while the attack runs costs it nothing but CPU; the reader
+therefore runs at the lowest priority.
+"""
 
 from __future__ import annotations
 
-import base64
-import json
+import csv
 import os
 import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, Self
 
-from jobs.load.recording import Progression, Recording
+import numpy as np
+
+from jobs.load.metrics import MILLISECOND, Hits, collect, percentiles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from jobs.config import Load
-    from jobs.load.metrics import Hits
-    from jobs.progress import Progress
+    from jobs.load.targets import Target
 
-__all__ = ["LoadError", "Target", "attack"]
+__all__ = ["Attack", "LoadError", "Recording", "run_attack"]
 
-# Connections are made before, answers are awaited after.
+# vegeta opens connections before an attack and waits for answers after it.
 MARGIN_SECONDS = 60.0
-TOLD_SECONDS = 3.0
-# Little at a time: a burst of reading would take the CPU from vegeta, and its time from requests.
-STEP_SECONDS = 0.1
+REPORT_SECONDS = 3.0
+# Read often and little: a large read would take CPU from vegeta and delay its requests.
+POLL_SECONDS = 0.1
+CHUNK_BYTES = 1 << 20
+LOWEST_PRIORITY = 19
 
 
 class LoadError(Exception):
-    """The load test could not be run; says why."""
+    """The load could not be sent, or its result not stored; the message says why."""
 
 
 @dataclass(frozen=True)
-class Target:
-    """A request that the load consists of; they take turns."""
+class Attack:
+    """A load: `rate` requests a second (an open loop), or `clients` that each send their next
+    request when they have an answer (a closed loop).
 
-    url: str
-    headers: dict[str, str]
-    body: bytes
+    Without `bodies` vegeta records neither the bodies of answers nor their sizes.
+    """
 
-    def line(self) -> str:
-        """As vegeta reads it."""
-        return json.dumps(
-            {
-                "method": "POST",
-                "url": self.url,
-                "header": {name: [value] for name, value in self.headers.items()},
-                "body": base64.b64encode(self.body).decode(),
-            }
-        )
+    seconds: float
+    rate: int | None = None
+    clients: int | None = None
+    timeout_seconds: float = 10.0
+    bodies: bool = True
+
+    def arguments(self, targets: Path, recording: Path) -> list[str]:
+        """Arguments of the vegeta program."""
+        pace = [f"-rate={self.rate or 0}/1s"]
+        if self.clients:
+            pace += [f"-workers={self.clients}", f"-max-workers={self.clients}"]
+        return [
+            *("attack", "-format=json", f"-targets={targets}", f"-output={recording}", *pace),
+            f"-duration={_milliseconds(self.seconds)}",
+            f"-timeout={_milliseconds(self.timeout_seconds)}",
+            # A redirect is an error here.
+            *("-redirects=-1", *(() if self.bodies else ("-max-body=0",))),
+        ]
 
 
-def attack(targets: Sequence[Target], job: Load, folder: Path, progress: Progress) -> Hits:
-    """One attempt at the asked rate. Raises LoadError when vegeta can't be run or fails."""
-    given, made = folder / "targets.json", folder / "results.bin"
-    given.write_text("".join(target.line() + "\n" for target in targets))
-    arguments = [
-        *("attack", "-format=json", f"-targets={given}", f"-output={made}"),
-        *(f"-rate={job.rate}/1s", f"-duration={_duration(job.duration_seconds)}"),
-        # A redirect is not an answer.
-        *(f"-timeout={_duration(job.timeout_seconds)}", "-redirects=-1"),
-    ]
+def run_attack(
+    targets: Sequence[Target],
+    attack: Attack,
+    folder: Path,
+    *,
+    program: str | None = None,
+    report: Callable[[str], None] | None = None,
+) -> Hits:
+    """Run an attack and return its requests.
+
+    `folder` holds vegeta's files; `program` is `$VEGETA` or `vegeta` on PATH by default; `report`
+    receives a line of progress every few seconds. Raises LoadError when vegeta can't be run, fails,
+    or sends nothing.
+    """
+    program = program or os.environ.get("VEGETA") or "vegeta"
+    given, recorded = folder / "targets.json", folder / "results.bin"
+    given.write_text("".join(f"{target.to_json()}\n" for target in targets))
+    command = [program, *attack.arguments(given, recorded)]
     try:
-        with Recording(_program(), made) as recording:
-            _run(arguments, job, folder / "said.txt", recording, progress)
+        with Recording(program, recorded, LOWEST_PRIORITY if report else 0) as recording:
+            _run(command, attack, folder / "output.txt", recording, report)
             if not recording.finish() and recording.hits.at:
                 raise LoadError("vegeta can't read its own results")
     except OSError as error:
-        raise _absent(error) from error
+        raise LoadError(
+            f"the load generator {program} can't be run: {error.strerror}; install vegeta on PATH, "
+            "or set the environment variable VEGETA to its path"
+        ) from error
     if not recording.hits.at:
-        raise LoadError("vegeta sent no request at all")
+        raise LoadError(f"vegeta sent no request to {targets[0].url}")
     return recording.hits
 
 
 def _run(
-    arguments: Sequence[str], job: Load, said: Path, recording: Recording, progress: Progress
+    command: Sequence[str],
+    attack: Attack,
+    output: Path,
+    recording: Recording,
+    report: Callable[[str], None] | None,
 ) -> None:
-    """Until vegeta ends, with a line of progress every few seconds."""
-    limit = job.duration_seconds + job.timeout_seconds + MARGIN_SECONDS
-    lines = Progression(recording.hits, job.duration_seconds)
-    with said.open("wb") as out:
-        attacker = subprocess.Popen([_program(), *arguments], stdout=out, stderr=out)
-    began = told = time.monotonic()
+    """Wait until vegeta ends; with `report`, read the recording meanwhile."""
+    limit = attack.seconds + attack.timeout_seconds + MARGIN_SECONDS
+    summary = Summary(recording.hits, attack.seconds)
+    with output.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out)
+    started = reported = time.monotonic()
     try:
-        while (status := _ended(attacker)) is None:
-            recording.catch_up()
+        while (status := _wait(process)) is None:
             now = time.monotonic()
-            if now - told >= TOLD_SECONDS:
-                progress.note(lines.words(now - began))
-                told = now
-            if now - began > limit:
+            if report:
+                recording.read_new()
+                if now - reported >= REPORT_SECONDS:
+                    report(summary.line(now - started))
+                    reported = now
+            if now - started > limit:
                 raise LoadError(f"vegeta did not end within {limit:g} s")
     finally:
-        attacker.kill()
-        attacker.wait()
+        process.kill()
+        process.wait()
     if status:
-        text = said.read_text(errors="replace").strip()
+        text = output.read_text(errors="replace").strip()
         raise LoadError(f"vegeta ended with exit status {status}: {text[-1000:]}")
 
 
-def _ended(attacker: subprocess.Popen[bytes]) -> int | None:
+def _wait(process: subprocess.Popen[bytes]) -> int | None:
     try:
-        return attacker.wait(STEP_SECONDS)
+        return process.wait(POLL_SECONDS)
     except subprocess.TimeoutExpired:
         return None
 
 
-def _program() -> str:
-    return os.environ.get("VEGETA") or "vegeta"
-
-
-def _absent(error: OSError) -> LoadError:
-    return LoadError(
-        f"the load generator {_program()} can't be run: {error.strerror}; it is looked for on "
-        "PATH, or at the environment variable VEGETA"
-    )
-
-
-def _duration(seconds: float) -> str:
+def _milliseconds(seconds: float) -> str:
     return f"{round(seconds * 1000)}ms"
+
+
+class Recording:
+    """Reads vegeta's results file, also while it grows; `hits` are the requests read so far.
+
+    `vegeta encode` decodes the file; vegeta's own report would only give estimates of percentiles.
+    """
+
+    def __init__(self, program: str, path: Path, priority: int = 0) -> None:
+        """Start the decoder at a priority (nice value). Raises OSError when it can't be run."""
+        self.hits = Hits()
+        self._path, self._priority = path, priority
+        self._file: BinaryIO | None = None
+        self._decoder = subprocess.Popen(
+            [program, "encode", "-to=csv"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        os.setpriority(os.PRIO_PROCESS, self._decoder.pid, priority)
+        self._executor = ThreadPoolExecutor(1, "recording")
+        self._collected = self._executor.submit(self._collect)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._decoder.kill()
+        self._decoder.wait()
+        self._executor.shutdown()
+        if self._file:
+            self._file.close()
+
+    def read_new(self) -> None:
+        """Read what vegeta has written since the last call; `finish` reports a failed decoder."""
+        if self._file is None and self._path.exists():
+            self._file = self._path.open("rb")
+        assert self._decoder.stdin is not None
+        with suppress(BrokenPipeError):
+            while self._file and (chunk := self._file.read(CHUNK_BYTES)):
+                self._decoder.stdin.write(chunk)
+                self._decoder.stdin.flush()
+
+    def finish(self) -> bool:
+        """Read the rest of a complete file; whether all of it could be decoded."""
+        assert self._decoder.stdin is not None
+        try:
+            self.read_new()
+            self._decoder.stdin.close()
+        except OSError:
+            return False
+        self._collected.result()
+        return self._decoder.wait() == 0
+
+    def _collect(self) -> None:
+        # On Linux a priority belongs to a thread, so this lowers that of this one only.
+        os.setpriority(os.PRIO_PROCESS, 0, self._priority)
+        csv.field_size_limit(sys.maxsize)
+        assert self._decoder.stdout is not None
+        # If this fails, the pipe is closed; otherwise the decoder and `read_new` would both block.
+        with self._decoder.stdout as decoded:
+            collect(csv.reader(line.decode(errors="replace") for line in decoded), self.hits)
+
+
+class Summary:
+    """Lines of progress: counts since the start of an attack, rate and latencies since the last."""
+
+    def __init__(self, hits: Hits, total_seconds: float) -> None:
+        self._hits, self._total = hits, total_seconds
+        self._count, self._failed, self._last = 0, 0, 0.0
+
+    def line(self, seconds: float) -> str:
+        """The line for a time since the start of the attack."""
+        # `good` is written last, so the other columns are at least as long.
+        good = self._hits.good[self._count :]
+        took = self._hits.latency[self._count : self._count + len(good)]
+        self._count += len(good)
+        self._failed += len(good) - sum(good)
+        text = f"{min(seconds, self._total):.0f} of {self._total:g} s: {self._count:,} answers"
+        if took:
+            rate = len(took) / max(seconds - self._last, 1e-3)
+            p50, p99 = percentiles(np.asarray(took) / MILLISECOND, (50, 99))
+            text += f", {rate:.0f}/s, p50 {p50:.2f} ms, p99 {p99:.2f} ms"
+        self._last = seconds
+        return f"{text}, {self._failed:,} errors"

@@ -1,4 +1,4 @@
-"""Whether a load test reached its objectives. Pure."""
+"""The verdict of a load test on its objectives. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ONLY_LATE = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One objective: what was found, the bound that was wanted, and whether it is met."""
+    """One objective: the measured value, its bound, and whether it is met."""
 
     name: str
     found: float
@@ -29,13 +29,15 @@ class Finding:
     met: bool
 
     def __str__(self) -> str:
-        said = "met" if self.met else "MISSED"
-        return f"{self.name}: found {self.found:.6g}, wanted {self.bound} {self.wanted:g}: {said}"
+        met = "met" if self.met else "MISSED"
+        return (
+            f"{self.name}: found {self.found:.6g}, wanted {self.bound} {self.wanted:g}: {met}"
+        )
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`outcome` is pass, fail or invalid; `why` says what made it invalid."""
+    """`outcome` is pass, fail or invalid; `why` is the reason for invalid."""
 
     outcome: str
     findings: tuple[Finding, ...]
@@ -43,11 +45,11 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Nothing else than a pass is one."""
+        """Whether the outcome is pass."""
         return self.outcome == "pass"
 
     def to_dict(self) -> dict[str, Any]:
-        """As in result.json."""
+        """The part of result.json."""
         return {
             "verdict": self.outcome,
             "why": self.why,
@@ -63,15 +65,14 @@ def judge(
     rate_ratio: float,
     objectives: Objectives,
 ) -> Verdict:
-    """`p99_ms` counts from the schedule, `service_p99_ms` from the actual sends.
+    """Judge a load test; `p99_ms` counts from the schedule, `service_p99_ms` from the actual sends.
 
-    Invalid, whatever else was found, when the rate was not kept. The load generator waits for
-    nobody, so a slow endpoint can't lower the rate: the generator itself had too little CPU, sent
-    less than it should have, and timed late what it sent. Neither a pass nor a miss of the
-    endpoint follows from that.
+    When the rate was not kept, the outcome is invalid. The load generator does not wait for
+    answers, so a slow endpoint can't lower the rate: the generator had too little CPU, and neither
+    a pass nor a failure of the endpoint follows.
 
-    For the same reason lateness is the generator's own. What the endpoint did lies between the two
-    p99: a pass needs both within the objective, a miss both beyond; between them nothing follows.
+    Lateness is the generator's own for the same reason. The latency of the endpoint lies between
+    the two p99: it passes if both are within the objective and fails if both are beyond it.
     """
     findings = (
         Finding("p99_ms", p99_ms, objectives.p99_ms, AT_MOST, p99_ms <= objectives.p99_ms),

@@ -1,4 +1,4 @@
-"""Whether what an endpoint says is what its release says; WrongAnswerError where it isn't."""
+"""Comparison of an endpoint's answers with its release; a difference raises WrongAnswerError."""
 
 from __future__ import annotations
 
@@ -13,29 +13,28 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jobs.release import Release, Sample, Tensor
     from jobs.verify.endpoint import Metadata
+    from release.schema import Release, Sample, Tensor
 
 __all__ = ["check_metadata", "check_outputs", "check_prediction"]
 
 
 def check_metadata(found: Metadata, release: Release) -> None:
-    """Names, types and dims, in order; a leading -1, the batch, may be there or not."""
-    for kind, ours, theirs in (
+    """Compare names, types and dims, in order, with or without a leading -1 for the batch."""
+    for kind, expected, actual in (
         ("inputs", release.inputs, found.inputs),
         ("outputs", release.outputs, found.outputs),
     ):
-        same = len(ours) == len(theirs) and all(map(_same, ours, theirs))
-        if not same:
+        if len(expected) != len(actual) or not all(map(_equal, expected, actual)):
             raise WrongAnswerError(
-                f"the model's {kind} are {_shown(theirs)}, the release's {_shown(ours)}"
+                f"the model's {kind} are {_format(actual)}, the release's {_format(expected)}"
             )
 
 
 def check_outputs(
     found: Mapping[str, NDArray[Any]], sample: Sample, release: Release, tolerance: float
 ) -> float:
-    """The largest difference from the sample's answers, relative as `Verify.tolerance` says."""
+    """Return the largest difference from a sample's outputs, relative as `VerifyConfig` defines."""
     largest = 0.0
     for tensor, wanted in zip(release.outputs, sample.outputs, strict=True):
         if tensor.name not in found:
@@ -53,7 +52,7 @@ def check_outputs(
 def check_prediction(
     found: Mapping[str, Any], sample: Sample, release: Release, tolerance: float
 ) -> float:
-    """The transformer's `label`, `index` and `scores` for the first output; the difference."""
+    """Compare `label`, `index` and `scores` with the first output; return the difference."""
     wanted = sample.outputs[0]
     index = int(np.argmax(wanted))
     label = release.labels[index]
@@ -75,19 +74,22 @@ def check_prediction(
     return difference
 
 
-def _same(ours: Tensor, theirs: Tensor) -> bool:
-    dims = (ours.dims, (-1, *ours.dims))
-    return (ours.name, ours.dtype) == (theirs.name, theirs.dtype) and theirs.dims in dims
+def _equal(expected: Tensor, actual: Tensor) -> bool:
+    dims = (expected.dims, (-1, *expected.dims))
+    return (expected.name, expected.dtype) == (actual.name, actual.dtype) and actual.dims in dims
 
 
 def _difference(found: NDArray[Any], wanted: Sequence[float]) -> float:
-    """Infinite when they can't be compared. A GPU rounds by size, so large answers differ more."""
+    """Largest absolute difference, relative to the largest wanted value where that is above 1.
+
+    Infinite where the values can't be compared.
+    """
     if found.size != len(wanted):
         return float("inf")
     expected = np.asarray(wanted, dtype=np.float64)
-    apart = np.abs(found.astype(np.float64) - expected).max(initial=0.0)
+    largest = np.abs(found.astype(np.float64) - expected).max(initial=0.0)
     scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
-    return float(apart) / scale if np.isfinite(apart) else float("inf")
+    return float(largest) / scale if np.isfinite(largest) else float("inf")
 
 
 def _numbers(values: Sequence[float] | NDArray[Any]) -> str:
@@ -95,5 +97,5 @@ def _numbers(values: Sequence[float] | NDArray[Any]) -> str:
     return f"[{shown}{', …' if len(values) > 4 else ''}]"
 
 
-def _shown(tensors: Sequence[Tensor]) -> str:
+def _format(tensors: Sequence[Tensor]) -> str:
     return ", ".join(map(str, tensors)) or "none"

@@ -1,4 +1,4 @@
-"""Why an InferenceService can't come up, as KServe and the pods say it. Pure."""
+"""Why an InferenceService can't become ready, from its status, pods and events. Pure."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from jobs.verify.rollout import changed_at, condition, moment, split
+from jobs.verify.rollout import changed_at, condition, parse_time, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from jobs.verify.kubernetes import Object
 
-__all__ = ["Log", "Snapshot", "Trouble", "diagnose", "last_warning"]
+__all__ = ["Failure", "Log", "Snapshot", "diagnose", "last_warning"]
 
 IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 CONTAINER = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
-# Reasons of KServe's and Knative's conditions that waiting doesn't mend.
+# Reasons of conditions of KServe and Knative that don't change by waiting.
 TERMINAL = (
     "ContainerMissing",
     "FailedCreate",
@@ -30,18 +30,18 @@ TERMINAL = (
     "RuntimeDisabled",
     "RuntimeNotRecognized",
 )
-# The first restart is immediate and may well be the last.
+# The first restart is immediate and often succeeds.
 RESTARTS = 2
 PATIENCE = timedelta(seconds=20)
-# How long a trouble must be seen before it is believed: statuses follow a change by moments.
+# How long a failure must last: statuses follow a change with a delay.
 SETTLE_SECONDS = 5.0
-# What was said before the spec was written may be said again without a new date.
+# For a failure dated before the spec was written, which may recur without a new date.
 STALE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What could be read at one moment; None where the Job may not read it."""
+    """Objects read at one time; None where the service account may not read them."""
 
     service: Object | None
     pods: list[Object] | None
@@ -50,7 +50,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Log:
-    """Where the cause is likely written: a container, or its previous run."""
+    """The log that likely has the cause: of a container, or of its previous run."""
 
     pod: str
     container: str
@@ -58,8 +58,11 @@ class Log:
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """Why it can't come up. `key` is the same as long as it is the same trouble."""
+class Failure:
+    """Why an InferenceService can't become ready, once this has lasted for `settle` seconds.
+
+    `key` identifies the failure while its text changes.
+    """
 
     key: str
     reason: str
@@ -67,14 +70,14 @@ class Trouble:
     log: Log | None = None
 
 
-def diagnose(seen: Snapshot, uri: str, now: datetime) -> Trouble | None:
-    """The first trouble of the version that serves `uri`; None while it may still come up."""
+def diagnose(seen: Snapshot, uri: str, now: datetime) -> Failure | None:
+    """The first failure of the version that serves `uri`; None while it may still become ready."""
     if seen.service is None:
         return None
     current, _ = split(seen.pods or [], uri)
     for pod in current:
-        for trouble in _pod_troubles(pod, seen.events, now):
-            return trouble
+        for failure in _pod_failures(pod, seen.events, now):
+            return failure
     return _failed_load(seen.service, seen.pods) or _failed_condition(seen.service, now)
 
 
@@ -93,72 +96,74 @@ def last_warning(seen: Snapshot, uri: str, service: str) -> str | None:
     return f"{_about(newest).get('name')}: {newest.get('reason')}: {newest.get('message')}"
 
 
-def _pod_troubles(pod: Object, events: list[Object], now: datetime) -> Iterator[Trouble]:
+def _pod_failures(pod: Object, events: list[Object], now: datetime) -> Iterator[Failure]:
     status = pod.get("status", {})
     for group in ("initContainerStatuses", "containerStatuses"):
         for container in status.get(group) or []:
-            trouble = _container_trouble(pod["metadata"]["name"], container)
-            if trouble:
-                yield trouble
-    for trouble in (_unschedulable(pod, events, now), _missing_volume(pod, events, now)):
-        if trouble:
-            yield trouble
+            failure = _container_failure(pod["metadata"]["name"], container)
+            if failure:
+                yield failure
+    for failure in (_unschedulable(pod, events, now), _missing_volume(pod, events, now)):
+        if failure:
+            yield failure
 
 
-def _container_trouble(pod: str, container: Mapping[str, Any]) -> Trouble | None:
+def _container_failure(pod: str, container: Mapping[str, Any]) -> Failure | None:
     name = container.get("name", "")
     waiting = container.get("state", {}).get("waiting") or {}
     reason = waiting.get("reason")
     where = f"pod {pod}, container {name}"
-    said = waiting.get("message") or "no message"
+    message = waiting.get("message") or "no message"
     if reason in IMAGE:
-        text = f"{where}: image {container.get('image')} can't be pulled: {reason}: {said}"
-        return Trouble(f"image {where}", text)
+        text = f"{where}: image {container.get('image')} can't be pulled: {reason}: {message}"
+        return Failure(f"image {where}", text)
     if reason in CONTAINER:
-        return Trouble(f"container {where}", f"{where} can't start: {reason}: {said}")
+        return Failure(f"container {where}", f"{where} can't start: {reason}: {message}")
     restarts = container.get("restartCount", 0)
-    last = _ended(container)
+    last = _last_exit(container)
     looping = restarts >= RESTARTS and not container.get("ready") and last.get("exitCode")
     if reason == "CrashLoopBackOff" or looping:
         running = bool(container.get("state", {}).get("terminated"))
         log = Log(pod, name, previous=not running)
-        return Trouble(f"crash {where}", f"{where} keeps ending: {_end(last, restarts)}", log=log)
+        return Failure(
+            f"crash {where}", f"{where} keeps restarting: {_exit(last, restarts)}", log=log
+        )
     return None
 
 
-def _ended(container: Mapping[str, Any]) -> Mapping[str, Any]:
+def _last_exit(container: Mapping[str, Any]) -> Mapping[str, Any]:
     for state in ("state", "lastState"):
-        ended: Mapping[str, Any] | None = container.get(state, {}).get("terminated")
-        if ended:
-            return ended
+        terminated: Mapping[str, Any] | None = container.get(state, {}).get("terminated")
+        if terminated:
+            return terminated
     return {}
 
 
-def _end(last: Mapping[str, Any], restarts: int) -> str:
-    said = [f"exit code {last.get('exitCode', 'unknown')}"]
+def _exit(last: Mapping[str, Any], restarts: int) -> str:
+    parts = [f"exit code {last.get('exitCode', 'unknown')}"]
     if last.get("reason") not in (None, "Error"):
-        said.append(last["reason"])
+        parts.append(last["reason"])
     if last.get("message"):
-        said.append(" ".join(str(last["message"]).split()))
+        parts.append(" ".join(str(last["message"]).split()))
     times = "once" if restarts == 1 else f"{restarts} times"
-    return f"{', '.join(said)}; restarted {times}"
+    return f"{', '.join(parts)}; restarted {times}"
 
 
-def _unschedulable(pod: Object, events: list[Object], now: datetime) -> Trouble | None:
+def _unschedulable(pod: Object, events: list[Object], now: datetime) -> Failure | None:
     found = condition(pod, "PodScheduled")
     if found.get("status") != "False" or found.get("reason") != "Unschedulable":
         return None
-    since = moment(found.get("lastTransitionTime"))
+    since = parse_time(found.get("lastTransitionTime"))
     name = pod["metadata"]["name"]
-    if not since or now - since < PATIENCE or _node_coming(name, events):
+    if not since or now - since < PATIENCE or _node_expected(name, events):
         return None
     waited = round((now - since).total_seconds())
-    text = f"pod {name}: no node takes it for {waited} s: {found.get('message')}"
-    return Trouble(f"schedule {name}", text, settle=0)
+    text = f"pod {name}: no node fits for {waited} s: {found.get('message')}"
+    return Failure(f"schedule {name}", text, settle=0)
 
 
-def _node_coming(pod: str, events: list[Object]) -> bool:
-    """A cluster autoscaler said last that it makes a node for the pod."""
+def _node_expected(pod: str, events: list[Object]) -> bool:
+    """Whether the newest event of a cluster autoscaler says that it adds a node for the pod."""
     about = [
         event
         for event in events
@@ -168,7 +173,7 @@ def _node_coming(pod: str, events: list[Object]) -> bool:
     return bool(about) and max(about, key=_seen_at)["reason"] == "TriggeredScaleUp"
 
 
-def _missing_volume(pod: Object, events: list[Object], now: datetime) -> Trouble | None:
+def _missing_volume(pod: Object, events: list[Object], now: datetime) -> Failure | None:
     name = pod["metadata"]["name"]
     started = any(
         not container.get("state", {}).get("waiting")
@@ -180,13 +185,16 @@ def _missing_volume(pod: Object, events: list[Object], now: datetime) -> Trouble
             continue
         message = event.get("message", "")
         if "not found" in message and now - _seen_at(event, first=True) >= PATIENCE:
-            return Trouble(f"mount {name}", f"pod {name}: {message}", settle=0)
+            return Failure(f"mount {name}", f"pod {name}: {message}", settle=0)
     return None
 
 
-def _failed_load(service: Object, pods: list[Object] | None) -> Trouble | None:
-    """KServe's model status. Where there are pods it only repeats what the first of them said,
-    whichever revision that is, without a date; so then it counts for invalid specs alone."""
+def _failed_load(service: Object, pods: list[Object] | None) -> Failure | None:
+    """A failure in KServe's model status.
+
+    Where there are pods it repeats the state of the first one, of any revision, without a date; it
+    then only counts for an invalid spec.
+    """
     status = service.get("status", {}).get("modelStatus") or {}
     target = (status.get("states") or {}).get("targetModelState")
     transition = status.get("transitionStatus")
@@ -198,26 +206,26 @@ def _failed_load(service: Object, pods: list[Object] | None) -> Trouble | None:
     if info.get("exitCode"):
         why += f" (exit code {info['exitCode']})"
     text = f"KServe's model status is {transition}: {info.get('reason', 'no reason')}: {why}"
-    return Trouble(f"model {transition}", text, settle=_settle(service, info.get("time")))
+    return Failure(f"model {transition}", text, settle=_settle(service, info.get("time")))
 
 
-def _failed_condition(service: Object, now: datetime) -> Trouble | None:
+def _failed_condition(service: Object, now: datetime) -> Failure | None:
     for found in service.get("status", {}).get("conditions") or []:
         reason = found.get("reason")
         if found.get("status") != "False" or reason not in TERMINAL:
             continue
         since = found.get("lastTransitionTime")
-        at = moment(since)
-        # A quota may be freed by the pods that are on their way out.
+        at = parse_time(since)
+        # Pods that are being deleted may free a quota.
         if reason == "FailedCreate" and at and now - at < PATIENCE:
             continue
         text = f"condition {found.get('type')} is False: {reason}: {found.get('message')}"
-        return Trouble(f"condition {found.get('type')}", text, settle=_settle(service, since))
+        return Failure(f"condition {found.get('type')}", text, settle=_settle(service, since))
     return None
 
 
-def _settle(service: Object, said: str | None) -> float:
-    changed, at = changed_at(service), moment(said)
+def _settle(service: Object, time: str | None) -> float:
+    changed, at = changed_at(service), parse_time(time)
     return STALE_SECONDS if changed and at and at < changed else SETTLE_SECONDS
 
 
@@ -229,4 +237,4 @@ def _about(event: Object) -> Mapping[str, Any]:
 def _seen_at(event: Object, *, first: bool = False) -> datetime:
     names = ("firstTimestamp", "eventTime") if first else ("lastTimestamp", "eventTime")
     found = next((event[name] for name in names if event.get(name)), None)
-    return moment(found) or datetime.min.replace(tzinfo=UTC)
+    return parse_time(found) or datetime.min.replace(tzinfo=UTC)

@@ -1,150 +1,196 @@
-"""The endpoint as its clients see it: Triton over HTTP or gRPC, and the transformer."""
+"""The endpoint: Triton over HTTP or gRPC, and the transformer in front of it."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+import grpc
+import numpy as np
+import tritonclient.grpc as triton
+from tritonclient.utils import InferenceServerException
 
 from jobs import protocol
-from jobs.http_client import Answer, UnreachableError, request
-from jobs.release import Tensor
+from jobs.http_client import Response, UnreachableError, request
+from release.schema import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import TypeVar
 
     from numpy.typing import NDArray
 
-    from jobs.release import Sample
+    from release.schema import Sample
+
+    T = TypeVar("T")
 
 __all__ = [
+    "GrpcPredictor",
     "HttpPredictor",
     "Metadata",
     "NotReadyError",
     "Predictor",
     "Transformer",
     "WrongAnswerError",
-    "predict_body",
 ]
 
-
-# What was sent is refused: waiting won't help. (Triton says 400 of a model that isn't ready, too.)
+# Statuses of refused requests, which don't change by waiting. Triton also answers 400 for a model
+# that isn't ready, but readiness is checked before.
 REFUSED = (400, 413, 422)
+# gRPC statuses that pass by themselves while pods start; any other one is an answer.
+TRANSIENT = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN", "NOT_FOUND")
 
 
 class NotReadyError(Exception):
-    """The endpoint doesn't serve yet; says what was asked and what came back."""
+    """The endpoint does not serve yet; the message has the request and the response."""
 
 
 class WrongAnswerError(Exception):
-    """The endpoint serves, but not what its release says; what was found, what expected."""
+    """The endpoint serves something else than the release; the message has both."""
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a model says of itself; dims as the server gives them, with the batch if there is."""
+    """A model's inputs and outputs as the server describes them, with the batch dim if any."""
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
 
 
 class Predictor(Protocol):
-    """Triton. Methods raise NotReadyError or WrongAnswerError, `timeout` seconds later at most."""
+    """Triton. Methods raise NotReadyError or WrongAnswerError within `timeout` seconds."""
 
     def check_ready(self, timeout: float) -> None:
-        """Server and model are ready."""
+        """Check that the server and the model are ready."""
 
     def metadata(self, timeout: float) -> Metadata:
-        """The model's inputs and outputs."""
+        """Return the model's inputs and outputs."""
 
     def infer(
         self, tensor: Tensor, values: NDArray[Any], timeout: float
     ) -> dict[str, NDArray[Any]]:
-        """Outputs by name for one input, batch first."""
+        """Return outputs by name for one input of shape [batch, ...]."""
 
 
 class HttpPredictor:
-    """Triton over HTTP; tensors travel as raw bytes."""
+    """Triton over HTTP with binary tensors."""
 
-    def __init__(self, url: str, model: str, host_header: str | None) -> None:
-        self.url, self.model = url, model
-        self.headers = _host(host_header)
+    def __init__(self, url: str, model: str) -> None:
+        self.url, self.model = url, f"{url}/v2/models/{model}"
 
     def check_ready(self, timeout: float) -> None:
-        """Server and model are ready."""
-        for path in ("/v2/health/ready", f"/v2/models/{self.model}/ready"):
-            _ask(self.url + path, self.headers, timeout)
+        for url in (f"{self.url}/v2/health/ready", f"{self.model}/ready"):
+            _request(url, timeout)
 
     def metadata(self, timeout: float) -> Metadata:
-        """The model's inputs and outputs."""
-        answer = _ask(f"{self.url}/v2/models/{self.model}", self.headers, timeout)
+        response = _request(self.model, timeout)
         try:
-            raw = answer.json()
-            return Metadata(_tensors(raw["inputs"]), _tensors(raw["outputs"]))
+            raw = response.json()
+            return Metadata(_json_tensors(raw["inputs"]), _json_tensors(raw["outputs"]))
         except (ValueError, KeyError, TypeError) as error:
-            raise WrongAnswerError(f"the model's metadata can't be read: {answer}") from error
+            raise WrongAnswerError(f"the model's metadata can't be read: {response}") from error
 
     def infer(
         self, tensor: Tensor, values: NDArray[Any], timeout: float
     ) -> dict[str, NDArray[Any]]:
-        """Outputs by name for one input, batch first."""
-        body, headers = protocol.encode(tensor, values)
-        url = f"{self.url}/v2/models/{self.model}/infer"
-        answer = _ask(url, self.headers | headers, timeout, body)
+        body, headers = protocol.infer_request(tensor, values)
+        response = _request(f"{self.model}/infer", timeout, body, headers)
         try:
-            return protocol.decode(answer)
+            return protocol.infer_outputs(response)
         except (ValueError, KeyError, TypeError) as error:
             raise WrongAnswerError(f"the predictor's answer can't be read: {error}") from error
 
 
-class Transformer:
-    """The image transformer's V1 protocol."""
+class GrpcPredictor:
+    """Triton over gRPC; the scheme of `url` is http:// for plain text, https:// for TLS."""
 
-    def __init__(self, url: str, model: str, host_header: str | None) -> None:
-        self.url, self.model = url, model
-        self.headers = _host(host_header)
+    def __init__(self, url: str, model: str) -> None:
+        parts = urlsplit(url)
+        secure = parts.scheme == "https"
+        self.address = f"{parts.hostname}:{parts.port or (443 if secure else 80)}"
+        self.model = model
+        # gRPC's own backoff between connections grows to two minutes.
+        options = [("grpc.max_reconnect_backoff_ms", 1000), ("grpc.enable_http_proxy", 0)]
+        self.client = triton.InferenceServerClient(self.address, ssl=secure, channel_args=options)
 
     def check_ready(self, timeout: float) -> None:
-        """It takes requests."""
-        _ask(f"{self.url}/v2/health/ready", self.headers, timeout)
+        if not self._call(lambda: self.client.is_server_ready(client_timeout=timeout)):
+            raise NotReadyError(f"{self.address}: the server is not ready")
+        ready = self._call(lambda: self.client.is_model_ready(self.model, client_timeout=timeout))
+        if not ready:
+            raise NotReadyError(f"{self.address}: model {self.model} is not ready")
+
+    def metadata(self, timeout: float) -> Metadata:
+        found = self._call(
+            lambda: self.client.get_model_metadata(self.model, client_timeout=timeout)
+        )
+        return Metadata(_grpc_tensors(found.inputs), _grpc_tensors(found.outputs))
+
+    def infer(
+        self, tensor: Tensor, values: NDArray[Any], timeout: float
+    ) -> dict[str, NDArray[Any]]:
+        sent = triton.InferInput(tensor.name, list(values.shape), tensor.dtype)
+        sent.set_data_from_numpy(values)
+        result = self._call(lambda: self.client.infer(self.model, [sent], client_timeout=timeout))
+        names = [output.name for output in result.get_response().outputs]
+        return {name: np.asarray(result.as_numpy(name)) for name in names}
+
+    def _call(self, method: Callable[[], T]) -> T:
+        try:
+            return method()
+        except InferenceServerException as error:
+            text = f"{self.address}: {error.message()}"
+            status = str(error.status() or "").rpartition(".")[2]
+            raise (NotReadyError if status in TRANSIENT else WrongAnswerError)(text) from error
+        except grpc.RpcError as error:
+            raise NotReadyError(f"{self.address}: {error}") from error
+
+
+class Transformer:
+    """The image transformer, by the V1 protocol."""
+
+    def __init__(self, url: str, model: str) -> None:
+        self.url, self.model = url, model
+
+    def check_ready(self, timeout: float) -> None:
+        """Check that it accepts requests."""
+        _request(f"{self.url}/v2/health/ready", timeout)
 
     def predict(self, samples: Sequence[Sample], timeout: float) -> list[dict[str, Any]]:
-        """One prediction a sample: `label`, `index`, `scores`."""
-        url = f"{self.url}/v1/models/{self.model}:predict"
-        headers = self.headers | {"Content-Type": "application/json"}
-        answer = _ask(url, headers, timeout, predict_body(samples))
+        """Return a prediction for each sample: `label`, `index`, `scores`."""
+        body, headers = protocol.predict_request(samples)
+        response = _request(f"{self.url}/v1/models/{self.model}:predict", timeout, body, headers)
         try:
-            found = answer.json()["predictions"]
+            predictions = response.json()["predictions"]
         except (ValueError, KeyError, TypeError) as error:
             raise WrongAnswerError(
-                f"the transformer's answer has no predictions: {answer}"
+                f"the transformer's answer has no predictions: {response}"
             ) from error
-        if not isinstance(found, list) or len(found) != len(samples):
-            raise WrongAnswerError(f"the transformer gave not {len(samples)} predictions: {answer}")
-        return found
+        if not isinstance(predictions, list) or len(predictions) != len(samples):
+            raise WrongAnswerError(
+                f"the transformer's answer has not {len(samples)} predictions: {response}"
+            )
+        return predictions
 
 
-def predict_body(samples: Sequence[Sample]) -> bytes:
-    """V1 request for images."""
-    instances = [{"image_bytes": {"b64": sample.image}} for sample in samples]
-    return json.dumps({"instances": instances}).encode()
-
-
-def _ask(url: str, headers: dict[str, str], timeout: float, body: bytes | None = None) -> Answer:
+def _request(
+    url: str, timeout: float, body: bytes | None = None, headers: dict[str, str] | None = None
+) -> Response:
     try:
-        answer = request(url, body=body, headers=headers, timeout=timeout)
+        response = request(url, body=body, headers=headers, timeout=timeout)
     except UnreachableError as error:
         raise NotReadyError(str(error)) from error
-    if body is not None and answer.status in REFUSED:
-        raise WrongAnswerError(f"{url}: {answer}")
-    if answer.status != 200:
-        raise NotReadyError(f"{url}: {answer}")
-    return answer
+    if body is not None and response.status in REFUSED:
+        raise WrongAnswerError(f"{url}: {response}")
+    if response.status != 200:
+        raise NotReadyError(f"{url}: {response}")
+    return response
 
 
-def _host(host_header: str | None) -> dict[str, str]:
-    return {"Host": host_header} if host_header else {}
-
-
-def _tensors(raw: list[dict[str, Any]]) -> tuple[Tensor, ...]:
+def _json_tensors(raw: list[dict[str, Any]]) -> tuple[Tensor, ...]:
     return tuple(Tensor(item["name"], item["datatype"], tuple(item["shape"])) for item in raw)
+
+
+def _grpc_tensors(raw: Any) -> tuple[Tensor, ...]:
+    return tuple(Tensor(item.name, item.datatype, tuple(item.shape)) for item in raw)

@@ -1,4 +1,4 @@
-"""The few things that the verification reads from the Kubernetes API, with its pod's account."""
+"""What a verification reads from the Kubernetes API with its pod's service account."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from jobs.http_client import Answer, UnreachableError, request
+from jobs.http_client import Response, UnreachableError, request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,22 +24,22 @@ EVENTS = 500
 
 
 class ApiError(Exception):
-    """The API gave no answer, or an unexpected one; it may do so later."""
+    """No answer of the API, or an unexpected one; a later request may succeed."""
 
 
 class ForbiddenError(ApiError):
-    """This service account may not read that, and won't later."""
+    """The service account has no permission to read an object."""
 
 
 class Cluster:
-    """Reads from one API server. The token is read each time, since it is rotated."""
+    """A client of one API server. The token is read for each request, since it is rotated."""
 
     def __init__(self, url: str, token: Path, context: ssl.SSLContext | None = None) -> None:
         self.url, self.token, self.context = url, token, context
 
     @classmethod
-    def here(cls, environment: Mapping[str, str] = os.environ) -> Cluster | None:
-        """The cluster that this pod runs in; None outside of one."""
+    def of_this_pod(cls, environment: Mapping[str, str] = os.environ) -> Cluster | None:
+        """The cluster of this pod; None outside of a cluster."""
         host = environment.get("KUBERNETES_SERVICE_HOST")
         if not host or not (ACCOUNT / "token").exists():
             return None
@@ -49,17 +49,17 @@ class Cluster:
         return cls(f"https://{name}:{port}", ACCOUNT / "token", context)
 
     def inference_service(self, namespace: str, name: str) -> Object | None:
-        """None when there is none of that name."""
+        """An InferenceService; None if it does not exist."""
         path = f"/apis/serving.kserve.io/v1beta1/namespaces/{namespace}/inferenceservices/{name}"
         return self._json(path)
 
     def pods(self, namespace: str, service: str) -> list[Object]:
-        """An InferenceService's pods, of all its components and revisions."""
+        """The pods of an InferenceService, of all its components and revisions."""
         query = {"labelSelector": f"{SERVICE_LABEL}={service}"}
         return self._items(f"/api/v1/namespaces/{namespace}/pods", query)
 
-    def age(self, namespace: str, pod: str) -> float:
-        """Seconds since a pod was made, by this machine's clock; 0 where that can't be told."""
+    def pod_age(self, namespace: str, pod: str) -> float:
+        """Seconds since a pod was created, by this machine's clock; 0 if it can't be read."""
         try:
             found = self._json(f"/api/v1/namespaces/{namespace}/pods/{quote(pod)}") or {}
             made = datetime.fromisoformat(found["metadata"]["creationTimestamp"])
@@ -68,13 +68,13 @@ class Cluster:
         return max(0.0, (datetime.now(UTC) - made).total_seconds())
 
     def events(self, namespace: str) -> list[Object]:
-        """What happened lately in a namespace."""
+        """The events of a namespace."""
         return self._items(f"/api/v1/namespaces/{namespace}/events", {"limit": str(EVENTS)})
 
     def log(
         self, namespace: str, pod: str, container: str, *, previous: bool, lines: int
     ) -> str | None:
-        """The last lines of a container, or of its previous run; None when there are none."""
+        """The last lines of a container's log, or of its previous run's; None without any."""
         query = {"container": container, "tailLines": str(lines), "previous": str(previous).lower()}
         path = f"/api/v1/namespaces/{namespace}/pods/{quote(pod)}/log?{urlencode(query)}"
         answer = self._get(path)
@@ -99,14 +99,14 @@ class Cluster:
         except ValueError as error:
             raise ApiError(f"the Kubernetes API answers {path} with no JSON: {answer}") from error
 
-    def _get(self, path: str) -> Answer:
+    def _get(self, path: str) -> Response:
         try:
             headers = {"Authorization": f"Bearer {self.token.read_text().strip()}"}
             answer = request(
                 self.url + path, headers=headers, timeout=TIMEOUT_SECONDS, context=self.context
             )
         except (UnreachableError, OSError) as error:
-            raise ApiError(f"the Kubernetes API is away: {error}") from error
+            raise ApiError(f"the Kubernetes API does not answer: {error}") from error
         if answer.status in (401, 403):
             raise ForbiddenError(f"not allowed to read {path.partition('?')[0]} ({answer.status})")
         return answer

@@ -1,6 +1,6 @@
-"""Which pods belong to the version that is being verified, and whether the older ones are gone.
+"""The rollout of a version: which pods belong to it, and what is unfinished.
 
-Pure functions on the objects as the Kubernetes API gives them.
+Pure functions of objects as the Kubernetes API returns them.
 """
 
 from __future__ import annotations
@@ -16,22 +16,21 @@ if TYPE_CHECKING:
 __all__ = [
     "changed_at",
     "condition",
-    "moment",
-    "pods_of",
+    "parse_time",
     "split",
     "storage_uri",
-    "unsettled",
+    "unfinished_rollout",
 ]
 
 REVISION_LABELS = ("serving.knative.dev/revision", "pod-template-hash")
 INITIALIZER = "storage-initializer"
 SOURCE_ANNOTATION = "internal.serving.kserve.io/storage-initializer-sourceuri"
-# Controllers look at a changed spec within this time; until then a status is the older spec's.
+# Controllers see a changed spec within this time; until then the status is that of the old spec.
 YOUNG_SECONDS = 3.0
 
 
 def storage_uri(service: Object, canary: str | None = None) -> str | None:
-    """What an InferenceService's predictor serves, or a canary's of that name."""
+    """The storageUri of an InferenceService's predictor, or of the canary of that name."""
     spec = service.get("spec", {})
     predictors = [entry.get("predictor", {}) for entry in spec.get("canary") or []]
     named = [each for each in predictors if each.get("name") == canary]
@@ -40,8 +39,8 @@ def storage_uri(service: Object, canary: str | None = None) -> str | None:
     return uri
 
 
-def pods_of(service: Object, pods: Iterable[Object], canary: str | None) -> list[Object]:
-    """Those of a canary, or those that are no canary's; by the name that KServe gives them."""
+def _pods_of(service: Object, pods: Iterable[Object], canary: str | None) -> list[Object]:
+    """The pods of a canary, or of no canary; KServe names a canary's app after it."""
     name = service.get("metadata", {}).get("name")
     predictors = [entry.get("predictor", {}) for entry in service["spec"].get("canary") or []]
     apps = {f"isvc.{name}-{each.get('name')}-predictor": each.get("name") for each in predictors}
@@ -49,21 +48,21 @@ def pods_of(service: Object, pods: Iterable[Object], canary: str | None) -> list
 
 
 def changed_at(service: Object) -> datetime | None:
-    """When the spec was last written; status.observedGeneration lags, so it can't tell."""
+    """When the spec was last written. (status.observedGeneration is updated late.)"""
     times = [
-        moment(entry.get("time"))
+        parse_time(entry.get("time"))
         for entry in service.get("metadata", {}).get("managedFields") or []
         if not entry.get("subresource") and "f:spec" in (entry.get("fieldsV1") or {})
     ]
-    made = moment(service.get("metadata", {}).get("creationTimestamp"))
-    return max((time for time in [*times, made] if time), default=None)
+    created = parse_time(service.get("metadata", {}).get("creationTimestamp"))
+    return max((time for time in [*times, created] if time), default=None)
 
 
 def split(pods: Iterable[Object], uri: str) -> tuple[list[Object], list[Object]]:
-    """Pods of the version to verify, and older ones; those being deleted are neither.
+    """Pods of the version to verify, and older pods; without those that are being deleted.
 
-    A pod that fetches another URI is older; of those left in a component (predictor, transformer)
-    the revision with the youngest pod is the current one.
+    A pod that fetches another URI is older. Of the others, the current revision of a component
+    (predictor, transformer) is that of its youngest pod.
     """
     alive = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
     older = [pod for pod in alive if _fetched(pod) not in (None, uri)]
@@ -77,7 +76,7 @@ def split(pods: Iterable[Object], uri: str) -> tuple[list[Object], list[Object]]
     return current, older + [pod for pod in left if pod not in current]
 
 
-def unsettled(
+def unfinished_rollout(
     service: Object,
     pods: list[Object] | None,
     uri: str,
@@ -85,36 +84,36 @@ def unsettled(
     now: datetime,
     canary: str | None = None,
 ) -> str | None:
-    """What is still to happen until every request reaches the version to verify; None: nothing.
+    """What must still happen until every request reaches the version to verify; None when finished.
 
-    Of a canary that stands beside, only its own pods are looked at.
+    For a canary only its own pods are examined.
     """
     changed = changed_at(service)
     if changed and (now - changed).total_seconds() < YOUNG_SECONDS:
-        return "KServe has not had the time to look at the new spec"
+        return "KServe may not have seen the new spec yet"
     if mode == "Knative":
         return _revisions(service)
     if pods is None:
         return None
-    current, older = split(pods_of(service, pods, canary), uri)
+    current, older = split(_pods_of(service, pods, canary), uri)
     components = ["predictor"]
     if canary is None and service["spec"].get("transformer"):
         components.append("transformer")
     for component in components:
         if not any(_component(pod) == component and _ready(pod) for pod in current):
-            return f"no {component} pod of this version is ready{_doing(current, component)}"
+            return f"no {component} pod of this version is ready{_pod_states(current, component)}"
     serving = [pod["metadata"]["name"] for pod in older if _ready(pod)]
     return f"older pods still serve: {', '.join(serving)}" if serving else None
 
 
 def condition(thing: Object, kind: str) -> Mapping[str, Any]:
-    """A condition of a status; empty when it is not there."""
+    """A condition of an object's status; empty if it has none of that type."""
     found: list[Mapping[str, Any]] = thing.get("status", {}).get("conditions") or []
     return next((item for item in found if item.get("type") == kind), {})
 
 
-def moment(text: str | None) -> datetime | None:
-    """Kubernetes' time, or None."""
+def parse_time(text: str | None) -> datetime | None:
+    """A time in an object; None if it is missing or invalid."""
     if not text:
         return None
     try:
@@ -125,7 +124,9 @@ def moment(text: str | None) -> datetime | None:
 
 
 def _revisions(service: Object) -> str | None:
-    """Knative routes requests to a revision once it is ready, and keeps the old pods a while."""
+    """As `unfinished_rollout`: Knative routes to a revision once it is ready, and deletes old pods
+    later.
+    """
     components = service.get("status", {}).get("components") or {}
     if "predictor" not in components:
         return "KServe has not made the predictor's revision yet"
@@ -137,7 +138,7 @@ def _revisions(service: Object) -> str | None:
 
 
 def _fetched(pod: Object) -> str | None:
-    """The URI that a pod's storage initializer fetches; None for pods that fetch nothing."""
+    """The URI that a pod's storage initializer fetches; None for a pod without one."""
     for container in pod.get("spec", {}).get("initContainers") or []:
         if container.get("name") == INITIALIZER and container.get("args"):
             return str(container["args"][0])
@@ -166,9 +167,9 @@ def _ready(pod: Object) -> bool:
     return condition(pod, "Ready").get("status") == "True"
 
 
-def _doing(pods: list[Object], component: str) -> str:
-    """What the component's pods are at, as kubectl would say it."""
-    said = []
+def _pod_states(pods: list[Object], component: str) -> str:
+    """The component's pods and their states, as kubectl shows them."""
+    states = []
     for pod in pods:
         if _component(pod) == component:
             status = pod.get("status", {})
@@ -178,6 +179,6 @@ def _doing(pods: list[Object], component: str) -> str:
                 for item in status.get(key) or []
                 if item.get("state", {}).get("waiting")
             ]
-            what = next((reason for reason in waiting if reason), None) or status.get("phase")
-            said.append(f"{pod['metadata']['name']}: {what or 'unknown'}")
-    return f" ({'; '.join(said)})" if said else ", and none is there yet"
+            state = next((reason for reason in waiting if reason), None) or status.get("phase")
+            states.append(f"{pod['metadata']['name']}: {state or 'unknown'}")
+    return f" ({'; '.join(states)})" if states else ", there is none yet"

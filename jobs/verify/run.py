@@ -1,4 +1,4 @@
-"""The proof that an endpoint serves a release: asked until it answers rightly, or can't."""
+"""A verification: request the endpoint until it serves the release, or can't any more."""
 
 from __future__ import annotations
 
@@ -6,145 +6,148 @@ import time
 from typing import TYPE_CHECKING
 
 from jobs.config import JobError
+from jobs.samples import input_tensor
 from jobs.verify.answers import check_metadata, check_outputs, check_prediction
 from jobs.verify.endpoint import (
+    GrpcPredictor,
     HttpPredictor,
     NotReadyError,
     Predictor,
     Transformer,
     WrongAnswerError,
 )
-from jobs.verify.grpc_endpoint import GrpcPredictor
 from jobs.verify.watch import FailedError, Watch
+from release.schema import short
 
 if TYPE_CHECKING:
-    from jobs.config import Verify
+    from jobs.config import VerifyConfig
     from jobs.progress import Progress
-    from jobs.release import Release
     from jobs.verify.kubernetes import Cluster
+    from release.schema import Release
 
 __all__ = ["verify"]
 
-# A first answer without warm-up may be slow; one that is lost in a rollout is asked for again.
+# The first answer without warm-up may be slow; a request lost in a rollout is sent again.
 REQUEST_SECONDS = 10.0
-PAUSE_SECONDS = (0.2, 1.0)
-# A rollout that is done and answers wrongly for this long won't get better.
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 1.0
+# How long a finished rollout may answer wrongly before the verification fails.
 WRONG_SECONDS = 15.0
 
 
-def verify(job: Verify, release: Release, cluster: Cluster | None, progress: Progress) -> str:
-    """What was proven, in a sentence. Raises FailedError, or JobError for a job of another release.
+def verify(
+    config: VerifyConfig, release: Release, cluster: Cluster | None, progress: Progress
+) -> str:
+    """Verify an endpoint; return the result as a sentence.
 
-    Without a cluster only the endpoint is asked.
+    Without a cluster only the endpoint is examined. Raises FailedError, or JobError when `release`
+    is not the configured one.
     """
-    if release.digest != job.release_digest:
-        raise JobError(f"release_digest: found {job.release_digest}; allowed: {release.digest}")
-    return _Verification(job, release, Watch(cluster, job, progress), progress).run()
+    if release.digest != config.release_digest:
+        raise JobError(f"release_digest: found {config.release_digest}; allowed: {release.digest}")
+    return _Verification(config, release, Watch(cluster, config, progress), progress).run()
 
 
 class _Verification:
-    """One run; each look at everything starts anew, so that a pass is about one moment."""
+    """One run. Each attempt repeats all checks, so that a pass holds for one point in time."""
 
-    def __init__(self, job: Verify, release: Release, watch: Watch, progress: Progress) -> None:
-        self.job, self.release, self.watch, self.progress = job, release, watch, progress
-        self.predictor = _predictor(job)
-        self.transformer = (
-            Transformer(job.transformer_url, job.model, job.host_header)
-            if job.transformer_url
-            else None
-        )
+    def __init__(
+        self, config: VerifyConfig, release: Release, watch: Watch, progress: Progress
+    ) -> None:
+        self.config, self.release, self.watch, self.progress = config, release, watch, progress
+        self.predictor = _predictor(config)
+        url = config.transformer_url
+        self.transformer = Transformer(url, config.model) if url else None
         self.wrong_since: float | None = None
 
     def run(self) -> str:
-        pause, longest = PAUSE_SECONDS
-        waits_for = ""
+        pause, reason = PAUSE_SECONDS, ""
         while True:
-            cause = self.watch.look()
-            if cause is None:
+            unfinished = self.watch.check()
+            if unfinished is None:
                 try:
-                    return self._prove()
+                    return self._check()
                 except NotReadyError as error:
-                    cause, self.wrong_since = str(error), None
+                    unfinished, self.wrong_since = str(error), None
                 except WrongAnswerError as error:
-                    cause = str(error)
-                    self._judge(cause)
-            # A look that the deadline cut short knows less than the one before.
-            waits_for = waits_for if waits_for and self._left() <= 0 else cause
-            self.progress.waits_for(waits_for)
+                    unfinished = str(error)
+                    self._fail_if_final(unfinished)
+            # An attempt that the deadline cut short knows less than the one before.
+            reason = reason if reason and self._left() <= 0 else unfinished
+            self.progress.waiting(reason)
             if self._left() <= pause:
                 raise FailedError(
-                    f"{self.job.service} does not serve release {self.release.digest[:12]} after "
-                    f"{self.job.deadline_seconds:g} s; at last: {waits_for}{self.watch.hint()}"
+                    f"{self.config.service} does not serve release {short(self.release.digest)} "
+                    f"after {self.config.deadline_seconds:g} s; at last: {reason}"
+                    f"{self.watch.hint()}"
                 )
             time.sleep(pause)
-            pause = min(pause * 1.5, longest)
+            pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
 
-    def _prove(self) -> str:
-        """Readiness, then the signature, then every sample."""
+    def _check(self) -> str:
+        """Check readiness, then the signature, then every sample."""
         differences = []
         if self.predictor:
             self.predictor.check_ready(self._timeout())
             check_metadata(self.predictor.metadata(self._timeout()), self.release)
-            differences.append(self._samples(self.predictor))
+            differences.append(self._check_predictor(self.predictor))
         if self.transformer:
             self.transformer.check_ready(self._timeout())
-            differences.append(self._predictions(self.transformer))
+            differences.append(self._check_transformer(self.transformer))
         parts = {"predictor": self.predictor, "transformer": self.transformer}
-        asked = " and ".join(name for name, part in parts.items() if part)
+        within = f"{self.config.tolerance:g} (largest difference {max(differences):.1e})"
+        checked = " and ".join(name for name, part in parts.items() if part)
         return (
-            f"{self.job.service} serves release {self.release.digest[:12]}: {asked} ready, "
+            f"{self.config.service} serves release {short(self.release.digest)}: {checked} ready, "
             f"{'signature equal, ' if self.predictor else ''}{len(self.release.samples)} samples "
-            f"answered within {self.job.tolerance:g} (largest difference {max(differences):.1e}), "
-            f"after {self.progress.seconds:.1f} s"
+            f"answered within {within}, after {self.progress.seconds:.1f} s"
         )
 
-    def _samples(self, predictor: Predictor) -> float:
-        """The predictor's largest difference from the samples' answers."""
+    def _check_predictor(self, predictor: Predictor) -> float:
+        """Return the predictor's largest difference from the samples' outputs."""
         release, differences = self.release, []
         for number, sample in enumerate(release.samples):
-            values = release.tensor(sample)
+            values = input_tensor(release, sample)
             found = predictor.infer(release.inputs[0], values, self._timeout())
             try:
-                differences.append(check_outputs(found, sample, release, self.job.tolerance))
+                differences.append(check_outputs(found, sample, release, self.config.tolerance))
             except WrongAnswerError as error:
                 raise WrongAnswerError(f"predictor, sample {number}: {error}") from error
         return max(differences)
 
-    def _predictions(self, transformer: Transformer) -> float:
-        """The transformer's, which gets all images in one request."""
+    def _check_transformer(self, transformer: Transformer) -> float:
+        """Return the transformer's largest difference, with all images in one request."""
         release, differences = self.release, []
         found = transformer.predict(release.samples, self._timeout())
         for number, (prediction, sample) in enumerate(zip(found, release.samples, strict=True)):
             try:
                 differences.append(
-                    check_prediction(prediction, sample, release, self.job.tolerance)
+                    check_prediction(prediction, sample, release, self.config.tolerance)
                 )
             except WrongAnswerError as error:
                 raise WrongAnswerError(f"transformer, sample {number}: {error}") from error
         return max(differences)
 
-    def _judge(self, found: str) -> None:
-        """Raises FailedError for a wrong answer that nothing will change."""
+    def _fail_if_final(self, found: str) -> None:
+        """Raise FailedError for a wrong answer long after the rollout."""
         now = time.monotonic()
         if not self.watch.settled:
             self.wrong_since = None
             return
         self.wrong_since = self.wrong_since or now
         if now - self.wrong_since >= WRONG_SECONDS:
-            raise FailedError(f"{self.job.service} is rolled out and answers wrongly: {found}")
+            raise FailedError(f"{self.config.service} is rolled out and answers wrongly: {found}")
 
     def _left(self) -> float:
-        return self.job.deadline_seconds - self.progress.seconds
+        return self.config.deadline_seconds - self.progress.seconds
 
     def _timeout(self) -> float:
         if self._left() <= 0:
-            raise NotReadyError("it answers too slowly to be asked everything in time")
+            raise NotReadyError("it answers too slowly to check everything before the deadline")
         return min(REQUEST_SECONDS, max(self._left(), 0.1))
 
 
-def _predictor(job: Verify) -> Predictor | None:
-    if job.predictor_url is None:
+def _predictor(config: VerifyConfig) -> Predictor | None:
+    if config.predictor_url is None:
         return None
-    if job.predictor_protocol == "grpc":
-        return GrpcPredictor(job.predictor_url, job.model, job.host_header)
-    return HttpPredictor(job.predictor_url, job.model, job.host_header)
+    kind = GrpcPredictor if config.predictor_protocol == "grpc" else HttpPredictor
+    return kind(config.predictor_url, config.model)

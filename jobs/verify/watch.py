@@ -1,20 +1,20 @@
-"""The InferenceService during a verification: whether it is the wanted version, and can come up."""
+"""The rollout of an InferenceService during a verification: its progress and its failures."""
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from jobs.verify.diagnosis import Snapshot, Trouble, diagnose, last_warning
+from jobs.verify.diagnosis import Failure, Snapshot, diagnose, last_warning
 from jobs.verify.kubernetes import ApiError, Cluster, ForbiddenError
-from jobs.verify.rollout import storage_uri, unsettled
-from jobs.verify.telling import telling
+from jobs.verify.rollout import storage_uri, unfinished_rollout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jobs.config import Verify
+    from jobs.config import VerifyConfig
     from jobs.progress import Progress
 
 __all__ = ["FailedError", "Watch"]
@@ -22,93 +22,120 @@ __all__ = ["FailedError", "Watch"]
 T = TypeVar("T")
 LOG_LINES = 200
 LOG_CHARACTERS = 2500
+# Triton logs in glog's format: the letter of the level, month and day.
+GLOG_ERROR = re.compile(r"E\d{4} ")
+GLOG_OTHER = re.compile(r"[IWV]\d{4} ")
+ERROR = re.compile(
+    r"\b(error|failed|failure|exception|traceback|denied|not found)\b", re.IGNORECASE
+)
+TABLE = re.compile(r"[|+]")
+# Triton logs these as errors on every machine without a GPU.
+HARMLESS = ("CudaDriverHelper", "Failed to initialize NVML", "DCGM", "pinned system memory")
 
 
 class FailedError(Exception):
-    """The endpoint won't come up, or did not in time; the message is the Job's last words."""
+    """The endpoint can't become ready, or did not in time."""
 
 
 class Watch:
-    """Looks at the cluster with what rights it has; without one it has nothing to say."""
+    """Reads a rollout, as far as the service account may; without a cluster it knows nothing."""
 
-    def __init__(self, cluster: Cluster | None, job: Verify, progress: Progress) -> None:
-        self.cluster, self.job, self.progress = cluster, job, progress
+    def __init__(self, cluster: Cluster | None, config: VerifyConfig, progress: Progress) -> None:
+        self.cluster, self.config, self.progress = cluster, config, progress
         self.settled = False
-        self._seen = Snapshot(None, None, [])
-        self._trouble: Trouble | None = None
+        self._snapshot = Snapshot(None, None, [])
+        self._failure: Failure | None = None
         self._since = 0.0
-        self._refused: set[str] = set()
+        self._forbidden: set[str] = set()
 
-    def look(self) -> str | None:
-        """What the rollout waits for, None when it is done or can't be seen.
+    def check(self) -> str | None:
+        """Return what the rollout waits for; None when it is finished or can't be read.
 
-        Raises FailedError when the version can't come up.
+        Raises FailedError when the version can't become ready.
         """
         if self.cluster is None:
             return None
         self.settled = False
         try:
-            self._seen = self._snapshot(self.cluster)
+            self._snapshot = self._read(self.cluster)
         except ApiError as error:
             return str(error)
-        service = self._seen.service
+        service, uri = self._snapshot.service, self.config.storage_uri
         if service is None:
-            name = f"{self.job.namespace}/{self.job.service}"
-            return None if "InferenceService" in self._refused else f"no InferenceService {name}"
-        found = storage_uri(service, self.job.canary)
-        if found != self.job.storage_uri:
-            return f"the InferenceService still names {found}, not {self.job.storage_uri}"
+            name = f"{self.config.namespace}/{self.config.service}"
+            return None if "InferenceService" in self._forbidden else f"no InferenceService {name}"
+        found = storage_uri(service, self.config.canary)
+        if found != uri:
+            return f"the InferenceService still names {found}, not {uri}"
         now = datetime.now(UTC)
-        self._judge(diagnose(self._seen, self.job.storage_uri, now))
-        text = unsettled(
-            service, self._seen.pods, self.job.storage_uri, self.job.mode, now, self.job.canary
+        self._fail_if_lasting(diagnose(self._snapshot, uri, now))
+        unfinished = unfinished_rollout(
+            service, self._snapshot.pods, uri, self.config.mode, now, self.config.canary
         )
-        self.settled = text is None
-        return text
+        self.settled = unfinished is None
+        return unfinished
 
     def hint(self) -> str:
-        """What else may help: the newest warning."""
-        warning = last_warning(self._seen, self.job.storage_uri, self.job.service)
+        """The newest warning, as a line to append to a message."""
+        warning = last_warning(self._snapshot, self.config.storage_uri, self.config.service)
         return f"\nlast warning: {warning}" if warning else ""
 
-    def _snapshot(self, cluster: Cluster) -> Snapshot:
-        space, name = self.job.namespace, self.job.service
-        service = self._allowed("InferenceService", lambda: cluster.inference_service(space, name))
-        pods = self._allowed("pods", lambda: cluster.pods(space, name))
-        events = self._allowed("events", lambda: cluster.events(space))
+    def _read(self, cluster: Cluster) -> Snapshot:
+        namespace, name = self.config.namespace, self.config.service
+        service = self._allowed(
+            "InferenceService", lambda: cluster.inference_service(namespace, name)
+        )
+        pods = self._allowed("pods", lambda: cluster.pods(namespace, name))
+        events = self._allowed("events", lambda: cluster.events(namespace))
         return Snapshot(service, pods, events or [])
 
     def _allowed(self, what: str, read: Callable[[], T]) -> T | None:
-        """None for what this service account may not read; said once, not asked again."""
-        if what in self._refused:
+        """Read a kind of object; None, logged once, if the service account may not."""
+        if what in self._forbidden:
             return None
         try:
             return read()
         except ForbiddenError as error:
-            self._refused.add(what)
-            self.progress.note(f"goes on without the {what}: {error}")
+            self._forbidden.add(what)
+            self.progress.log(f"continuing without the {what}: {error}")
             return None
 
-    def _judge(self, trouble: Trouble | None) -> None:
-        """Raises FailedError once the same trouble has been there for long enough."""
+    def _fail_if_lasting(self, failure: Failure | None) -> None:
+        """Raise FailedError once the same failure has lasted for its `settle` seconds."""
         now = time.monotonic()
-        if trouble is None or self._trouble is None or trouble.key != self._trouble.key:
+        if failure is None or self._failure is None or failure.key != self._failure.key:
             self._since = now
-        self._trouble = trouble
-        if trouble and now - self._since >= trouble.settle:
-            raise FailedError(f"{self.job.service} can't come up: {trouble.reason}{self._tail()}")
+        self._failure = failure
+        if failure and now - self._since >= failure.settle:
+            raise FailedError(
+                f"{self.config.service} can't become ready: {failure.reason}{self._log()}"
+            )
 
-    def _tail(self) -> str:
-        log = self._trouble.log if self._trouble else None
+    def _log(self) -> str:
+        """The log of the failed container, as lines to append to a message."""
+        log, namespace = self._failure.log if self._failure else None, self.config.namespace
         if log is None or self.cluster is None:
             return ""
         for previous in (log.previous, not log.previous):
             try:
                 text = self.cluster.log(
-                    self.job.namespace, log.pod, log.container, previous=previous, lines=LOG_LINES
+                    namespace, log.pod, log.container, previous=previous, lines=LOG_LINES
                 )
             except ApiError as error:
                 return f"\n(its log: {error})"
             if text:
-                return f"\nIts log says:\n{telling(text, LOG_CHARACTERS)}"
+                return f"\nits log:\n{log_excerpt(text, LOG_CHARACTERS)}"
         return ""
+
+
+def log_excerpt(log: str, characters: int) -> str:
+    """The newest error lines of a log, else its last lines."""
+    lines = [
+        line
+        for line in log.splitlines()
+        if (GLOG_ERROR.match(line) or ERROR.search(line))
+        and not TABLE.match(line)
+        and not GLOG_OTHER.match(line)
+        and not any(text in line for text in HARMLESS)
+    ]
+    return ("\n".join(lines) or log)[-characters:]

@@ -1,8 +1,7 @@
-"""The real thing for all tests here: the digits release, Triton serving it, vegeta."""
+"""Fixtures of all tests here: the digits release, Triton that serves it, vegeta."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import shutil
@@ -12,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jobs import progress
 from jobs.__main__ import main
-from jobs.release import Release
-from tests.triton import Triton
+from jobs.samples import read_release
+from local.triton.server import Triton
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from release.schema import Release
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "digits"
@@ -41,7 +43,7 @@ def release_file() -> Path:
 
 @pytest.fixture(scope="session")
 def release(release_file: Path) -> Release:
-    return Release.read(release_file)
+    return read_release(release_file)
 
 
 @pytest.fixture(scope="session")
@@ -51,10 +53,7 @@ def triton(tmp_path_factory: pytest.TempPathFactory, release_file: Path) -> Iter
     repository = folder / "repository"
     _model(repository, "digits", batch=4, dims="3, 32, 32", classes="10")
     _model(repository, "other", batch=0, dims="-1, 3, 64, 64", classes="-1, 10")
-    with contextlib.ExitStack() as stack:
-        # Triton's Python stub looks in the current folder first, where our `model` would be found.
-        with contextlib.chdir(folder):
-            server = stack.enter_context(Triton(repository, log=folder / "triton.log"))
+    with Triton(repository, log=folder / "triton.log") as server:
         yield server
 
 
@@ -96,7 +95,6 @@ def verify_job(release: Release) -> dict[str, Any]:
         "transformer_url": None,
         "predictor_url": None,
         "predictor_protocol": "http",
-        "host_header": None,
         "deadline_seconds": 20,
         "release_digest": release.digest,
         "storage_uri": "gs://bucket/models/digits/new",
@@ -109,9 +107,7 @@ def load_job() -> dict[str, Any]:
     """A job.json; a test adds the address."""
     return {
         "model": "digits",
-        "protocol": "http",
         "target": "predictor",
-        "host_header": None,
         "rate": 50,
         "duration_seconds": 3,
         "timeout_seconds": 10,
@@ -140,15 +136,15 @@ def run(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., tuple[int, str]]:
-    """The program outside of a cluster: exit status and last words of a verify or load job."""
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    monkeypatch.delenv("TERMINATION_LOG", raising=False)
-    monkeypatch.setenv("VEGETA", str(vegeta))
+    """Runs a command outside of a cluster; returns its exit status and termination message."""
     log = tmp_path / "termination-log"
+    log.touch()
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setattr(progress, "TERMINATION_LOG", log)
+    monkeypatch.setenv("VEGETA", str(vegeta))
 
     def call(kind: str, job: dict[str, Any], release: Path = release_file) -> tuple[int, str]:
-        path = write(job | {"termination_log": str(log)})
-        status = main([kind, "--config", str(path), "--release", str(release)])
+        status = main([kind, "--config", str(write(job)), "--release", str(release)])
         return status, log.read_text()
 
     return call

@@ -9,33 +9,31 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from jobs.config import Load, Objectives
+from jobs.config import LoadConfig, Objectives
 from jobs.load.metrics import Hits, collect
 from jobs.load.run import document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jobs.release import Release
+    from release.schema import Release
 
 __all__ = ["MILLISECOND", "SECOND", "job", "result", "run"]
 
 SECOND, MILLISECOND = 10**9, 10**6
 
 
-def job(rate: int, seconds: float, **changed: Any) -> Load:
+def job(rate: int, seconds: float, **changed: Any) -> LoadConfig:
     """A job of a load test; what isn't given is what is usual."""
-    made = Load(
+    made = LoadConfig(
         model="digits",
         url="http://digits",
         target="predictor",
-        host_header=None,
         rate=rate,
         duration_seconds=seconds,
         timeout_seconds=10,
         objectives=Objectives(50, 0.999, 0.99),
         result=None,
-        termination_log=None,
     )
     return replace(made, **changed)
 
@@ -59,7 +57,7 @@ def run(rate: int, seconds: float, *, failing: float = 0.0, seed: int = 1) -> Hi
     return collect(rows())
 
 
-def result(hits: Hits, asked: Load) -> dict[str, Any]:
+def result(hits: Hits, asked: LoadConfig) -> dict[str, Any]:
     """result.json."""
     release = cast("Release", SimpleNamespace(digest="3f9a1c77e02b" + "0" * 52, samples=[0] * 10))
     return document(asked, release, datetime(2026, 11, 24, 12, tzinfo=UTC), hits)

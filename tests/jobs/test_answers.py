@@ -12,14 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jobs import protocol
-from jobs.http_client import Answer
-from jobs.release import Tensor
+from jobs.http_client import Response
+from jobs.protocol import HEADER_LENGTH, infer_outputs, infer_request
+from jobs.samples import input_tensor
 from jobs.verify.answers import check_metadata, check_outputs, check_prediction
 from jobs.verify.endpoint import Metadata, WrongAnswerError
+from release.schema import Tensor
 
 if TYPE_CHECKING:
-    from jobs.release import Release
+    from release.schema import Release
 
 
 @pytest.mark.parametrize("batch", [(), (-1,)])
@@ -86,7 +87,7 @@ def test_other_prediction_is_wrong(release: Release, change: dict[str, Any]) -> 
 
 
 def test_image_becomes_the_input_as_the_release_says(release: Release) -> None:
-    found = release.tensor(release.samples[0])
+    found = input_tensor(release, release.samples[0])
     assert found.shape == (1, 3, 32, 32)
     assert found.dtype == np.float32
     assert -1.0 <= found.min() < found.max() <= 1.0
@@ -94,14 +95,14 @@ def test_image_becomes_the_input_as_the_release_says(release: Release) -> None:
 
 @given(arrays(np.float32, (1, 2, 3), elements=st.floats(-1e3, 1e3, width=32)))
 def test_tensor_survives_the_wire(values: Any) -> None:
-    body, headers = protocol.encode(Tensor("INPUT__0", "FP32", (2, 3)), values)
-    length = int(headers[protocol.HEADER_LENGTH])
+    body, headers = infer_request(Tensor("INPUT__0", "FP32", (2, 3)), values)
+    length = int(headers[HEADER_LENGTH])
     head = json.loads(body[:length])
     # What a server that echoes its input would answer.
     output = head["inputs"][0] | {"name": "OUTPUT__0"}
     text = json.dumps({"outputs": [output]}).encode()
-    lower = {protocol.HEADER_LENGTH.lower(): str(len(text))}
-    found = protocol.decode(Answer(200, lower, text + body[length:]))
+    lower = {HEADER_LENGTH.lower(): str(len(text))}
+    found = infer_outputs(Response(200, lower, text + body[length:]))
     assert np.array_equal(found["OUTPUT__0"], values)
 
 
@@ -113,6 +114,6 @@ def test_bfloat16_is_read(release: Release) -> None:
         "parameters": {"binary_data_size": 4},
     }
     text = json.dumps({"outputs": [output]}).encode()
-    lower = {protocol.HEADER_LENGTH.lower(): str(len(text))}
-    found = protocol.decode(Answer(200, lower, text + bytes([0x80, 0x3F, 0x40, 0xC0])))
+    lower = {HEADER_LENGTH.lower(): str(len(text))}
+    found = infer_outputs(Response(200, lower, text + bytes([0x80, 0x3F, 0x40, 0xC0])))
     assert found["OUTPUT__0"].tolist() == [1.0, -3.0]

@@ -71,7 +71,7 @@ def test_crash_loop_points_to_the_log_of_the_previous_run() -> None:
     state = blocked("CrashLoopBackOff", BACK_OFF, restarts=2, last=ended)
     trouble = diagnose(seen(pod(containers=[state])), NEW, NOW)
     assert trouble is not None
-    assert "keeps ending: exit code 1; restarted 2 times" in trouble.reason
+    assert "keeps restarting: exit code 1; restarted 2 times" in trouble.reason
     assert trouble.log is not None
     assert (trouble.log.pod, trouble.log.container, trouble.log.previous) == (
         POD,
@@ -131,7 +131,7 @@ def unscheduled(seconds: float) -> dict[str, Any]:
 
 def test_unschedulable_pod_has_the_schedulers_message() -> None:
     said = reason(seen(unscheduled(21)))
-    assert "no node takes it for 21 s" in said
+    assert "no node fits for 21 s" in said
     assert "3 Insufficient nvidia.com/gpu" in said
 
 

@@ -54,13 +54,13 @@ def test_a_pods_age_counts_from_its_creation(api: Api, cluster: Cluster) -> None
     made = datetime.now(UTC) - timedelta(seconds=90)
     text = made.strftime("%Y-%m-%dT%H:%M:%SZ")
     api.says("/api/v1/namespaces/models/pods/me", {"metadata": {"creationTimestamp": text}})
-    assert cluster.age("models", "me") == pytest.approx(90, abs=5)
+    assert cluster.pod_age("models", "me") == pytest.approx(90, abs=5)
 
 
 def test_an_age_that_cant_be_told_is_none_at_all(api: Api, cluster: Cluster) -> None:
-    assert cluster.age("models", "nobody") == 0
+    assert cluster.pod_age("models", "nobody") == 0
     api.says("/api/v1/namespaces/models/pods/me", {}, 403)
-    assert cluster.age("models", "me") == 0
+    assert cluster.pod_age("models", "me") == 0
 
 
 def test_reads_the_inference_service_its_pods_and_events(api: Api, cluster: Cluster) -> None:
@@ -108,9 +108,9 @@ def test_api_that_is_broken_or_away_is_an_error(api: Api, cluster: Cluster) -> N
     with pytest.raises(ApiError, match="no JSON"):
         cluster.inference_service("models", "digits")
     cluster.url = "http://127.0.0.1:1"
-    with pytest.raises(ApiError, match="is away"):
+    with pytest.raises(ApiError, match="does not answer"):
         cluster.inference_service("models", "digits")
 
 
 def test_outside_of_a_cluster_there_is_none() -> None:
-    assert Cluster.here({}) is None
+    assert Cluster.of_this_pod({}) is None

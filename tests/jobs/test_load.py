@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobs.config import Load
+from jobs.config import LoadConfig
 from jobs.load.metrics import Hits, collect
-from jobs.load.run import targets
-from jobs.load.vegeta import attack
-from jobs.progress import Progress
+from jobs.load.targets import sample_targets
+from jobs.load.vegeta import Attack, run_attack
 from jobs.protocol import HEADER_LENGTH
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jobs.release import Release
-    from tests.triton import Triton
+    from local.triton.server import Triton
+    from release.schema import Release
 
 
 def test_pass_with_loose_objectives(
@@ -67,10 +66,10 @@ def test_impossible_objective_fails_and_is_named(
 def test_generator_that_fell_behind_proves_nothing(
     run: Any, triton: Triton, load_job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def half(payloads: Any, job: Load, folder: Path, progress: Progress) -> Hits:
+    def half(*_: Any, **__: Any) -> Hits:
         return collect([str(n * 40_000_000), "200", "1000000", "9", "9", ""] for n in range(75))
 
-    monkeypatch.setattr("jobs.load.run.attack", half)
+    monkeypatch.setattr("jobs.load.run.run_attack", half)
     status, words = run("load", load_job | {"url": f"http://{triton.http}"})
     assert status == 1
     assert words.startswith("load test of digits: invalid\n")
@@ -103,16 +102,12 @@ def test_generator_that_is_not_there_is_said(
 
 def test_figures_agree_with_vegetas_own_report(
     triton: Triton,
-    load_job: dict[str, Any],
     release: Release,
     vegeta: Path,
-    write: Any,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("VEGETA", str(vegeta))
-    job = Load.read(write(load_job | {"url": f"http://{triton.http}", "duration_seconds": 1}))
-    hits = attack(targets(job, release), job, tmp_path, Progress())
+    targets = sample_targets(f"http://{triton.http}/v2/models/digits/infer", release)
+    hits = run_attack(targets, Attack(1, 50), tmp_path, program=str(vegeta))
     text = subprocess.run(
         [str(vegeta), "report", "-type=json", str(tmp_path / "results.bin")],
         capture_output=True,
@@ -126,18 +121,26 @@ def test_figures_agree_with_vegetas_own_report(
     assert own["bytes_in"]["total"] == hits.received
 
 
-def test_every_sample_is_a_payload_with_its_headers(
-    load_job: dict[str, Any], release: Release, write: Any
-) -> None:
-    raw = load_job | {"url": "http://1.2.3.4", "host_header": "digits.example"}
-    binary = targets(Load.read(write(raw)), release)
-    assert len({target.body for target in binary}) == len(release.samples)
-    assert binary[0].url == "http://1.2.3.4/v2/models/digits/infer"
-    assert binary[0].headers["Host"] == "digits.example"
-    length = int(binary[0].headers[HEADER_LENGTH])
-    assert len(binary[0].body) - length == 3 * 32 * 32 * 4
-    images = targets(Load.read(write(raw | {"target": "transformer"})), release)
-    assert images[0].url == "http://1.2.3.4/v1/models/digits:predict"
+def test_every_sample_is_a_request_with_its_headers(release: Release) -> None:
+    url = "http://1.2.3.4/v2/models/digits/infer"
+    tensors = sample_targets(url, release, host="digits.example")
+    assert len({target.body for target in tensors}) == len(release.samples)
+    assert tensors[0].url == url
+    assert tensors[0].headers["Host"] == "digits.example"
+    length = int(tensors[0].headers[HEADER_LENGTH])
+    assert len(tensors[0].body) - length == 3 * 32 * 32 * 4
+    images = sample_targets("http://1.2.3.4/v1/models/digits:predict", release)
     assert json.loads(images[3].body) == {
         "instances": [{"image_bytes": {"b64": release.samples[3].image}}]
     }
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [("transformer", "/v1/models/digits:predict"), ("predictor", "/v2/models/digits/infer")],
+)
+def test_the_target_decides_the_protocol(
+    load_job: dict[str, Any], write: Any, target: str, path: str
+) -> None:
+    config = LoadConfig.read(write(load_job | {"url": "http://1.2.3.4", "target": target}))
+    assert config.request_url == f"http://1.2.3.4{path}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.verify.rollout import changed_at, moment, split, storage_uri, unsettled
+from jobs.verify.rollout import changed_at, parse_time, split, storage_uri, unfinished_rollout
 from tests.jobs.objects import NEW, NOW, OLD, ago, pod, service, waiting
 
 
 def test_spec_is_dated_by_its_last_writer() -> None:
-    assert changed_at(service(changed=42)) == moment(ago(42))
+    assert changed_at(service(changed=42)) == parse_time(ago(42))
 
 
 def test_storage_uri_is_the_predictors() -> None:
@@ -18,7 +18,7 @@ def test_storage_uri_is_the_predictors() -> None:
 
 
 def test_one_ready_pod_of_the_new_uri_is_enough() -> None:
-    assert unsettled(service(), [pod(ready=True)], NEW, "Standard", NOW) is None
+    assert unfinished_rollout(service(), [pod(ready=True)], NEW, "Standard", NOW) is None
 
 
 def test_pods_of_another_uri_are_older() -> None:
@@ -34,28 +34,30 @@ def test_revision_with_the_youngest_pod_is_the_current_one() -> None:
 
 def test_waits_for_old_pods_to_go() -> None:
     pods = [pod(ready=True), pod("old-1", uri=OLD, ready=True)]
-    assert unsettled(service(), pods, NEW, "Standard", NOW) == "older pods still serve: old-1"
+    assert (
+        unfinished_rollout(service(), pods, NEW, "Standard", NOW) == "older pods still serve: old-1"
+    )
 
 
 def test_waits_for_the_new_pod_and_says_what_it_does() -> None:
     pods = [pod("new-1", containers=[waiting("PodInitializing")]), pod("old", uri=OLD, ready=True)]
-    text = unsettled(service(), pods, NEW, "Standard", NOW)
+    text = unfinished_rollout(service(), pods, NEW, "Standard", NOW)
     assert text == "no predictor pod of this version is ready (new-1: PodInitializing)"
 
 
 def test_waits_for_the_transformer_too() -> None:
-    text = unsettled(service(transformer=True), [pod(ready=True)], NEW, "Standard", NOW)
-    assert text == "no transformer pod of this version is ready, and none is there yet"
+    text = unfinished_rollout(service(transformer=True), [pod(ready=True)], NEW, "Standard", NOW)
+    assert text == "no transformer pod of this version is ready, there is none yet"
 
 
 def test_waits_for_kserve_to_look_at_a_new_spec() -> None:
-    text = unsettled(service(changed=1), [pod(ready=True)], NEW, "Standard", NOW)
+    text = unfinished_rollout(service(changed=1), [pod(ready=True)], NEW, "Standard", NOW)
     assert text is not None
-    assert "not had the time" in text
+    assert "not have seen" in text
 
 
 def test_pods_that_may_not_be_read_are_not_waited_for() -> None:
-    assert unsettled(service(), None, NEW, "Standard", NOW) is None
+    assert unfinished_rollout(service(), None, NEW, "Standard", NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -65,4 +67,4 @@ def test_knative_serves_when_the_latest_revision_is_ready(ready: str, settled: b
     status = {"latestCreatedRevision": "digits-predictor-00002", "latestReadyRevision": ready}
     thing = service(components={"predictor": status})
     old = pod("digits-predictor-00001-x", uri=OLD, ready=True)
-    assert (unsettled(thing, [old], NEW, "Knative", NOW) is None) is settled
+    assert (unfinished_rollout(thing, [old], NEW, "Knative", NOW) is None) is settled

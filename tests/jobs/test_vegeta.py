@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import re
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from jobs.load.metrics import collect
-from jobs.load.recording import Progression, Recording
-from jobs.load.vegeta import LoadError, Target, attack
-from jobs.progress import Progress
-from tests.jobs.results import job
-from tests.jobs.server import Server
+from jobs.load.targets import Target
+from jobs.load.vegeta import Attack, LoadError, Recording, Summary, run_attack
+from tests.jobs.server import Asked, Server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,13 +36,13 @@ def test_recording_that_grows_is_read_to_its_end(
 ) -> None:
     made = tmp_path / "growing"
     with Recording(str(vegeta), made) as recording:
-        recording.catch_up()
+        recording.read_new()
         with made.open("wb") as out:
             # Cut anywhere, as a reader sees what is just being written.
             for at in range(0, len(recorded), 777):
                 out.write(recorded[at : at + 777])
                 out.flush()
-                recording.catch_up()
+                recording.read_new()
         assert recording.finish()
     assert len(recording.hits.at) == 100
     assert recording.hits.statuses == {"200": 75, "503": 25}
@@ -58,40 +56,68 @@ def test_what_is_no_recording_is_said(vegeta: Path, tmp_path: Path) -> None:
         assert not recording.finish()
 
 
-def test_progress_is_told_while_the_load_runs(
+def test_progress_is_reported_while_the_load_runs(
     vegeta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("VEGETA", str(vegeta))
-    monkeypatch.setattr("jobs.load.vegeta.TOLD_SECONDS", 0.4)
-    out = io.StringIO()
+    monkeypatch.setattr("jobs.load.vegeta.REPORT_SECONDS", 0.4)
+    lines: list[str] = []
     with Server(lambda _: (200, b"{}")) as server:
-        hits = attack([Target(server.url, {}, b"x")], job(50, 1), tmp_path, Progress(out))
+        targets = [Target(server.url, {}, b"x")]
+        hits = run_attack(
+            targets, Attack(1, 50), tmp_path, program=str(vegeta), report=lines.append
+        )
     assert len(hits.at) == 50
-    lines = out.getvalue().splitlines()
-    assert 1 <= len(lines) <= 3
-    assert re.search(
-        r"^\[ +0\.\d s\] 0 of 1 s: \d+ answers, \d+/s, p50 [\d.]+ ms, p99 [\d.]+ ms, 0 errors$",
-        lines[0],
-    )
+    pattern = r"[01] of 1 s: \d+ answers(, \d+/s, p50 [\d.]+ ms, p99 [\d.]+ ms)?, 0 errors"
+    assert lines
+    assert all(re.fullmatch(pattern, line) for line in lines), lines
+
+
+def test_clients_of_a_closed_loop_wait_for_their_answers(vegeta: Path, tmp_path: Path) -> None:
+    running, most = [0], [0]
+
+    def answer(_: Asked) -> tuple[int, bytes]:
+        running[0] += 1
+        most[0] = max(most[0], running[0])
+        time.sleep(0.01)
+        running[0] -= 1
+        return 200, b"{}"
+
+    with Server(answer) as server:
+        targets = [Target(server.url, {}, b"x")]
+        hits = run_attack(targets, Attack(0.5, clients=2), tmp_path, program=str(vegeta))
+    assert sum(hits.good) == len(hits.at) == len(server.asked)
+    assert most[0] <= 2
+
+
+def test_bodies_are_recorded_unless_they_are_not_wanted(vegeta: Path, tmp_path: Path) -> None:
+    with Server(lambda _: (200, b"four")) as server:
+        targets = [Target(server.url, {}, b"x")]
+        sizes = [
+            run_attack(
+                targets, Attack(0.1, 50, bodies=bodies), tmp_path, program=str(vegeta)
+            ).received
+            for bodies in (True, False)
+        ]
+    assert sizes == [5 * 4, 0]
 
 
 def test_generator_that_does_not_end_is_ended(
     vegeta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("VEGETA", str(vegeta))
     monkeypatch.setattr("jobs.load.vegeta.MARGIN_SECONDS", -10.5)
     with (
         Server(lambda _: (200, b"{}")) as server,
         pytest.raises(LoadError, match="vegeta did not end within"),
     ):
-        attack([Target(server.url, {}, b"x")], job(50, 1), tmp_path, Progress(io.StringIO()))
+        targets = [Target(server.url, {}, b"x")]
+        run_attack(targets, Attack(1, 50), tmp_path, program=str(vegeta))
 
 
 def test_progress_is_of_what_came_since_the_last_line() -> None:
     hits = collect([])
-    lines = Progression(hits, 60)
-    assert lines.words(3) == "3 of 60 s: 0 answers, 0 errors"
+    lines = Summary(hits, 60)
+    assert lines.line(3) == "3 of 60 s: 0 answers, 0 errors"
     collect([["0", "200", "2000000", "1", "1", ""]] * 300, hits)
-    assert lines.words(6) == "6 of 60 s: 300 answers, 100/s, p50 2.00 ms, p99 2.00 ms, 0 errors"
+    assert lines.line(6) == "6 of 60 s: 300 answers, 100/s, p50 2.00 ms, p99 2.00 ms, 0 errors"
     collect([["0", "503", "4000000", "1", "1", ""]] * 150, hits)
-    assert lines.words(9) == "9 of 60 s: 450 answers, 50/s, p50 4.00 ms, p99 4.00 ms, 150 errors"
+    assert lines.line(9) == "9 of 60 s: 450 answers, 50/s, p50 4.00 ms, p99 4.00 ms, 150 errors"

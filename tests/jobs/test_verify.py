@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image, ImageOps
 
-from jobs.__main__ import waited
-from jobs.config import Verify
+from jobs.__main__ import elapsed
+from jobs.config import VerifyConfig
 from jobs.progress import Progress
-from jobs.release import Release
+from jobs.samples import read_release
 from jobs.verify import run as module
 from jobs.verify.kubernetes import Cluster
 from jobs.verify.watch import FailedError, Watch
@@ -23,7 +23,8 @@ from jobs.verify.watch import FailedError, Watch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.triton import Triton
+    from local.triton.server import Triton
+    from release.schema import Release
 
 
 @pytest.fixture(params=["http", "grpc"])
@@ -46,7 +47,7 @@ def tampered(release_file: Path, write: Any) -> Callable[..., tuple[Path, str]]:
         raw = json.loads(release_file.read_bytes())
         edit(raw)
         path = write(raw, "release.json")
-        return path, Release.read(path).digest
+        return path, read_release(path).digest
 
     return change
 
@@ -56,13 +57,13 @@ def test_a_pods_wait_is_taken_from_the_deadline(
     verify_job: dict[str, Any], write: Any, age: float, gone: float
 ) -> None:
     class Old(Cluster):
-        def age(self, namespace: str, pod: str) -> float:
+        def pod_age(self, namespace: str, pod: str) -> float:
             return age
 
     changes = {"deadline_seconds": 600, "predictor_url": "http://nowhere"}
-    job = Verify.read(write(verify_job | changes, "job.json"))
-    assert waited(job, Old("https://nowhere", Path("token"))) == gone
-    assert waited(job, None) == 0
+    job = VerifyConfig.read(write(verify_job | changes, "job.json"))
+    assert elapsed(job, Old("https://nowhere", Path("token"))) == gone
+    assert elapsed(job, None) == 0
 
 
 def test_released_model_passes(reached: dict[str, Any], run: Any) -> None:
@@ -130,10 +131,10 @@ def test_wrong_answer_of_a_finished_rollout_does_not_wait_for_the_deadline(
     def rolled_out(self: Watch) -> None:
         self.settled = True
 
-    monkeypatch.setattr(Watch, "look", rolled_out)
+    monkeypatch.setattr(Watch, "check", rolled_out)
     monkeypatch.setattr(module, "WRONG_SECONDS", 0.5)
     raw = verify_job | {"predictor_url": f"http://{triton.http}", "model": "other"}
-    job = Verify.read(write(raw | {"deadline_seconds": 60}))
+    job = VerifyConfig.read(write(raw | {"deadline_seconds": 60}))
     started = time.monotonic()
     with pytest.raises(FailedError, match="is rolled out and answers wrongly: the model's inputs"):
         module.verify(job, release, None, Progress(io.StringIO()))

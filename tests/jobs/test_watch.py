@@ -8,11 +8,11 @@ from typing import Any, Self
 
 import pytest
 
-from jobs.config import Verify
+from jobs.config import VerifyConfig
 from jobs.progress import Progress
 from jobs.verify import diagnosis
 from jobs.verify.kubernetes import ApiError, ForbiddenError
-from jobs.verify.watch import FailedError, Watch
+from jobs.verify.watch import FailedError, Watch, log_excerpt
 from tests.jobs import objects
 from tests.jobs.objects import NEW, OLD, pod, running, service, waiting
 
@@ -62,20 +62,20 @@ def look(
             return cls.fromtimestamp(objects.NOW.timestamp(), tz)
 
     monkeypatch.setattr("jobs.verify.watch.datetime", Clock)
-    job = Verify.read(write(verify_job | {"predictor_url": "http://digits"}))
+    job = VerifyConfig.read(write(verify_job | {"predictor_url": "http://digits"}))
     return lambda cluster: Watch(cluster, job, Progress(out))
 
 
 def test_rolled_out_version_has_nothing_to_wait_for(look: Any) -> None:
     seen = look(FakeCluster(service(), [pod(ready=True, containers=[running()])]))
-    assert seen.look() is None
+    assert seen.check() is None
     assert seen.settled
 
 
 def test_status_of_an_older_version_is_not_believed(look: Any) -> None:
     cluster = FakeCluster(service(OLD, model_status={"transitionStatus": "InvalidSpec"}), [])
     seen = look(cluster)
-    assert seen.look() == f"the InferenceService still names {OLD}, not {NEW}"
+    assert seen.check() == f"the InferenceService still names {OLD}, not {NEW}"
     assert not seen.settled
 
 
@@ -87,43 +87,70 @@ def test_trouble_must_last_before_it_stops_anything(
     log = "E1124 failed to load 'digits'\nerror: creating server: Internal"
     cluster = FakeCluster(service(), [pod(containers=[CRASH])], log)
     seen = look(cluster)
-    assert "CrashLoopBackOff" in seen.look()
+    assert "CrashLoopBackOff" in seen.check()
     now[0] += diagnosis.SETTLE_SECONDS - 1
-    seen.look()
+    seen.check()
     cluster.running = [pod(containers=[running(ready=False)])]
-    seen.look()
+    seen.check()
     cluster.running = [pod(containers=[CRASH])]
-    seen.look()
+    seen.check()
     now[0] += diagnosis.SETTLE_SECONDS
     with pytest.raises(FailedError) as raised:
-        seen.look()
-    assert "digits can't come up: pod digits-predictor-6c9d4f7b5-x2x7p" in str(raised.value)
-    assert str(raised.value).endswith(f"Its log says:\n{log}")
+        seen.check()
+    assert "digits can't become ready: pod digits-predictor-6c9d4f7b5-x2x7p" in str(raised.value)
+    assert str(raised.value).endswith(f"its log:\n{log}")
 
 
 def test_goes_on_without_what_it_may_not_read(look: Any, out: io.StringIO) -> None:
     refused = ForbiddenError("not allowed to read /pods (403)")
     cluster = FakeCluster(service(), refused)
     seen = look(cluster)
-    assert seen.look() is None
-    assert seen.look() is None
-    assert out.getvalue().count("goes on without the pods") == 1
+    assert seen.check() is None
+    assert seen.check() is None
+    assert out.getvalue().count("continuing without the pods") == 1
     assert cluster.asked.count("pods") == 1
 
 
 def test_inference_service_that_may_not_be_read_is_not_waited_for(look: Any) -> None:
-    assert look(FakeCluster(ForbiddenError("no"), [])).look() is None
-    assert look(FakeCluster(None, [])).look() == "no InferenceService models/digits"
+    assert look(FakeCluster(ForbiddenError("no"), [])).check() is None
+    assert look(FakeCluster(None, [])).check() == "no InferenceService models/digits"
 
 
 def test_api_that_is_away_is_waited_for(look: Any) -> None:
-    assert look(FakeCluster(ApiError("the Kubernetes API is away"), [])).look() == (
+    assert look(FakeCluster(ApiError("the Kubernetes API is away"), [])).check() == (
         "the Kubernetes API is away"
     )
 
 
 def test_without_a_cluster_there_is_nothing_to_see(look: Any) -> None:
     seen = look(None)
-    assert seen.look() is None
+    assert seen.check() is None
     assert not seen.settled
     assert seen.hint() == ""
+
+
+_TRITON = """\
+E1124 16:00:45.502623 2 server.cc:241] "CudaDriverHelper has not been initialized."
+I1124 16:00:45.503575 2 model_lifecycle.cc:472] "loading: digits:1"
+E1124 16:00:48.766219 2 model_lifecycle.cc:642] "failed to load 'digits' version 1: model.pt"
++--------+---------+--------+
+| digits | 1       | UNAVAILABLE: error |
+I1124 16:24:50.627766 2 server.cc:336] "All models are stopped, unloading models"
+error: creating server: Internal - failed to load all models
+"""
+
+
+def test_tritons_reason_is_among_its_last_words() -> None:
+    assert log_excerpt(_TRITON, 1000).splitlines() == [
+        """E1124 16:00:48.766219 2 model_lifecycle.cc:642] \
+"failed to load 'digits' version 1: model.pt\"""",
+        "error: creating server: Internal - failed to load all models",
+    ]
+
+
+def test_without_an_error_the_last_lines() -> None:
+    assert log_excerpt("one\ntwo\nthree", 9) == "two\nthree"
+
+
+def test_never_more_than_asked() -> None:
+    assert len(log_excerpt(_TRITON, 50)) == 50

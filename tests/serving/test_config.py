@@ -15,9 +15,9 @@ from PIL import Image
 
 from infra.config import ModelSettings, Promotion, Triton
 from infra.releases import Artefact, load
+from local.triton.server import Triton as Server
 from model.training import tensor
 from tests.releases import TEST_ROOT
-from tests.triton import Triton as Server
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,9 @@ import pytest
 from infra.config import ModelSettings
 from infra.manifests.model_config import config_pbtxt, labels_txt
 from infra.releases import LABELS
+from local.triton.server import Triton
 from release.schema import Release
 from tests.transformer.server import RELEASE, Transformer
-from tests.triton import Triton
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,10 +44,7 @@ def triton(tmp_path_factory: pytest.TempPathFactory, release: dict[str, Any]) ->
     given = Release.from_json(RELEASE.read_bytes())
     (model / LABELS).write_text(labels_txt(given))
     (model / "config.pbtxt").write_text(config_pbtxt(given, ModelSettings()))
-    with contextlib.ExitStack() as stack:
-        # Triton's Python stub looks in the current folder first, where our `model` would be found.
-        with contextlib.chdir(folder):
-            server = stack.enter_context(Triton(model.parent, log=folder / "triton.log"))
+    with Triton(model.parent, log=folder / "triton.log") as server:
         yield server
 
 

@@ -7,7 +7,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING
 
-from tests.triton import free_port
+from local.ports import free_port
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.triton import free_port
+from local.ports import free_port
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -15,9 +15,9 @@ from infra.config.types import Placement, Protocol
 from infra.manifests.inference_service import transformer_container
 from infra.manifests.served_release import ServedRelease
 from infra.releases import Artefact
+from local.ports import free_port
 from release.schema import Release
 from tests.transformer.server import RELEASE, Transformer
-from tests.triton import free_port
 from transformer.settings import REFUSED, UNUSED, parse
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from tests.transformer.server import ROOT, Transformer, instances
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.triton import Triton
+    from local.triton.server import Triton
 
 UV = ROOT / ".bootstrap" / "bin" / "uv"
 GRPC = "--predictor_protocol=grpc-v2"

@@ -21,7 +21,7 @@ from tests.transformer.server import RELEASE, Transformer, instances
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.triton import Triton
+    from local.triton.server import Triton
 
 Samples = list[dict[str, Any]]
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local.ports import free_port
 from tests.transformer.predictors import Impostor, Relay, nobody, v2_answer
 from tests.transformer.server import RELEASE, Transformer, instances
-from tests.triton import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.triton import Triton
+    from local.triton.server import Triton
 
 Samples = list[dict[str, Any]]
 DEADLINE = 0.7

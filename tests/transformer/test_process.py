@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.triton import Triton
+    from local.triton.server import Triton
 
 Samples = list[dict[str, Any]]
 PATH = "/v1/models/digits:predict"
