@@ -1,1 +1,1 @@
-"""What a stack may ask for, checked by the Pulumi CLI before anything is touched."""
+"""The policy pack: rules for resources, checked by the Pulumi CLI before it changes anything."""

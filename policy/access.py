@@ -1,4 +1,4 @@
-"""Who may do what: nothing for everybody, no role of everything, no keys that can leak."""
+"""Rules for access: nothing is public, roles are narrow, accounts have no keys."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 PUBLIC = frozenset({"allUsers", "allAuthenticatedUsers"})
-# Cloud Storage's canned access lists that let the public in.
+# Predefined access lists of Cloud Storage that include the public.
 PUBLIC_LISTS = frozenset({"publicRead", "publicReadWrite", "authenticatedRead"})
-# The basic roles of IAM, and those that may change or delete any object of a bucket.
+# Basic roles of IAM, and roles that may change or delete any object of a bucket.
 BROAD_ROLES = frozenset(
     {
         "roles/owner",
@@ -28,28 +28,28 @@ KEYS = frozenset({"gcp:serviceaccount/key:Key", "gcp:storage/hmacKey:HmacKey"})
 
 
 def public_grants(resource: Resource) -> Iterator[str]:
-    """A message for each way in which a resource of Google Cloud lets the public in.
+    """A message for each way in which a resource of Google Cloud is open to the public.
 
-    Members stand in `member` and `members`, access lists in `entity`, `roleEntities` (`ROLE:WHO`)
-    and `predefinedAcl`, whole policies as JSON in `policyData`.
+    Members are in `member` and `members`, access lists in `entity`, `roleEntities`
+    (`ROLE:ENTITY`) and `predefinedAcl`, whole policies as JSON in `policyData`.
     """
     if not resource.type.startswith("gcp:"):
         return
     properties = resource.properties
-    named = [
-        *(member for policy in _bindings(properties) for member in texts(at(policy, "members"))),
-        *(who for key in ("member", "members", "entity") for who in texts(at(properties, key))),
+    members = [
+        *(each for binding in _bindings(properties) for each in texts(at(binding, "members"))),
+        *(each for key in ("member", "members", "entity") for each in texts(at(properties, key))),
         *(each.rpartition(":")[2] for each in texts(at(properties, "roleEntities"))),
     ]
-    for who in sorted(PUBLIC.intersection(named)):
-        yield f"{who} is everybody"
-    canned = at(properties, "predefinedAcl")
-    if canned in PUBLIC_LISTS:
-        yield f"predefinedAcl {canned} lets the public in"
+    for member in sorted(PUBLIC.intersection(members)):
+        yield f"{member} is everybody"
+    predefined = at(properties, "predefinedAcl")
+    if predefined in PUBLIC_LISTS:
+        yield f"predefinedAcl {predefined} includes the public"
 
 
 def _bindings(properties: object) -> list[Any]:
-    """The bindings of a policy that is given whole, as the provider takes it: JSON."""
+    """The bindings in `policyData`, a whole policy as JSON."""
     text = at(properties, "policyData")
     try:
         return list(mappings(at(json.loads(text), "bindings"))) if isinstance(text, str) else []
@@ -59,9 +59,9 @@ def _bindings(properties: object) -> list[Any]:
 
 def _wildcards(resource: Resource) -> Iterable[str]:
     if resource.type.startswith("gcp:"):
-        granted = [at(resource.properties, "role")]
-        granted += [at(binding, "role") for binding in _bindings(resource.properties)]
-        for role in granted:
+        roles = [at(resource.properties, "role")]
+        roles += [at(binding, "role") for binding in _bindings(resource.properties)]
+        for role in roles:
             if isinstance(role, str) and role in BROAD_ROLES:
                 yield f"{role} allows more than any part of this program needs"
     if kind(resource.type) in {"Role", "ClusterRole"}:
@@ -75,27 +75,27 @@ def _wildcards(resource: Resource) -> Iterable[str]:
 def _rule_wildcards(properties: object) -> Iterator[str]:
     for index, rule in enumerate(mappings(at(properties, "rules"))):
         for key in ("apiGroups", "resources", "verbs"):
-            # `*/scale` is a wildcard as well: the subresource of everything.
+            # `*/scale` is a wildcard too: a subresource of every resource.
             if any(each == "*" or each.startswith("*/") for each in texts(at(rule, key))):
                 yield f"rules[{index}].{key} has a wildcard"
 
 
 def _keys(resource: Resource) -> Iterable[str]:
     if resource.type in KEYS:
-        yield "a key of a service account works for whoever finds it, from anywhere, for years"
+        yield "anybody who finds a key of a service account can use it, from anywhere, for years"
 
 
 RULES = (
     Rule(
         "no-wildcard-roles",
-        "Roles name what they allow.",
+        "Roles list what they allow.",
         "grant the narrowest role, and name API groups, resources and verbs",
         _wildcards,
     ),
     Rule(
         "no-service-account-keys",
-        "Accounts act without keys.",
-        "bind the account by Workload Identity: pulumi config set --path identity.create true",
+        "Service accounts have no keys.",
+        "use Workload Identity: pulumi config set --path identity.create true",
         _keys,
     ),
 )

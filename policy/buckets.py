@@ -1,4 +1,4 @@
-"""Buckets: closed to the public, governed in one way, and hard to lose."""
+"""Rules for buckets: private, access by IAM only, versioned, protected."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ def _private(resource: Resource) -> Iterable[str]:
     if resource.type == BUCKET:
         found = at(resource.properties, "publicAccessPrevention")
         if found != "enforced":
-            yield f"publicAccessPrevention is {found or 'unset'}, not enforced"
+            yield f"publicAccessPrevention is {found or 'unset'} instead of enforced"
     yield from public_grants(resource)
 
 
 def _uniform(resource: Resource) -> Iterable[str]:
     if resource.type == BUCKET and at(resource.properties, "uniformBucketLevelAccess") is not True:
-        yield "uniformBucketLevelAccess is not true: objects may have access lists of their own"
+        yield "uniformBucketLevelAccess is not true: objects may have their own access lists"
 
 
 def _versioned(resource: Resource) -> Iterable[str]:
     if resource.type == BUCKET and at(resource.properties, "versioning", "enabled") is not True:
-        yield "versioning.enabled is not true: what is overwritten is gone"
+        yield "versioning.enabled is not true: overwritten objects are lost"
 
 
 def _protected(resource: Resource) -> Iterable[str]:
     if resource.type == BUCKET and not resource.protect:
-        yield "the bucket is not protected: a destroy or a replacement deletes its releases"
+        yield "the bucket is not protected: destroying or replacing it deletes its releases"
 
 
 RULES = (
@@ -46,20 +46,20 @@ RULES = (
     ),
     Rule(
         "bucket-uniform-access",
-        "IAM alone decides who may read a bucket.",
+        "Only IAM decides who may read a bucket.",
         "set uniform_bucket_level_access=True",
         _uniform,
     ),
     Rule(
         "bucket-versioned",
-        "What is overwritten or deleted in a bucket can be restored.",
+        "Overwritten and deleted objects can be restored.",
         "set versioning={'enabled': True}",
         _versioned,
     ),
     Rule(
         "bucket-protected",
-        "A bucket is deleted by intent only.",
-        "set it: pulumi config set --path storage.protect true",
+        "A bucket is never deleted by accident.",
+        "protect it: pulumi config set --path storage.protect true",
         _protected,
     ),
 )

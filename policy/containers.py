@@ -1,4 +1,4 @@
-"""Where a Kubernetes resource names containers."""
+"""The containers of a Kubernetes resource."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 COMPONENTS = ("predictor", "transformer", "explainer")
 _TEMPLATE = ("spec", "template", "spec")
-# Kind -> where its pod is. A Knative Service has a pod where one of core has nothing.
+# Kind to the path of its pod spec. A Knative Service has one there, a core Service has nothing.
 POD_SPECS = {
     "Pod": ("spec",),
     "PodTemplate": ("template", "spec"),
@@ -27,8 +27,8 @@ POD_SPECS = {
     " StatefulSet".split(),
     _TEMPLATE,
 )
-# Keys of a component that are a container whose image KServe fills in: `model`, and the older
-# keys, each by its framework (KServe's v1beta1 PredictorSpec and ExplainerSpec).
+# Keys of a component that are a container whose image KServe sets: `model`, and the older keys
+# named by frameworks (PredictorSpec and ExplainerSpec of KServe v1beta1).
 SERVED_BY_RUNTIME = (
     "model triton pytorch onnx tensorflow sklearn xgboost lightgbm huggingface pmml paddle art"
 ).split()
@@ -36,7 +36,7 @@ SERVED_BY_RUNTIME = (
 
 @dataclass(frozen=True)
 class Container:
-    """One container, and its path for people; `served`: KServe's runtime completes it."""
+    """A container and its path for messages. `served`: KServe's runtime completes it."""
 
     where: str
     spec: Properties
@@ -44,7 +44,7 @@ class Container:
 
 
 def containers(resource: Resource) -> Iterator[Container]:
-    """Every container that a resource asks for; none of what asks for no pods."""
+    """Every container of a resource; none if it has no pods."""
     name = kind(resource.type)
     if name == "InferenceService":
         for component in COMPONENTS:

@@ -1,7 +1,7 @@
-"""Which levels hold for a stack, by its name: `python policy/levels.py STACK` prints the file.
+"""The file with the levels of a stack, chosen by its name: `python policy/levels.py STACK`.
 
-The pack can't choose for itself. The CLI starts it before it says for which stack, keeps each
-rule's level from then on, and takes levels from `--policy-pack-config` alone.
+The pack cannot choose levels. The CLI starts it without naming the stack, fixes each rule's level
+then, and takes levels from `--policy-pack-config` only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def is_production(stack: str) -> bool:
 
 
 def config_file(stack: str) -> Path:
-    """What to give the CLI as --policy-pack-config."""
+    """The value for the CLI's --policy-pack-config."""
     return HERE / f"config.{'prod' if is_production(stack) else 'dev'}.json"
 
 

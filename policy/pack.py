@@ -21,7 +21,7 @@ NAME = "kserve-triton"
 
 
 def policies() -> list[Policy]:
-    """Every rule; levels are the pack's, and the configuration's."""
+    """Every rule, without levels: these come from the pack and its configuration."""
     return [_policy(rule) for rule in RULES]
 
 

@@ -1,6 +1,6 @@
-"""Reading a resource's properties, which are whatever the program wrote there.
+"""Functions that read a resource's properties, whose types are not known.
 
-Values come as plain dicts and lists in tests, and from the SDK as look-alikes of them.
+Values are plain dicts and lists in tests, and the SDK's proxies for them in the pack.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ Properties = Mapping[str, Any]
 
 
 def at(value: object, *path: str) -> Any:
-    """What is under a path of keys; None where there is nothing, or no way there."""
+    """The value under a path of keys; None if there is none."""
     for key in path:
         if not isinstance(value, Mapping):
             return None
@@ -21,18 +21,18 @@ def at(value: object, *path: str) -> Any:
 
 
 def mappings(value: object) -> list[Properties]:
-    """The objects of a list; none of what is no list."""
+    """The objects of a list; empty if the value is no list."""
     return [each for each in _items(value) if isinstance(each, Mapping)]
 
 
 def texts(value: object) -> list[str]:
-    """The strings of a list, or of a single one."""
+    """The strings of a list, or a single string as a list."""
     items = [value] if isinstance(value, str) else _items(value)
     return [each for each in items if isinstance(each, str)]
 
 
 def number(value: object) -> float | None:
-    """A number; the engine's format has only fractions. None of what is none."""
+    """A number, which the engine always passes as a float; None for other values."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 

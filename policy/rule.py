@@ -1,4 +1,4 @@
-"""What a rule is: what it demands, how to mend a breach, and a pure check."""
+"""A rule: its description, its remedy, and a pure check of one resource."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Schema = Mapping[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource as the engine is about to register it.
+    """A resource before the engine registers it.
 
-    `type` is Pulumi's token, such as `gcp:storage/bucket:Bucket`; `properties` are its inputs;
-    `settings` are what the pack's configuration says to the rule that looks at it.
+    `type` is Pulumi's token, such as `gcp:storage/bucket:Bucket`, `properties` are its inputs, and
+    `settings` is the configuration of the rule that checks it.
     """
 
     type: str
@@ -25,11 +25,11 @@ class Resource:
 
 @dataclass(frozen=True)
 class Rule:
-    """A demand on single resources.
+    """A rule for single resources.
 
-    `check` yields a message for each breach, as it finds it: where a property is not known before
-    the update, the SDK ends the check there, and what was found until then still counts.
-    `schema` describes the settings, each with its default, in JSON Schema.
+    `check` yields a message for each violation. It must yield at once: the SDK ends a check that
+    reads a property which is unknown before the update, and keeps the messages until then.
+    `schema` is the JSON Schema of the rule's settings, with their defaults.
     """
 
     name: str
@@ -39,10 +39,10 @@ class Rule:
     schema: Schema = field(default_factory=dict)
 
     def violations(self, resource: Resource) -> list[str]:
-        """Every breach, with its remedy."""
+        """Every violation, with the remedy."""
         return list(self.messages(resource))
 
     def messages(self, resource: Resource) -> Iterable[str]:
-        """As `violations`, one by one."""
+        """The same, one by one."""
         for found in self.check(resource):
             yield f"{found}; {self.remedy}"

@@ -1,4 +1,4 @@
-"""Every rule of the pack. Nothing here needs Pulumi's policy SDK; `pack` does."""
+"""All rules. They do not need Pulumi's policy SDK; only `pack` does."""
 
 from __future__ import annotations
 

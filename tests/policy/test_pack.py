@@ -86,7 +86,7 @@ def test_a_bad_bucket_breaks_four_rules(pack: Pack) -> None:
         (name, "MANDATORY") for name in NAMES if name.startswith("bucket-")
     ]
     message = found[0][2]
-    assert "publicAccessPrevention is unset, not enforced; set public_access" in message
+    assert "publicAccessPrevention is unset instead of enforced; set public_access" in message
 
 
 def test_a_level_of_the_configuration_holds(pack: Pack) -> None:

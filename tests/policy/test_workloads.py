@@ -66,14 +66,14 @@ def test_a_runtime_version_alone_is_a_tag() -> None:
     """KServe would take the runtime's image with it, whatever that is on the day."""
     chosen = changed(inference_service(), f"{MODEL}/image", REMOVED)
     (message,) = broken(INFERENCE_SERVICE, chosen)["images-by-digest"]
-    assert message.startswith("spec.predictor.model: no image of its own, it is chosen by the tag")
+    assert message.startswith("spec.predictor.model: no image is set, the tag")
 
 
 def test_a_runtime_that_chooses_by_itself_is_seen() -> None:
     chosen = changed(inference_service(), f"{MODEL}/image", REMOVED)
     chosen = changed(chosen, f"{MODEL}/runtimeVersion", REMOVED)
     (message,) = broken(INFERENCE_SERVICE, chosen)["images-by-digest"]
-    assert "it is chosen by KServe's runtime" in message
+    assert "no image is set, KServe's runtime decides" in message
 
 
 @pytest.mark.parametrize("where", [MODEL, BESIDE])
