@@ -1,5 +1,3 @@
-"""What runs inside the node's own namespaces: pods' networks, containers' mounts and processes.
-
-Standard library only, and little of it: the process that holds the namespaces forks for every
-container.
+"""What runs inside the node's own namespaces: the pods' networks, the containers' file systems and
+processes.
 """

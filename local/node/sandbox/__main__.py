@@ -12,6 +12,8 @@ import socket
 import sys
 from pathlib import Path
 
+from pyroute2.netlink.exceptions import NetlinkError
+
 from local.node.sandbox import linux
 from local.node.sandbox.network import Network
 from local.node.sandbox.server import Server, fail
@@ -60,9 +62,13 @@ def _become_node(control: socket.socket, gateway: str) -> None:
     try:
         linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
         linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
-        network = Network(gateway, 24)
     except OSError as error:
         fail(control, f"the node's namespaces can't be set up here: {error}; {_remedy()}")
+    try:
+        network = Network(gateway, 24)
+    except (OSError, NetlinkError) as error:
+        needs = "it needs bridges, veth pairs and nftables with NAT in the kernel"
+        fail(control, f"the node's network can't be set up here: {error}; {needs}")
     Server(control, network).serve()
 
 

@@ -10,17 +10,18 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import Future
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from local.node.sandbox.server import LARGEST
+from local.node.sandbox.messages import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from local.node.sandbox.container import Program
-    from local.node.sandbox.nftables import Service
+    from local.node.sandbox.messages import Service
 
 __all__ = ["Exit", "Sandbox", "SandboxError"]
 
@@ -31,21 +32,21 @@ Exit = tuple[int, str]
 
 
 class SandboxError(Exception):
-    """What was asked for can't be done; the message says why."""
+    """A request failed; the message says why."""
 
 
 class Sandbox:
-    """The node's namespaces. When this process goes, or `stop` is called, all in them goes."""
+    """The node's namespaces. They and all processes in them end with this process, or by `stop`."""
 
     def __init__(self, gateway: str) -> None:
+        """Raises SandboxError where this machine doesn't allow it."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * LARGEST)
         self._control = ours
-        command = [sys.executable, "-m", "local.node.sandbox", str(theirs.fileno()), gateway]
-        # The kernel ties its life to this thread's; see local/leash.py.
+        # The kernel ends it when the thread that started it ends; see local/leash.py.
         self._process = subprocess.Popen(
-            command,
+            [sys.executable, "-m", "local.node.sandbox", str(theirs.fileno()), gateway],
             pass_fds=[theirs.fileno()],
             cwd=_PROJECT,
             start_new_session=True,
@@ -54,27 +55,11 @@ class Sandbox:
         theirs.close()
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
-        self._answers: dict[int, Callable[[dict[str, Any], list[int]], None]] = {}
+        self._answers: dict[int, Future[tuple[dict[str, Any], list[int]]]] = {}
         self._exits: dict[str, Callable[[Exit], None]] = {}
-        self._up = self._first_word()
         self.gone = threading.Event()
+        self._wait_until_up()
         threading.Thread(target=self._read, name="sandbox", daemon=True).start()
-
-    @property
-    def pid(self) -> int:
-        """The process outside; its only child is the node's first process."""
-        return self._process.pid
-
-    @property
-    def first(self) -> int:
-        """The node's first process, as the machine counts."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-        return int(children.split()[0])
-
-    @property
-    def has_rules(self) -> bool:
-        """Whether the kernel leads connections to Services; else they must be forwarded."""
-        return bool(self._up["rules"])
 
     def add(
         self,
@@ -84,15 +69,19 @@ class Sandbox:
         listen: Iterable[tuple[str, int]] = (),
         memory: Iterable[str] = (),
     ) -> list[socket.socket]:
-        """A pod's namespaces; gives sockets that listen in it."""
-        places = list(listen)
+        """Make a pod's namespaces, with sockets that listen in it and folders in memory."""
         _, descriptors = self._ask(
-            "add", uid=uid, hostname=hostname, address=address, listen=places, memory=list(memory)
+            "add",
+            uid=uid,
+            hostname=hostname,
+            address=address,
+            listen=list(listen),
+            memory=list(memory),
         )
         return [socket.socket(fileno=descriptor) for descriptor in descriptors]
 
     def remove(self, uid: str) -> None:
-        """Let a pod's namespaces go."""
+        """Release a pod's namespaces."""
         self._ask("remove", uid=uid)
 
     def start(
@@ -118,7 +107,7 @@ class Sandbox:
             raise
 
     def signal(self, key: str, number: int) -> bool:
-        """Send a container's program a signal; SIGKILL ends all of the container. False: gone."""
+        """Signal a container's program; SIGKILL ends the whole container. False: it has ended."""
         try:
             self._ask("signal", key=key, number=number)
         except SandboxError:
@@ -141,11 +130,11 @@ class Sandbox:
         return socket.socket(fileno=descriptors[0])
 
     def set_services(self, services: Sequence[Service]) -> None:
-        """Where connections to Services go from now on."""
+        """Lead connections to Services to these targets from now on."""
         self._ask("services", services=[asdict(service) for service in services])
 
     def drain(self, uid: str) -> int:
-        """End a pod's idle connections; how many others are left."""
+        """Reset a pod's idle connections. The number of those left open."""
         result, _ = self._ask("drain", uid=uid)
         return int(result)
 
@@ -158,47 +147,39 @@ class Sandbox:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
-    def _first_word(self) -> dict[str, Any]:
+    def _wait_until_up(self) -> None:
         self._control.settimeout(_PATIENCE)
         try:
             data = self._control.recv(LARGEST)
         except TimeoutError:
             raise SandboxError("the node's namespaces did not come up") from None
         self._control.settimeout(None)
-        word: dict[str, Any] = json.loads(data or b"{}")
-        if word.get("event") != "up":
+        report: dict[str, Any] = json.loads(data or b"{}")
+        if report.get("event") != "up":
             self._process.wait()
-            raise SandboxError(word.get("message", "the node's first process ended at once"))
-        return word
+            raise SandboxError(report.get("message", "the node's first process ended at once"))
 
     def _ask(
         self, action: str, descriptors: Sequence[int] = (), **more: Any
     ) -> tuple[Any, list[int]]:
+        """One request: its result, and the descriptors that came with it. Raises SandboxError."""
         number = next(self._numbers)
-        done = threading.Event()
-        answer: dict[str, Any] = {}
-        received: list[int] = []
-
-        def arrived(message: dict[str, Any], passed: list[int]) -> None:
-            answer.update(message)
-            received.extend(passed)
-            done.set()
-
-        self._answers[number] = arrived
+        answer = self._answers[number] = Future()
         data = json.dumps({"id": number, "do": action, **more}).encode()
         try:
             with self._lock:
                 socket.send_fds(self._control, [data], list(descriptors))
+            message, received = answer.result(0 if self.gone.is_set() else _PATIENCE)
         except OSError as error:
-            raise SandboxError(f"the sandbox is gone: {error}") from error
-        if self.gone.is_set() or not done.wait(_PATIENCE):
+            raise SandboxError(f"{action}: no answer from the sandbox: {error}") from error
+        finally:
             self._answers.pop(number, None)
-            raise SandboxError(f"the sandbox doesn't answer ({action})")
-        if "error" in answer:
-            raise SandboxError(f"{action}: {answer['error']}")
-        return answer.get("result"), received
+        if "error" in message:
+            raise SandboxError(f"{action}: {message['error']}")
+        return message.get("result"), received
 
     def _read(self) -> None:
+        """Hand answers and exits over until the sandbox closes its end."""
         while True:
             try:
                 data, descriptors, *_ = socket.recv_fds(
@@ -210,9 +191,8 @@ class Sandbox:
                 break
             message = json.loads(data)
             if "id" in message:
-                arrived = self._answers.pop(message["id"], None)
-                if arrived is not None:
-                    arrived(message, descriptors)
+                if (answer := self._answers.get(message["id"])) is not None:
+                    answer.set_result((message, descriptors))
             elif (ended := self._exits.pop(message["key"], None)) is not None:
                 ended((message["code"], message["message"]))
         self.gone.set()

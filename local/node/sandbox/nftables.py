@@ -1,110 +1,134 @@
-"""Services as rules of the kernel: a pod's connection goes straight to a ready endpoint.
+"""Services as rules of the kernel: a pod's connection goes straight to a ready pod of the Service.
 
-The rules stand in each pod's own network namespace, at the hook for what it sends. So nothing is
-forwarded, no connection costs more than the first packet's look-up, and answers come back over
-the bridge.
+The rules are in the network namespace of each pod, at the hook for outgoing packets. Only the first
+packet of a connection is looked up, and answers come back over the bridge.
+
+pyroute2 encodes the rules. It has no transaction of several of them (each of its commands is one of
+its own), so `install` sends the batch itself: connections never see a part of the rules.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from local.node.sandbox.netlink import ACK, CREATE, Connection, attribute, message, nested, text
+from pyroute2.netlink import NETLINK_NETFILTER, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST
+from pyroute2.netlink.nfnetlink import NFNL_SUBSYS_NFTABLES, nfgen_msg
+from pyroute2.netlink.nfnetlink.nftsocket import (
+    NFPROTO_IPV4,
+    NFT_MSG_DELRULE,
+    NFT_MSG_NEWCHAIN,
+    NFT_MSG_NEWRULE,
+    NFT_MSG_NEWTABLE,
+    Cmp,
+    Meta,
+    Regs,
+    nft_chain_msg,
+    nft_rule_msg,
+    nft_table_msg,
+)
+from pyroute2.nftables.expressions import genex, ipv4addr
 
-__all__ = ["Service", "replace"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
-_NETFILTER = 12
-_BATCH_BEGIN, _BATCH_END, _SUBSYSTEM = 16, 17, 10
-_NEWTABLE, _NEWCHAIN, _NEWRULE, _DELRULE = 0, 3, 6, 8
-_APPEND = 0x800
+    from local.node.sandbox.messages import Service
+
+__all__ = ["encode", "install"]
+
+_BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _OUTPUT_HOOK, _DNAT_PRIORITY = 3, -100
-_NETWORK_HEADER, _TRANSPORT_HEADER = 1, 2
-_META_PROTOCOL, _DNAT = 16, 1
-_PROTOCOLS = {"TCP": socket.IPPROTO_TCP, "UDP": socket.IPPROTO_UDP}
+_TRANSPORT_HEADER, _DESTINATION_PORT = 2, 2
+_INCREMENTAL, _DNAT = 0, 1
 _TABLE, _CHAIN = "services", "output"
+_PROTOCOLS = {"TCP": socket.IPPROTO_TCP, "UDP": socket.IPPROTO_UDP}
 
 
-@dataclass(frozen=True)
-class Service:
-    """One port of a Service, and where its connections go."""
+def encode(services: Iterable[Service], refusal: tuple[str, int]) -> bytes:
+    """A batch that replaces the rules by those of these Services.
 
-    protocol: str
-    address: str
-    port: int
-    targets: tuple[tuple[str, int], ...]
-
-
-def _number(kind: int, value: int) -> bytes:
-    return attribute(kind, struct.pack(">I", value & 0xFFFFFFFF))
-
-
-def _request(command: int, flags: int, body: bytes) -> bytes:
-    head = struct.pack(">BBH", socket.AF_INET, 0, 0)
-    return message(_SUBSYSTEM << 8 | command, flags | ACK, head + body)
-
-
-def _expression(name: str, *attributes: bytes) -> bytes:
-    return nested(1, text(1, name), nested(2, *attributes))
-
-
-def _load(base: int, offset: int, length: int) -> bytes:
-    place = (_number(2, base), _number(3, offset), _number(4, length))
-    return _expression("payload", _number(1, 1), *place)
-
-
-def _equals(value: bytes) -> bytes:
-    return _expression("cmp", _number(1, 1), _number(2, 0), nested(3, attribute(1, value)))
-
-
-def _set(register: int, value: bytes) -> bytes:
-    return _expression("immediate", _number(1, register), nested(2, attribute(1, value)))
-
-
-def _rule(service: Service, turn: int, target: tuple[str, int]) -> bytes:
-    """Every `turn`th connection that comes to this rule goes to the target."""
-    expressions = [
-        _load(_NETWORK_HEADER, 16, 4),
-        _equals(socket.inet_aton(service.address)),
-        _expression("meta", _number(1, 1), _number(2, _META_PROTOCOL)),
-        _equals(bytes([_PROTOCOLS[service.protocol]])),
-        _load(_TRANSPORT_HEADER, 2, 2),
-        _equals(struct.pack(">H", service.port)),
-    ]
-    if turn > 1:
-        expressions.append(_expression("numgen", _number(1, 1), _number(2, turn), _number(3, 0)))
-        expressions.append(_equals(struct.pack("=I", 0)))
-    expressions += [
-        _set(1, socket.inet_aton(target[0])),
-        _set(2, struct.pack(">H", target[1])),
-        _expression(
-            "nat", _number(1, _DNAT), _number(2, socket.AF_INET), _number(3, 1), _number(5, 2)
-        ),
-    ]
-    body = text(1, _TABLE) + text(2, _CHAIN) + nested(4, *expressions)
-    return _request(_NEWRULE, CREATE | _APPEND, body)
-
-
-def replace(services: tuple[Service, ...], refusal: tuple[str, int]) -> None:
-    """Make these the Services of the network namespace that this process is in, all at once.
-
-    A Service without targets leads to `refusal`, where nobody listens: the connection is refused
-    instead of waiting. Of N rules the first takes every Nth connection, the second every (N-1)th
+    A Service without targets leads to `refusal`, where nothing listens: the connection is refused
+    at once. Of N rules of a Service the first takes every Nth connection, the second every (N-1)th
     of the rest, and so on, so that each target gets its turn.
     """
-    hook = nested(4, _number(1, _OUTPUT_HOOK), _number(2, _DNAT_PRIORITY))
-    requests = [
-        _request(_NEWTABLE, CREATE, text(1, _TABLE)),
-        _request(_NEWCHAIN, CREATE, text(1, _TABLE) + text(3, _CHAIN) + hook + text(7, "nat")),
-        _request(_DELRULE, 0, text(1, _TABLE) + text(2, _CHAIN)),
+    hook = [("NFTA_HOOK_HOOKNUM", _OUTPUT_HOOK), ("NFTA_HOOK_PRIORITY", _DNAT_PRIORITY)]
+    chain = {"table": _TABLE, "name": _CHAIN, "hook": {"attrs": hook}, "type": "nat"}
+    rules = {"table": _TABLE, "chain": _CHAIN}
+    messages = [
+        _message(nft_table_msg, NFT_MSG_NEWTABLE, NLM_F_CREATE, name=_TABLE),
+        _message(nft_chain_msg, NFT_MSG_NEWCHAIN, NLM_F_CREATE, **chain),
+        _message(nft_rule_msg, NFT_MSG_DELRULE, 0, **rules),
     ]
+    append = NLM_F_CREATE | NLM_F_APPEND
     for service in services:
         targets = service.targets or (refusal,)
-        requests += (
-            _rule(service, len(targets) - place, target) for place, target in enumerate(targets)
-        )
-    frame = struct.pack(">BBH", 0, 0, _SUBSYSTEM)
-    batch = message(_BATCH_BEGIN, 0, frame) + b"".join(requests) + message(_BATCH_END, 0, frame)
-    with Connection(_NETFILTER) as connection:
-        connection.send(batch, len(requests))
+        for place, target in enumerate(targets):
+            expressions = list(_expressions(service, len(targets) - place, target))
+            messages.append(
+                _message(nft_rule_msg, NFT_MSG_NEWRULE, append, **rules, expressions=expressions)
+            )
+    messages[-1]["header"]["flags"] |= NLM_F_ACK
+    for message in messages:
+        message.encode()
+    contents = (bytes(message.data) for message in messages)
+    return b"".join([_frame(_BATCH_BEGIN), *contents, _frame(_BATCH_END)])
+
+
+def install(batch: bytes) -> None:
+    """Apply a batch in this process's network namespace, all of it or nothing. Raises OSError."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as kernel:
+        kernel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        kernel.settimeout(10)
+        kernel.send(batch)
+        # Errors come first, then the acknowledgement of the last rule, whose code is 0.
+        (code,) = struct.unpack_from("=i", kernel.recv(1 << 16), 16)
+    if code:
+        raise OSError(-code, os.strerror(-code), "nftables")
+
+
+def _message(kind: Any, command: int, flags: int, **attributes: Any) -> Any:
+    message = kind()
+    message["header"]["type"] = NFNL_SUBSYS_NFTABLES << 8 | command
+    message["header"]["flags"] = NLM_F_REQUEST | flags
+    message["nfgen_family"] = NFPROTO_IPV4
+    message["attrs"] = [(kind.name2nla(name), value) for name, value in attributes.items()]
+    return message
+
+
+def _frame(kind: int) -> bytes:
+    message = nfgen_msg()
+    message["header"]["type"] = kind
+    message["header"]["flags"] = NLM_F_REQUEST
+    message["res_id"] = NFNL_SUBSYS_NFTABLES
+    message.encode()
+    return bytes(message.data)
+
+
+def _expressions(service: Service, turn: int, target: tuple[str, int]) -> Iterator[Any]:
+    """Every `turn`th connection to the Service that comes to this rule goes to the target."""
+    yield from ipv4addr(dst=service.address)
+    yield genex("meta", {"dreg": Regs.NFT_REG_1, "key": Meta.NFT_META_L4PROTO})
+    yield _equals(bytes([_PROTOCOLS[service.protocol]]))
+    place = {"base": _TRANSPORT_HEADER, "offset": _DESTINATION_PORT, "len": 2}
+    yield genex("payload", {"dreg": Regs.NFT_REG_1, **place})
+    yield _equals(struct.pack(">H", service.port))
+    if turn > 1:
+        counter = genex("ng", {"dreg": Regs.NFT_REG_1, "modulus": turn, "type": _INCREMENTAL})
+        counter["attrs"][0] = ("NFTA_EXPR_NAME", "numgen")  # Its attributes have the short name.
+        yield counter
+        yield _equals(bytes(4))
+    yield _load(Regs.NFT_REG_1, socket.inet_aton(target[0]))
+    yield _load(Regs.NFT_REG_2, struct.pack(">H", target[1]))
+    registers = {"reg_addr_min": Regs.NFT_REG_1, "reg_proto_min": Regs.NFT_REG_2}
+    yield genex("nat", {"type": _DNAT, "family": NFPROTO_IPV4, **registers})
+
+
+def _equals(value: bytes) -> Any:
+    data = {"attrs": [("NFTA_DATA_VALUE", value)]}
+    return genex("cmp", {"sreg": Regs.NFT_REG_1, "op": Cmp.NFT_CMP_EQ, "data": data})
+
+
+def _load(register: int, value: bytes) -> Any:
+    return genex("immediate", {"dreg": register, "data": {"attrs": [("NFTA_DATA_VALUE", value)]}})

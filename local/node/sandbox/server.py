@@ -1,7 +1,7 @@
-"""Does what the agent asks for inside the node's namespaces, and tells which containers ended.
+"""Does what the agent requests inside the node's namespaces, and reports containers that ended.
 
-One datagram is one request, with the descriptors that it speaks of. Everything happens in one
-thread: moving between namespaces and forking ask for that.
+One datagram is one request, with its descriptors. Everything happens in one thread: moving between
+namespaces and forking need that.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pyroute2.netlink.exceptions import NetlinkError
+
 from local.node.sandbox import container, linux
 from local.node.sandbox.container import Program
-from local.node.sandbox.nftables import Service
+from local.node.sandbox.messages import LARGEST, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from local.node.sandbox.network import Network
 
-__all__ = ["LARGEST", "Server"]
+__all__ = ["Server", "fail"]
 
-LARGEST = 1 << 18
 _DESCRIPTORS = 8
 
 
@@ -60,15 +61,15 @@ class Server:
             "socket": self._socket,
             "listen": self._listen,
             "services": self._services,
-            "drain": lambda uid: network.close_idle(uid),
+            "drain": network.close_idle,
         }
 
     def serve(self) -> None:
-        """Until the agent's end of the socket is closed."""
+        """Serve until the agent's end of the socket is closed."""
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
-        self._send({"event": "up", "rules": self._network.has_rules})
+        self._send({"event": "up"})
         while True:
             for descriptor, _ in poll.poll():
                 if descriptor == self._wake:
@@ -89,7 +90,7 @@ class Server:
             request["output"] = descriptors[0]
         try:
             result = action(**request)
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, NetlinkError, KeyError, ValueError) as error:
             self._send({"id": number, "error": f"{type(error).__name__}: {error}"})
         else:
             sockets = result if isinstance(result, list) else []
@@ -194,13 +195,9 @@ class Server:
         return [self._network.listen(address, port)]
 
     def _services(self, services: list[dict[str, Any]]) -> None:
-        made = (
-            Service(
-                s["protocol"], s["address"], s["port"], tuple((t[0], t[1]) for t in s["targets"])
-            )
-            for s in services
-        )
-        self._network.set_services(tuple(made))
+        for each in services:
+            each["targets"] = tuple((address, port) for address, port in each["targets"])
+        self._network.set_services(tuple(Service(**each) for each in services))
 
 
 def _anonymous(status: Path) -> int:
@@ -211,6 +208,6 @@ def _anonymous(status: Path) -> int:
 
 
 def fail(control: socket.socket, message: str) -> None:
-    """Tell the agent why there is no node, and end."""
+    """Tell the agent why there is no node, and exit."""
     socket.send_fds(control, [json.dumps({"event": "down", "message": message}).encode()], [])
     sys.exit(1)
