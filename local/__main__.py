@@ -1,28 +1,27 @@
-"""`python -m local up|down|status|logs|report|env|tools`: the local cluster, by hand."""
+"""`python -m local up|down|status|logs|report|env|tools`: the local cluster's commands."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import sys
 import webbrowser
 from pathlib import Path
 
+from local import stack
 from local.building import build_missing
 from local.catalogue import TOOLS
 from local.cluster import bring_down, bring_up
 from local.environment import exports
 from local.errors import LocalError
-from local.layout import ROOT, Layout
-from local.report import report
+from local.layout import Layout
+from local.status import status
 
 
 def _up(layout: Layout, wanted: argparse.Namespace) -> int:
     bring_up(layout)
-    # What is deployed on the cluster is the stack's business, not the cluster's.
-    if not wanted.cluster_only and (ROOT / "local" / "stack.py").exists():
-        importlib.import_module("local.stack").up(layout)
+    if not wanted.cluster_only:
+        stack.up(layout)
     return 0
 
 
@@ -32,17 +31,17 @@ def _down(layout: Layout, wanted: argparse.Namespace) -> int:
 
 
 def _status(layout: Layout, _: argparse.Namespace) -> int:
-    text, well = report(layout)
+    text, healthy = status(layout)
     print(text)
-    return 0 if well else 1
+    return 0 if healthy else 1
 
 
 def _logs(layout: Layout, wanted: argparse.Namespace) -> int:
     files = _log_files(layout, wanted.name)
     if not files:
-        known = sorted(path.stem for path in layout.logs.glob("*.log"))
+        names = ", ".join(sorted(path.stem for path in layout.logs.glob("*.log")))
         raise LocalError(
-            f"no log of {wanted.name!r}; there are {', '.join(known) or 'none'}, and the pods'"
+            f"no log of {wanted.name!r}; give the beginning of a pod's name, or one of: {names}"
         )
     follow = ["-F"] if wanted.follow else []
     sys.stdout.flush()
@@ -50,10 +49,10 @@ def _logs(layout: Layout, wanted: argparse.Namespace) -> int:
 
 
 def _log_files(layout: Layout, name: str) -> list[Path]:
-    """Of a process of the cluster, or of the pods whose name begins so."""
+    """Logs of a process of the cluster, or of the pods whose names begin with `name`."""
     if layout.log(name).exists():
         return [layout.log(name)]
-    # A pod's folder is NAMESPACE_NAME_UID, as the kubelet names it.
+    # Folders are named NAMESPACE_NAME_UID, as the kubelet names them.
     pods = (
         each for each in layout.node.glob("pods/*_*_*") if each.name.split("_")[1].startswith(name)
     )
@@ -67,10 +66,10 @@ def _env(layout: Layout, _: argparse.Namespace) -> int:
 
 
 def _report(layout: Layout, wanted: argparse.Namespace) -> int:
-    for page in importlib.import_module("local.stack").report(layout):
+    for page in stack.report(layout):
         print(page)
         if wanted.open and not webbrowser.open(page.as_uri()):
-            print("no browser here; open it where there is one: it needs nothing else")
+            print("There is no browser here. The page is one file: copy it to where there is one.")
     return 0
 
 
@@ -84,25 +83,27 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="build what is missing, start the cluster, deploy")
-    up.add_argument("--cluster-only", action="store_true", help="deploy nothing on it")
+    up.add_argument("--cluster-only", action="store_true", help="don't deploy the stack")
     up.set_defaults(run=_up)
     down = commands.add_parser("down", help="stop the cluster and remove it")
-    down.add_argument("--keep", action="store_true", help="keep its data for the next `up`")
+    down.add_argument("--keep", action="store_true", help="keep its data")
     down.set_defaults(run=_down)
-    commands.add_parser("status", help="what runs").set_defaults(run=_status)
-    logs = commands.add_parser("logs", help="of a process (supervisor, etcd, …) or of a pod")
+    commands.add_parser("status", help="processes, node, InferenceServices, pods").set_defaults(
+        run=_status
+    )
+    logs = commands.add_parser("logs", help="show the log of a process or a pod")
     logs.add_argument("name")
     logs.add_argument("-f", "--follow", action="store_true")
     logs.add_argument("-n", "--lines", type=int, default=200)
     logs.set_defaults(run=_logs)
-    pages = commands.add_parser("report", help="the load tests as pages")
-    pages.add_argument("--open", action="store_true", help="in the browser")
+    pages = commands.add_parser("report", help="write the load tests' pages")
+    pages.add_argument("--open", action="store_true", help="open them in the browser")
     pages.set_defaults(run=_report)
-    tools = commands.add_parser("tools", help="fetch or build what is missing, start nothing")
+    tools = commands.add_parser("tools", help="fetch or build the cluster's programs")
     names = sorted({Path(each.folder).name for each in TOOLS})
-    tools.add_argument("modules", nargs="*", help=f"of these modules only: {', '.join(names)}")
+    tools.add_argument("modules", nargs="*", help=f"only of these modules: {', '.join(names)}")
     tools.set_defaults(run=_tools)
-    commands.add_parser("env", help="exports for a shell").set_defaults(run=_env)
+    commands.add_parser("env", help="print exports for a shell").set_defaults(run=_env)
     return parser
 
 

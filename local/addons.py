@@ -1,4 +1,4 @@
-"""What runs on the API server besides Kubernetes: KServe, Knative, storage, the node agent."""
+"""The other processes of the cluster: KServe, Knative, the storage emulator, the node agent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from local import health, knative, kserve
-from local.layout import ROOT
 from local.spec import Process, options
 from local.toolchain import tool
 
@@ -21,13 +20,13 @@ _NODE = "local"
 
 
 def addons(layout: Layout, port: dict[str, int]) -> list[Process]:
-    """All of them. The order has no meaning: `needs` has it."""
+    """All of them; `needs` has the order of their start."""
     return [
         _kserve(layout, port),
         _knative_webhook(layout, port),
         _knative_controller(layout, port),
         _storage(layout, port),
-        *_node_agent(layout),
+        _node_agent(layout),
     ]
 
 
@@ -43,10 +42,10 @@ def _kserve(layout: Layout, port: dict[str, int]) -> Process:
         "kserve-manager",
         (str(tool("kserve-manager")), *flags),
         health.succeeds(f"http://{probe}/readyz"),
-        # It looks once, at its start, whether Knative is there.
+        # It checks once, at its start, whether Knative is installed.
         ("kube-apiserver", "foundation"),
         port["kserve-webhook"],
-        # It looks for its certificate in the temporary folder, and nowhere else.
+        # It reads its certificate from a subfolder of the temporary folder.
         {"POD_NAMESPACE": kserve.NAMESPACE, "TMPDIR": str(layout.scratch / "kserve-manager")},
     )
 
@@ -60,7 +59,7 @@ def _knative_env(layout: Layout, name: str, profiling: int) -> dict[str, str]:
         "CONFIG_OBSERVABILITY_NAME": "config-observability",
         "METRICS_DOMAIN": "knative.dev/serving",
         "PROFILING_PORT": str(profiling),
-        # One of each, and no lease of a dead one to wait for.
+        # There is one of each, and its successor need not wait for its lease to expire.
         "STATEFUL_CONTROLLER_ORDINAL": f"{name}-0",
         "STATEFUL_SERVICE_NAME": name,
     }
@@ -75,7 +74,7 @@ def _knative_webhook(layout: Layout, port: dict[str, int]) -> Process:
         ("kube-apiserver", "foundation"),
         port["knative-webhook"],
         _knative_env(layout, "webhook", port["knative-webhook-profiling"]) | own,
-        # It would wait half a minute for requests that nobody sends any more.
+        # Its own grace period, half a minute, is for requests that nothing sends any more.
         grace=0.5,
     )
 
@@ -106,26 +105,15 @@ def _storage(layout: Layout, port: dict[str, int]) -> Process:
     )
 
 
-def _node_agent(layout: Layout) -> list[Process]:
-    if not (ROOT / "local" / "node" / "__main__.py").exists():
-        return []
-    flags = options(
-        kubeconfig=layout.kubeconfig,
-        name=_NODE,
-        root=layout.node,
-        certificates=layout.certificates,
-        storage_emulator=layout.storage(),
-    )
+def _node_agent(layout: Layout) -> Process:
     extra = os.environ.get("KSERVE_TRITON_NODE_OPTIONS", "").split()
-    return [
-        Process(
-            "node",
-            (sys.executable, "-m", "local.node", *flags, *extra),
-            health.node(layout, _NODE),
-            ("kube-apiserver",),
-            env={"VEGETA": str(tool("vegeta"))},
-            # It stops its containers first.
-            death=signal.SIGTERM,
-            grace=60.0,
-        )
-    ]
+    return Process(
+        "node",
+        (sys.executable, "-m", "local.node", f"--name={_NODE}", *extra),
+        health.node(layout, _NODE),
+        ("kube-apiserver",),
+        env={"KSERVE_TRITON_LOCAL": str(layout.base), "VEGETA": str(tool("vegeta"))},
+        # It stops its containers first.
+        death=signal.SIGTERM,
+        grace=60.0,
+    )

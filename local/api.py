@@ -1,4 +1,4 @@
-"""A few requests to the Kubernetes API, without the weight of a client library at every start."""
+"""A small client of the cluster's Kubernetes API. Objects are plain dictionaries."""
 
 from __future__ import annotations
 
@@ -9,63 +9,61 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from local.layout import Layout
 
-__all__ = ["Api", "ApiError", "Client", "Manifest", "message"]
+__all__ = ["Api", "ApiError", "Object"]
 
-Manifest = dict[str, Any]
+Object = dict[str, Any]
 # Not the name of a stack's field manager, PROJECT-STACK: server-side apply tells them apart by it.
 _MANAGER = "local-cluster"
+_APPLY = "application/apply-patch+yaml"
+_STRATEGIC_MERGE = "application/strategic-merge-patch+json"
+_WATCH_SECONDS = 300
 
 
 class ApiError(Exception):
-    """The server's answer when it's not a success, or its silence (status 0)."""
+    """The server's answer where it is not a success; `status` is 0 where there was none."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
 
 
-class Client:
-    """Requests over connections that stay open."""
+class Api:
+    """The API server, as the cluster's administrator. Connections stay open."""
 
-    def __init__(
-        self, server: str, pool: urllib3.PoolManager, headers: dict[str, str], timeout: float
-    ) -> None:
-        self.server, self.pool = server, pool
-        self.headers = {"Accept": "application/json"} | headers
+    def __init__(self, layout: Layout, timeout: float = 30.0) -> None:
+        folder = layout.certificates
+        self._pool = urllib3.PoolManager(
+            maxsize=16,
+            retries=False,
+            cert_file=str(folder / "admin.crt"),
+            key_file=str(folder / "admin.key"),
+            ca_certs=str(folder / "ca.crt"),
+        )
+        self.server = layout.server()
         self._timeout = timeout
+        self._resources: dict[tuple[str, str], tuple[str, bool]] = {}
 
     def request(
         self, method: str, path: str, body: object = None, kind: str = "application/json"
-    ) -> Manifest:
+    ) -> Object:
         """One request. Raises ApiError."""
-        try:
-            answer = self.pool.request(
-                method,
-                self.server + path,
-                body=None if body is None else json.dumps(body),
-                headers=self.headers | {"Content-Type": kind},
-                timeout=self._timeout,
-            )
-        except urllib3.exceptions.HTTPError as error:
-            raise ApiError(0, f"the API server doesn't answer: {error}") from error
-        text = answer.data.decode(errors="replace")
-        if answer.status >= 400:
-            raise ApiError(answer.status, message(text))
-        try:
-            parsed = json.loads(text)
-        except ValueError:  # The health pages are plain text.
-            parsed = text
-        return parsed if isinstance(parsed, dict) else {"text": parsed}
+        answer = json.loads(self._request(method, path, body, kind))
+        assert isinstance(answer, dict)  # As every object and list of objects is.
+        return answer
 
-    def get(self, path: str) -> Manifest:
+    def text(self, path: str) -> str:
+        """An answer that is plain text, such as a log or a health check's."""
+        return self._request("GET", path)
+
+    def get(self, path: str) -> Object:
         return self.request("GET", path)
 
-    def find(self, path: str) -> Manifest | None:
-        """As get; None where there is nothing."""
+    def find(self, path: str) -> Object | None:
+        """As `get`; None where there is no such object."""
         try:
             return self.get(path)
         except ApiError as error:
@@ -73,38 +71,29 @@ class Client:
                 return None
             raise
 
-
-class Api(Client):
-    """As the cluster's administrator."""
-
-    def __init__(self, layout: Layout, timeout: float = 30.0) -> None:
-        folder = layout.certificates
-        pool = urllib3.PoolManager(
-            maxsize=8,
-            retries=False,
-            cert_file=str(folder / "admin.crt"),
-            key_file=str(folder / "admin.key"),
-            ca_certs=str(folder / "ca.crt"),
-        )
-        super().__init__(layout.server(), pool, {}, timeout)
-        self._resources: dict[tuple[str, str], tuple[str, bool]] = {}
-
     def delete(self, path: str) -> None:
-        """Absent afterwards, whether it was there or not."""
+        """Delete an object, if it is there."""
         try:
             self.request("DELETE", path)
         except ApiError as error:
             if error.status != 404:
                 raise
 
-    def apply(self, manifest: Manifest) -> Manifest:
-        """Server-side apply; what others own of the object stays theirs."""
-        path = self.path(manifest)
-        query = f"?fieldManager={_MANAGER}&force=true"
-        return self.request("PATCH", path + query, manifest, "application/apply-patch+yaml")
+    def merge(self, path: str, body: Object) -> Object:
+        """Merge patch: lists are replaced, and null removes a key."""
+        return self.request("PATCH", path, body, "application/merge-patch+json")
 
-    def path(self, manifest: Manifest) -> str:
-        """Where the server keeps such an object."""
+    def patch(self, path: str, body: Object) -> Object:
+        """Strategic merge: lists are merged by their keys, as the API's types define."""
+        return self.request("PATCH", path, body, _STRATEGIC_MERGE)
+
+    def apply(self, manifest: Object, manager: str = _MANAGER) -> Object:
+        """Server-side apply; fields of other managers stay as they are."""
+        query = f"?fieldManager={manager}&force=true"
+        return self.request("PATCH", self.path(manifest) + query, manifest, _APPLY)
+
+    def path(self, manifest: Object) -> str:
+        """The path of an object."""
         version, kind = manifest["apiVersion"], manifest["kind"]
         base = f"/apis/{version}" if "/" in version else f"/api/{version}"
         if (version, kind) not in self._resources:
@@ -112,14 +101,14 @@ class Api(Client):
                 if "/" not in each["name"]:
                     self._resources[version, each["kind"]] = (each["name"], each["namespaced"])
         if (version, kind) not in self._resources:
-            raise ApiError(404, f"the server doesn't know {kind} of {version}")
+            raise ApiError(404, f"the server has no {kind} of {version}")
         plural, namespaced = self._resources[version, kind]
-        place = manifest["metadata"]
-        within = f"/namespaces/{place.get('namespace', 'default')}" if namespaced else ""
-        return f"{base}{within}/{plural}/{place['name']}"
+        metadata = manifest["metadata"]
+        namespace = f"/namespaces/{metadata.get('namespace', 'default')}" if namespaced else ""
+        return f"{base}{namespace}/{plural}/{metadata['name']}"
 
-    def wait_for_definitions(self, definitions: Iterable[Manifest], patience: float = 60.0) -> None:
-        """Until the server serves these custom resources."""
+    def wait_for_definitions(self, definitions: Iterable[Object], patience: float = 60.0) -> None:
+        """Wait until the server serves these custom resources. Raises ApiError."""
         missing = {
             (each["spec"]["group"], version["name"], each["spec"]["names"]["plural"])
             for each in definitions
@@ -136,10 +125,55 @@ class Api(Client):
                 raise ApiError(0, f"not served {patience:.0f} s after they were defined: {names}")
             time.sleep(0.1 if missing else 0)
 
+    def watch(self, path: str, version: str) -> Iterator[tuple[str, Object]]:
+        """Changes after a resource version, until the server ends the watch. Raises ApiError."""
+        joint = "&" if "?" in path else "?"
+        options = f"watch=true&allowWatchBookmarks=true&timeoutSeconds={_WATCH_SECONDS}"
+        try:
+            answer = self._pool.request(
+                "GET",
+                f"{self.server}{path}{joint}{options}&resourceVersion={version}",
+                preload_content=False,
+                timeout=urllib3.Timeout(connect=5, read=_WATCH_SECONDS + 30),
+            )
+            if answer.status >= 400:
+                raise ApiError(answer.status, _message(answer.read()))
+            for line in _lines(answer):
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    status = event["object"]
+                    raise ApiError(status.get("code", 0), status.get("message", ""))
+                yield event["type"], event["object"]
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise ApiError(0, f"the watch broke off: {error}") from error
 
-def message(text: str) -> str:
-    """The server's own words in an answer that is not a success."""
+    def _request(self, method: str, path: str, body: object = None, kind: str = "") -> str:
+        try:
+            answer = self._pool.request(
+                method,
+                self.server + path,
+                body=None if body is None else json.dumps(body),
+                headers={"Content-Type": kind} if kind else {},
+                timeout=self._timeout,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise ApiError(0, f"the API server doesn't answer: {error}") from error
+        if answer.status >= 400:
+            raise ApiError(answer.status, _message(answer.data))
+        return answer.data.decode(errors="replace")
+
+
+def _message(data: bytes) -> str:
+    """The server's message in an answer that is not a success."""
+    text = data.decode(errors="replace")
     try:
         return str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
         return text.strip()[:1000]
+
+
+def _lines(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    rest = b""
+    for piece in answer.stream(amt=None):
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line for line in whole if line)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from local import manifests, state
 from local.building import build_missing
 from local.certificates import ensure_certificates, kubeconfig
-from local.control_plane import processes
+from local.definition import processes
 from local.environment import cli_home
 from local.errors import LocalError
-from local.layout import ROOT, Layout, choose_ports
+from local.layout import ROOT, Layout
+from local.ports import choose_ports
 from local.processes import start_mark, stop
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _one_at_a_time(layout: Layout) -> Iterator[None]:
 def _edition(layout: Layout) -> str:
     """Changes when the supervisor would start anything else than what runs."""
     commands = [(each.name, each.command, sorted(each.env.items())) for each in processes(layout)]
-    names = ("supervisor", "control_plane", "kserve", "knative", "manifests")
+    names = ("supervisor", "definition", "kserve", "knative", "manifests", "api")
     files = [ROOT / "local" / f"{name}.py" for name in names]
     files += sorted((ROOT / "local" / "node").rglob("*.py"))
     return manifests.digest(commands, [path.read_text() for path in files])

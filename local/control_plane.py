@@ -1,73 +1,146 @@
-"""The local cluster as a whole: its processes, and the objects that make it KServe's."""
+"""The control plane's processes: etcd, API server, controller manager, scheduler."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local import knative, kserve, manifests
-from local.addons import addons
-from local.api import Api
-from local.kubernetes import kubernetes
-from local.layout import ROOT
-from local.spec import Process, Task
+from local import health
+from local.layout import SERVICE_RANGE
+from local.spec import Process, options
+from local.toolchain import tool
 
 if TYPE_CHECKING:
-    from local.api import Manifest
     from local.layout import Layout
 
-__all__ = ["processes", "tasks"]
-
-_STAMP = "/api/v1/namespaces/kube-system/configmaps/kserve-triton-local"
+__all__ = ["control_plane"]
 
 
-def processes(layout: Layout) -> list[Process]:
-    """All of them. The order has no meaning: `needs` has it."""
-    port = layout.ports()
-    return [*kubernetes(layout, port), *addons(layout, port)]
-
-
-def tasks(layout: Layout) -> list[Task]:
-    """The cluster's own objects, in the two halves that admission makes of them."""
+def control_plane(layout: Layout, port: dict[str, int]) -> list[Process]:
+    """In the order they come up."""
     return [
-        Task("foundation", lambda: _lay_foundation(layout), needs=("kube-apiserver",)),
-        Task(
-            "admission",
-            lambda: _admit(layout),
-            needs=("foundation", "kserve-manager", "knative-webhook"),
-        ),
+        _etcd(layout, port),
+        _api_server(layout, port),
+        _controller_manager(layout, port),
+        _scheduler(layout, port),
     ]
 
 
-def _edition(layout: Layout) -> str:
-    """What the objects depend on, apart from this code: versions, ports, the authority."""
-    authority = (layout.certificates / "ca.crt").read_text()
-    code = [(ROOT / "local" / f"{name}.py").read_text() for name in ("kserve", "knative")]
-    return manifests.digest(kserve.VERSION, knative.VERSION, layout.ports(), authority, code)
+def _etcd(layout: Layout, port: dict[str, int]) -> Process:
+    keys = layout.certificates
+    client, peer = (f"https://127.0.0.1:{port[name]}" for name in ("etcd", "etcd-peer"))
+    metrics = f"http://127.0.0.1:{port['etcd-health']}"
+    flags = options(
+        name="local",
+        data_dir=layout.etcd,
+        listen_client_urls=client,
+        advertise_client_urls=client,
+        listen_peer_urls=peer,
+        initial_advertise_peer_urls=peer,
+        initial_cluster=f"local={peer}",
+        listen_metrics_urls=metrics,
+        trusted_ca_file=keys / "ca.crt",
+        cert_file=keys / "etcd.crt",
+        key_file=keys / "etcd.key",
+        client_cert_auth="true",
+        peer_trusted_ca_file=keys / "ca.crt",
+        peer_cert_file=keys / "etcd.crt",
+        peer_key_file=keys / "etcd.key",
+        peer_client_cert_auth="true",
+        # Alone, it needn't wait long before it votes for itself.
+        election_timeout=500,
+        heartbeat_interval=50,
+        log_level="warn",
+    )
+    return Process(
+        "etcd",
+        (str(tool("etcd")), *flags),
+        health.succeeds(f"{metrics}/health"),
+        (),
+        port["etcd"],
+    )
 
 
-def _is_current(api: Api, layout: Layout) -> bool:
-    stamp = api.find(_STAMP)
-    return stamp is not None and stamp["data"] == {"edition": _edition(layout)}
+def _api_server(layout: Layout, port: dict[str, int]) -> Process:
+    keys = layout.certificates
+    flags = options(
+        etcd_servers=f"https://127.0.0.1:{port['etcd']}",
+        etcd_cafile=keys / "ca.crt",
+        etcd_certfile=keys / "kube-apiserver.crt",
+        etcd_keyfile=keys / "kube-apiserver.key",
+        bind_address="127.0.0.1",
+        advertise_address="127.0.0.1",
+        secure_port=port["kube-apiserver"],
+        # A Service's endpoints can't be on loopback; the node agent leads pods here.
+        endpoint_reconciler_type="none",
+        tls_cert_file=keys / "kube-apiserver.crt",
+        tls_private_key_file=keys / "kube-apiserver.key",
+        client_ca_file=keys / "ca.crt",
+        # How it asks the node agent for logs.
+        kubelet_certificate_authority=keys / "ca.crt",
+        kubelet_client_certificate=keys / "kube-apiserver.crt",
+        kubelet_client_key=keys / "kube-apiserver.key",
+        kubelet_preferred_address_types="InternalIP",
+        # Nobody proxies for others here, but the controllers look for these and complain.
+        requestheader_client_ca_file=keys / "ca.crt",
+        requestheader_allowed_names="front-proxy-client",
+        requestheader_username_headers="X-Remote-User",
+        requestheader_group_headers="X-Remote-Group",
+        requestheader_extra_headers_prefix="X-Remote-Extra-",
+        authorization_mode="RBAC",
+        service_cluster_ip_range=SERVICE_RANGE,
+        service_account_issuer="https://kubernetes.default.svc.cluster.local",
+        service_account_key_file=keys / "service-accounts.crt",
+        service_account_signing_key_file=keys / "service-accounts.key",
+        allow_privileged="true",
+        profiling="false",
+    )
+    return Process(
+        "kube-apiserver",
+        (str(tool("kube-apiserver")), *flags),
+        health.api_server(layout),
+        ("etcd",),
+        port["kube-apiserver"],
+        grace=20.0,
+    )
 
 
-def _lay_foundation(layout: Layout) -> None:
-    api = Api(layout)
-    if _is_current(api, layout):
-        return
-    wanted: list[Manifest] = [*knative.foundation(), *kserve.foundation()]
-    # Left by an older start they would wait for webhooks that aren't up yet.
-    for each in [*knative.admission(layout), *kserve.admission(layout)]:
-        if each["kind"].endswith("WebhookConfiguration"):
-            api.delete(api.path(each))
-    manifests.apply_all(api, wanted)
+def _controller_manager(layout: Layout, port: dict[str, int]) -> Process:
+    name = "kube-controller-manager"
+    flags = options(
+        use_service_account_credentials="true",
+        service_account_private_key_file=layout.certificates / "service-accounts.key",
+        root_ca_file=layout.certificates / "ca.crt",
+        service_cluster_ip_range=SERVICE_RANGE,
+        # A dead node agent shows within half a minute.
+        node_monitor_grace_period="20s",
+        node_monitor_period="2s",
+    )
+    return _kubernetes_client(layout, port, name, flags)
 
 
-def _admit(layout: Layout) -> None:
-    api = Api(layout)
-    if _is_current(api, layout):
-        return
-    manifests.apply_all(api, [*knative.admission(layout), *kserve.admission(layout)])
-    name = _STAMP.rsplit("/", 1)[1]
-    place = {"name": name, "namespace": "kube-system"}
-    data = {"edition": _edition(layout)}
-    api.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": place, "data": data})
+def _scheduler(layout: Layout, port: dict[str, int]) -> Process:
+    return _kubernetes_client(layout, port, "kube-scheduler", [])
+
+
+def _kubernetes_client(
+    layout: Layout, port: dict[str, int], name: str, flags: list[str]
+) -> Process:
+    keys, kubeconfig = layout.certificates, layout.certificates / f"{name}.kubeconfig"
+    common = options(
+        kubeconfig=kubeconfig,
+        authentication_kubeconfig=kubeconfig,
+        authorization_kubeconfig=kubeconfig,
+        bind_address="127.0.0.1",
+        secure_port=port[name],
+        tls_cert_file=keys / f"{name}.crt",
+        tls_private_key_file=keys / f"{name}.key",
+        # One of each: waiting for a dead one's lease would only delay its successor.
+        leader_elect="false",
+    )
+    return Process(
+        name,
+        (str(tool(name)), *common, *flags),
+        health.succeeds(f"https://127.0.0.1:{port[name]}/healthz"),
+        ("kube-apiserver",),
+        port[name],
+    )

@@ -1,4 +1,4 @@
-"""Whether something answers. Each check is one short request and never raises."""
+"""Health checks. Each is one short request and never raises."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["answers", "api_server", "node", "succeeds"]
 
 _PATIENCE = 3.0
 
-# Certificates are not looked at: some of these make their own, and the port is the cluster's.
+# Without a check of certificates: some of these programs make their own.
 _pool = urllib3.PoolManager(cert_reqs="CERT_NONE", retries=False)
 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
@@ -30,21 +30,21 @@ def _status(url: str) -> int:
 
 
 def succeeds(url: str) -> Callable[[], bool]:
-    """The page is there and says yes."""
+    """A check that the answer's status is a success."""
     return lambda: 200 <= _status(url) < 300
 
 
 def answers(url: str) -> Callable[[], bool]:
-    """Somebody speaks HTTP there, whatever they say."""
+    """A check that there is any HTTP answer."""
     return lambda: _status(url) > 0
 
 
 def api_server(layout: Layout) -> Callable[[], bool]:
-    """Ready in its own words, etcd and start-up hooks included."""
+    """A check of the API server's own readiness, which includes etcd and its start-up hooks."""
 
     def check() -> bool:
         try:
-            return bool(Api(layout, _PATIENCE).get("/readyz")["text"] == "ok")
+            return Api(layout, _PATIENCE).text("/readyz") == "ok"
         except ApiError:
             return False
 
@@ -52,7 +52,7 @@ def api_server(layout: Layout) -> Callable[[], bool]:
 
 
 def node(layout: Layout, name: str) -> Callable[[], bool]:
-    """The Node is Ready, as the agent said and the controller manager didn't contradict."""
+    """A check of the Node's Ready condition."""
 
     def check() -> bool:
         try:

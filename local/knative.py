@@ -14,7 +14,7 @@ from local.toolchain import module, version
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from local.api import Manifest
+    from local.api import Object
     from local.layout import Layout
 
 __all__ = ["NAMESPACE", "VERSION", "admission", "foundation"]
@@ -29,7 +29,7 @@ def _core() -> Path:
     return module(_MODULE, _FOLDER) / "config" / "core"
 
 
-def foundation() -> list[Manifest]:
+def foundation() -> list[Object]:
     """What must be there before its webhook looks at it: definitions, roles, ConfigMaps."""
     core = _core()
     networking = module("knative.dev/networking", _FOLDER) / "config"
@@ -44,7 +44,7 @@ def foundation() -> list[Manifest]:
     return [*found, *secret, _webhook_service()]
 
 
-def _webhook_service() -> Manifest:
+def _webhook_service() -> Object:
     """Knative's webhook insists on being found by a Service; this one leads to loopback."""
     return {
         "apiVersion": "v1",
@@ -54,7 +54,7 @@ def _webhook_service() -> Manifest:
     }
 
 
-def admission(layout: Layout) -> list[Manifest]:
+def admission(layout: Layout) -> list[Object]:
     """The webhook configurations, at this cluster's port."""
     found = [m for m in manifests.read(_core() / "webhooks") if m["kind"] != "Secret"]
     for manifest in found:

@@ -14,7 +14,7 @@ from local.toolchain import module, version
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from local.api import Manifest
+    from local.api import Object
     from local.layout import Layout
 
 __all__ = ["NAMESPACE", "VERSION", "admission", "foundation"]
@@ -44,7 +44,7 @@ def _config() -> Path:
     return module(_MODULE, _FOLDER) / "config"
 
 
-def foundation() -> list[Manifest]:
+def foundation() -> list[Object]:
     """What must be there before KServe starts: namespace, definitions, configuration, roles."""
     config = _config()
     definitions = config / "crd" / "full"
@@ -66,7 +66,7 @@ def foundation() -> list[Manifest]:
     ]
 
 
-def _configured(config_map: Manifest) -> Manifest:
+def _configured(config_map: Object) -> Object:
     """The published ConfigMap with the settings above merged in, key by key."""
     data = config_map["data"]
     for key, changes in _SETTINGS.items():
@@ -74,7 +74,7 @@ def _configured(config_map: Manifest) -> Manifest:
     return config_map
 
 
-def admission(layout: Layout) -> list[Manifest]:
+def admission(layout: Layout) -> list[Object]:
     """What needs KServe to answer: its webhooks, and the runtimes that these look at."""
     config = _config()
     published = manifests.read(config / "webhook" / "manifests.yaml")
@@ -85,7 +85,7 @@ def admission(layout: Layout) -> list[Manifest]:
     ]
 
 
-def _on_loopback(layout: Layout, webhooks: Manifest) -> Manifest:
+def _on_loopback(layout: Layout, webhooks: Object) -> Object:
     authority = base64.b64encode((layout.certificates / "ca.crt").read_bytes()).decode()
     address = f"https://127.0.0.1:{layout.ports()['kserve-webhook']}"
     for webhook in webhooks["webhooks"]:
@@ -95,7 +95,7 @@ def _on_loopback(layout: Layout, webhooks: Manifest) -> Manifest:
     return webhooks
 
 
-def _with_images(folder: Path) -> list[Manifest]:
+def _with_images(folder: Path) -> list[Object]:
     """The folder's kustomization, as far as KServe uses it: which files, and their real images."""
     kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
     images = {each["name"]: each for each in kustomization["images"]}
@@ -109,7 +109,7 @@ def _with_images(folder: Path) -> list[Manifest]:
     return objects
 
 
-def _image(placeholder: str, images: dict[str, Manifest]) -> str:
+def _image(placeholder: str, images: dict[str, Object]) -> str:
     image = images.get(placeholder.split(":", maxsplit=1)[0])
     if image is None:
         return placeholder

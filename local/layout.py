@@ -1,42 +1,24 @@
-"""Where the local cluster keeps things, and the ports it answers at.
+"""The local cluster's files and addresses.
 
-Everything lies in `.local/` of this clone, so that two clones never meet. Tests move it elsewhere
-with KSERVE_TRITON_LOCAL.
+All files are in `.local/` of this clone, so that two clones don't share any. Tests set another
+folder with KSERVE_TRITON_LOCAL.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import random
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 from local.errors import LocalError
 
-__all__ = ["ROOT", "Layout", "choose_ports", "write_private"]
+__all__ = ["ROOT", "SERVICE_ADDRESS", "SERVICE_RANGE", "Layout", "write_private"]
 
 ROOT = Path(__file__).resolve().parent.parent
-
-# Below the range from which the kernel takes ports for outgoing connections: nobody gets one of
-# these by chance while the cluster is down.
-_LOWEST, _HIGHEST = 20_000, 32_000
-
-PORTS = (
-    "etcd",
-    "etcd-peer",
-    "etcd-health",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-scheduler",
-    "kserve-webhook",
-    "kserve-manager",
-    "knative-webhook",
-    "knative-webhook-profiling",
-    "knative-controller",
-    "fake-gcs-server",
-)
+SERVICE_RANGE = "10.96.0.0/16"
+SERVICE_ADDRESS = "10.96.0.1"
+"""Of the Service `kubernetes`: the first address of the range."""
 
 
 @dataclass(frozen=True)
@@ -107,35 +89,6 @@ class Layout:
 
     def storage(self) -> str:
         return f"http://127.0.0.1:{self.ports()['fake-gcs-server']}"
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def choose_ports(layout: Layout) -> dict[str, int]:
-    """Keep the ports of the last start where they are still free; choose others for the rest."""
-    try:
-        kept = layout.ports()
-    except LocalError:
-        kept = {}
-    chosen: dict[str, int] = {}
-    candidates = random.sample(range(_LOWEST, _HIGHEST), 400)
-    for name in PORTS:
-        before = [kept[name]] if name in kept else []
-        free = (p for p in before + candidates if p not in chosen.values() and _is_free(p))
-        port = next(free, None)
-        if port is None:
-            raise LocalError(f"no free port between {_LOWEST} and {_HIGHEST} on 127.0.0.1")
-        chosen[name] = port
-    write_private(layout.base / "ports.json", json.dumps(chosen, indent=2) + "\n")
-    return chosen
 
 
 def write_private(path: Path, text: str | bytes) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from local.api import Api, ApiError, Manifest
+from local.api import Api, ApiError, Object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +32,7 @@ _CLUSTER_WIDE = frozenset(
 )
 
 
-def read(*places: Path) -> list[Manifest]:
+def read(*places: Path) -> list[Object]:
     """Every object of these files, and of the YAML files right in these folders, in name order."""
     files: list[Path] = []
     for place in places:
@@ -46,7 +46,7 @@ def read(*places: Path) -> list[Manifest]:
     return [document for document in documents if document]
 
 
-def with_namespace(manifests: Iterable[Manifest], namespace: str) -> list[Manifest]:
+def with_namespace(manifests: Iterable[Object], namespace: str) -> list[Object]:
     """As kustomize's `namespace:` does it: for objects and for the accounts that bindings name."""
     placed = []
     for manifest in manifests:
@@ -59,7 +59,7 @@ def with_namespace(manifests: Iterable[Manifest], namespace: str) -> list[Manife
     return placed
 
 
-def apply_all(api: Api, manifests: Iterable[Manifest]) -> None:
+def apply_all(api: Api, manifests: Iterable[Object]) -> None:
     """Namespaces and definitions first, the rest side by side. ApiErrors name the object."""
     rest = list(manifests)
     for kind in ("Namespace", "CustomResourceDefinition"):
@@ -72,7 +72,7 @@ def apply_all(api: Api, manifests: Iterable[Manifest]) -> None:
     _wait_for_aggregation(api, [each for each in rest if "aggregationRule" in each])
 
 
-def _wait_for_aggregation(api: Api, roles: list[Manifest], patience: float = 30.0) -> None:
+def _wait_for_aggregation(api: Api, roles: list[Object], patience: float = 30.0) -> None:
     """Until the controller manager has filled these roles; who has one may do nothing before."""
     deadline = time.monotonic() + patience
     empty = list(roles)
@@ -81,8 +81,8 @@ def _wait_for_aggregation(api: Api, roles: list[Manifest], patience: float = 30.
         time.sleep(0.1 if empty else 0)
 
 
-def _apply_together(api: Api, manifests: list[Manifest]) -> None:
-    def apply(manifest: Manifest) -> None:
+def _apply_together(api: Api, manifests: list[Object]) -> None:
+    def apply(manifest: Object) -> None:
         try:
             api.apply(manifest)
         except ApiError as error:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from local import state
 from local.api import ApiError
-from local.control_plane import processes, tasks
+from local.definition import processes, tasks
 from local.errors import LocalError
 from local.layout import ROOT, Layout
 from local.processes import leashed, start_mark

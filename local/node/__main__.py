@@ -1,4 +1,4 @@
-"""`python -m local.node --kubeconfig PATH --name NAME --root FOLDER`: the node agent."""
+"""`python -m local.node`: the node agent of the local cluster."""
 
 from __future__ import annotations
 
@@ -7,32 +7,30 @@ import os
 import signal
 import sys
 import threading
-from pathlib import Path
 
-from local.node.agent import Agent, Options
-from local.node.api import ApiError
+from local.api import ApiError
+from local.layout import Layout
+from local.node.agent import Agent
+from local.node.images import IMAGES, TEST_IMAGES
 from local.node.reporting import say
 from local.node.sandbox.client import SandboxError
 
 
-def _options() -> Options:
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.node", description=__doc__)
-    parser.add_argument("--kubeconfig", type=Path, required=True)
     parser.add_argument("--name", required=True, help="of the Node object")
-    parser.add_argument("--root", type=Path, required=True, help="folder for pods")
-    parser.add_argument("--certificates", type=Path, required=True, help="folder of the cluster's")
-    parser.add_argument("--storage-emulator", metavar="URL", help="where storage initializers go")
-    parser.add_argument("--test-images", action="store_true", help="know images for tests")
-    return Options(**vars(parser.parse_args()))
+    parser.add_argument("--test-images", action="store_true", help="run the tests' images too")
+    return parser.parse_args()
 
 
 def main() -> int:
     options = _options()
+    images = IMAGES | (TEST_IMAGES if options.test_images else {})
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        agent = Agent(options)
+        agent = Agent(Layout.current(), options.name, images)
     except SandboxError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -53,5 +51,5 @@ def main() -> int:
 if __name__ == "__main__":
     code = main()
     sys.stderr.flush()
-    # Threads wait for connections that nobody will open; nothing of theirs is worth the wait.
+    # Without waiting for the threads, which wait for connections.
     os._exit(code)

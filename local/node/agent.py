@@ -1,4 +1,4 @@
-"""The agent as a whole: pods of the API on one side, processes on the other."""
+"""The agent as a whole: runs the pods that the API server has bound to its node."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import shutil
 import socket
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from local.api import Api, ApiError
+from local.layout import ROOT, SERVICE_ADDRESS
 from local.node.addresses import GATEWAY, Addresses
-from local.node.api import Api, ApiError, Informer
 from local.node.forwarding import Forwarder
 from local.node.host import Host
-from local.node.images import PROJECT, known
+from local.node.informer import Informer
 from local.node.logs import Log, LogServer
 from local.node.node import NodeObject, capacity
 from local.node.pod import Pod
@@ -26,62 +26,54 @@ from local.node.services import Services
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from local.node.api import Object
+    from local.api import Object
+    from local.layout import Layout
+    from local.node.images import Image
 
-__all__ = ["Agent", "Options"]
+__all__ = ["Agent"]
 
-_KUBERNETES_SERVICE = ("10.96.0.1", 443)
 _LOOK = 1.0
 _LOG_LIMIT = 50_000_000
 _LAST_GRACE = 4.0
 
 
-@dataclass(frozen=True)
-class Options:
-    """As given on the command line."""
-
-    kubeconfig: Path
-    name: str
-    root: Path
-    certificates: Path
-    storage_emulator: str | None
-    test_images: bool
-
-
 class Agent:
     """Runs until `stop`."""
 
-    def __init__(self, options: Options) -> None:
-        self._api = Api(options.kubeconfig)
-        options.root.mkdir(parents=True, exist_ok=True)
-        (PROJECT / ".local" / "triton").mkdir(parents=True, exist_ok=True)
+    def __init__(self, layout: Layout, name: str, images: dict[str, Image]) -> None:
+        """Raises SandboxError where this machine doesn't allow a node."""
+        self._api = Api(layout, timeout=20.0)
+        root = layout.node
+        root.mkdir(parents=True, exist_ok=True)
+        (ROOT / ".local" / "triton").mkdir(parents=True, exist_ok=True)
+        self._pods_path = f"/api/v1/pods?fieldSelector=spec.nodeName%3D{name}"
         self._pods: dict[str, Pod] = {}
         self._lock = threading.Lock()
-        # Its life ends with this thread's, which must be the process's own.
+        # It ends with the thread that starts it, so that must be the main thread.
         self.sandbox = Sandbox(GATEWAY)
         forwarder = Forwarder()
         server = urlsplit(self._api.server)
         place = (server.hostname or "127.0.0.1", server.port or 443)
         forwarder.serve(
-            self.sandbox.listen(*_KUBERNETES_SERVICE), lambda: socket.create_connection(place, 5)
+            self.sandbox.listen(SERVICE_ADDRESS, 443), lambda: socket.create_connection(place, 5)
         )
-        has = capacity(options.root)
+        has = capacity(root)
         self._host = Host(
-            name=options.name,
-            root=options.root,
+            name=name,
+            root=root,
             api=self._api,
             sandbox=self.sandbox,
             forwarder=forwarder,
-            services=Services(self._api, self.sandbox, forwarder, options.root),
+            services=Services(self._api, self.sandbox, forwarder, root),
             statuses=Statuses(self._api),
-            events=Events(self._api, options.name),
-            images=known(options.test_images),
+            events=Events(self._api, name),
+            images=images,
             capacity=has,
-            storage_emulator=options.storage_emulator,
+            storage_emulator=layout.storage(),
             addresses=Addresses(),
         )
-        logs = LogServer(self._log, options.certificates)
-        self._node = NodeObject(self._api, options.name, has, logs.port)
+        logs = LogServer(self._log, layout.certificates)
+        self._node = NodeObject(self._api, name, has, logs.port)
 
     def start(self) -> None:
         """Raises ApiError."""
@@ -89,13 +81,12 @@ class Agent:
         if not self._host.services.synced(30):
             raise ApiError(0, "the API server doesn't list Services")
         self._remove_leftovers()
-        path = f"/api/v1/pods?fieldSelector=spec.nodeName%3D{self._host.name}"
-        Informer(self._api, path, self._changed)
+        Informer(self._api, self._pods_path, self._changed)
         threading.Thread(target=self._watch_usage, name="usage", daemon=True).start()
-        say(f"node {self._host.name} runs pods; rules in the kernel: {self.sandbox.has_rules}")
+        say(f"node {self._host.name} runs pods")
 
     def stop(self) -> None:
-        """End all containers, the gentle way first. What the API says of the pods stays."""
+        """End all containers, with SIGTERM first. The pods' statuses stay as they are."""
         self._host.stopping.set()
         self._node.stop()
         with self._lock:
@@ -108,8 +99,7 @@ class Agent:
         self.sandbox.stop()
 
     def _remove_leftovers(self) -> None:
-        path = f"/api/v1/pods?fieldSelector=spec.nodeName%3D{self._host.name}"
-        alive = {pod["metadata"]["uid"] for pod in self._api.get(path)["items"]}
+        alive = {pod["metadata"]["uid"] for pod in self._api.get(self._pods_path)["items"]}
         for folder in (self._host.root / "pods").glob("*"):
             if folder.name.rpartition("_")[2] not in alive:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -117,13 +107,13 @@ class Agent:
     def _changed(self, kind: str, pod: Object) -> None:
         uid = pod["metadata"]["uid"]
         with self._lock:
-            known = self._pods.get(uid)
-            if known is None and kind != "DELETED":
+            running = self._pods.get(uid)
+            if running is None and kind != "DELETED":
                 self._pods[uid] = Pod(self._host, pod, self._forget)
-            elif known is not None and kind == "DELETED":
-                known.delete()
-            elif known is not None:
-                known.update(pod)
+            elif running is not None and kind == "DELETED":
+                running.delete()
+            elif running is not None:
+                running.update(pod)
 
     def _forget(self, uid: str) -> None:
         with self._lock:
@@ -136,7 +126,7 @@ class Agent:
         return Log(found[0].log, lambda: bool(found[0].key)) if found else None
 
     def _watch_usage(self) -> None:
-        """Memory limits and endless logs, as far as that goes from outside."""
+        """Enforce memory limits, and shorten long logs, once a second."""
         while not self._host.stopping.wait(_LOOK):
             with self._lock:
                 pods = list(self._pods.values())

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local.node.images import PROJECT, find
+from local.layout import ROOT, SERVICE_ADDRESS
+from local.node.images import find
 from local.node.logs import tail
 from local.node.probes import KINDS, Probe
 from local.node.quantity import quantity
@@ -22,7 +23,7 @@ from local.node.variables import ConfigError, environment, expand
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local.node.api import Object
+    from local.api import Object
     from local.node.host import Host
     from local.node.sandbox.client import Exit
     from local.node.volumes import Volumes
@@ -128,8 +129,8 @@ class Container:
                 f"programs that stand for {names}"
             )
         base = {"HOSTNAME": self._pod["metadata"]["name"], "HOME": "/tmp", **image.env}
-        base |= {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
-        if self._host.storage_emulator and image.storage:
+        base |= {"KUBERNETES_SERVICE_HOST": SERVICE_ADDRESS, "KUBERNETES_SERVICE_PORT": "443"}
+        if image.storage:
             base["STORAGE_EMULATOR_HOST"] = self._host.storage_emulator
         namespace = self._pod["metadata"]["namespace"]
         values = environment(
@@ -242,6 +243,6 @@ def _fill(mounts: list[Mount]) -> list[Mount]:
     """With folders of its own where the machine's are not for it, and the project in them."""
     targets = {mount.target for mount in mounts}
     made = [*mounts, *(Mount(str(path), "") for path in _PRIVATE if str(path) not in targets)]
-    if any(path in PROJECT.parents for path in _PRIVATE):
-        made.append(Mount(str(PROJECT), str(PROJECT), True))
+    if any(path in ROOT.parents for path in _PRIVATE):
+        made.append(Mount(str(ROOT), str(ROOT), True))
     return made

@@ -10,15 +10,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from local.api import ApiError
 from local.node.addresses import Addresses, Cores
-from local.node.api import ApiError
 from local.node.reporting import say
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from local.node.api import Api, Object
+    from local.api import Api, Object
     from local.node.forwarding import Forwarder
     from local.node.images import Image
     from local.node.reporting import Events, Statuses
@@ -30,7 +31,7 @@ __all__ = ["Host"]
 
 @dataclass
 class Host:
-    """The node's means, as its pods use them."""
+    """The node's own objects, shared by its pods."""
 
     name: str
     root: Path
@@ -42,7 +43,7 @@ class Host:
     events: Events
     images: dict[str, Image]
     capacity: Object
-    storage_emulator: str | None
+    storage_emulator: str
     addresses: Addresses
     cores: Cores = field(default_factory=Cores)
     probes: ThreadPoolExecutor = field(
@@ -50,18 +51,20 @@ class Host:
     )
     stopping: threading.Event = field(default_factory=threading.Event)
 
-    def emulator_place(self) -> list[tuple[str, int]]:
-        """Where pods look for the storage emulator: on their own loopback, as the host does.
+    @property
+    def storage_address(self) -> tuple[str, int]:
+        """Address and port of the storage emulator, on the machine's loopback and on each pod's.
 
-        What it says of itself in its answers is an address there.
+        Both are the same, since the emulator's answers contain them.
         """
-        return [_split(self.storage_emulator)] if self.storage_emulator else []
+        url = urlsplit(self.storage_emulator)
+        assert url.hostname and url.port
+        return url.hostname, url.port
 
-    def lead_to_storage(self, listener: socket.socket) -> int:
-        """Carry a pod's connections to the storage emulator."""
-        assert self.storage_emulator is not None
-        place = _split(self.storage_emulator)
-        return self.forwarder.serve(listener, lambda: socket.create_connection(place, 5))
+    def forward_to_storage(self, listener: socket.socket) -> int:
+        """Forward a pod's connections to the storage emulator."""
+        address = self.storage_address
+        return self.forwarder.serve(listener, lambda: socket.create_connection(address, 5))
 
     def remove_folder(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -92,8 +95,3 @@ class Host:
         return {key: text.encode() for key, text in found.get("data", {}).items()} | {
             key: base64.b64decode(text) for key, text in binary.items()
         }
-
-
-def _split(url: str) -> tuple[str, int]:
-    host, _, port = url.rpartition("//")[2].partition(":")
-    return host, int(port)

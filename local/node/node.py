@@ -10,13 +10,13 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local.api import ApiError
 from local.node.addresses import POD_RANGE
-from local.node.api import ApiError
 from local.node.reporting import say
 from local.node.status import now
 
 if TYPE_CHECKING:
-    from local.node.api import Api, Object
+    from local.api import Api, Object
 
 __all__ = ["NodeObject", "capacity"]
 

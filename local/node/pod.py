@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from local.node.api import ApiError
+from local.api import ApiError
 from local.node.container import Container
 from local.node.pod_network import PodNetwork
 from local.node.probing import Probing
@@ -22,7 +22,7 @@ from local.node.volumes import Volumes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local.node.api import Object
+    from local.api import Object
     from local.node.host import Host
     from local.node.sandbox.client import Exit
 

@@ -9,7 +9,7 @@ from local.node.sandbox.client import SandboxError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from local.node.api import Object
+    from local.api import Object
     from local.node.host import Host
 
 __all__ = ["PodNetwork"]
@@ -30,13 +30,13 @@ class PodNetwork:
         address = self._host.addresses.take()
         try:
             listeners = self._host.sandbox.add(
-                self._uid, name, address, self._host.emulator_place(), in_memory
+                self._uid, name, address, [self._host.storage_address], in_memory
             )
         except SandboxError:
             self._host.addresses.give_back(address)
             raise
         self.address = address
-        self._forwards = [self._host.lead_to_storage(each) for each in listeners]
+        self._forwards = [self._host.forward_to_storage(each) for each in listeners]
         self.note(pod)
         own = f"127.0.0.1 localhost\n{address} {name}"
         self._host.services.add_pod(self._uid, self.hosts, about["namespace"], own)

@@ -14,7 +14,7 @@ from local.node.services import connect
 if TYPE_CHECKING:
     import socket
 
-    from local.node.api import Object
+    from local.api import Object
     from local.node.sandbox.client import Sandbox
 
 __all__ = ["KINDS", "Probe", "attempt", "command", "port_number"]

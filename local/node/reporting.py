@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 
-from local.node.api import Api, ApiError, Object
+from local.api import Api, ApiError, Object
 from local.node.status import now
 
 __all__ = ["Events", "Statuses", "say"]
@@ -66,7 +66,7 @@ class Statuses:
     def _write(self, about: Object, status: Object) -> None:
         path = f"/api/v1/namespaces/{about['namespace']}/pods/{about['name']}/status"
         body = {"metadata": {"uid": about["uid"]}, "status": status}
-        self._api.request("PATCH", path, body, "application/merge-patch+json")
+        self._api.merge(path, body)
 
 
 class Events:

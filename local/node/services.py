@@ -10,16 +10,17 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from local.node.api import ApiError, Informer
+from local.api import ApiError
+from local.node.informer import Informer
 from local.node.reporting import say
 from local.node.sandbox.client import SandboxError
-from local.node.sandbox.nftables import Service
+from local.node.sandbox.messages import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from local.node.api import Api, Object
+    from local.api import Api, Object
     from local.node.forwarding import Forwarder
     from local.node.sandbox.client import Sandbox
 

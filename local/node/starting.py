@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local.node.api import ApiError
+from local.api import ApiError
 from local.node.container import BACK_OFF_LIMIT, Container, ImageError
 from local.node.sandbox.client import SandboxError
 from local.node.variables import ConfigError
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from local.node.api import Object
+    from local.api import Object
     from local.node.host import Host
     from local.node.sandbox.client import Exit
     from local.node.volumes import Volumes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from local.node.api import Object
+    from local.api import Object
 
 __all__ = ["OVER", "ContainerStatus", "conditions", "now", "phase", "pod_status", "restarts"]
 

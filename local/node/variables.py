@@ -11,12 +11,9 @@ from local.node.quantity import quantity
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from local.node.api import Object
+    from local.api import Object
 
-__all__ = ["ConfigError", "Lookup", "environment", "expand", "field", "resource_field"]
-
-Lookup = "Callable[[str, str], dict[str, bytes] | None]"
-"""Data of a namespace's ConfigMap or Secret: kind ("configmap", "secret") and name."""
+__all__ = ["ConfigError", "environment", "expand", "field", "resource_field"]
 
 _REFERENCE = re.compile(r"\$\$|\$\(([^()]*)\)")
 _FIELD = re.compile(r"(?P<path>[\w.]+)(?:\['(?P<key>[^']+)'\])?")

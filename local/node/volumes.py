@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from local.node.api import Object
+    from local.api import Object
     from local.node.host import Host
 
 __all__ = ["Volumes"]

@@ -10,8 +10,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import urllib3
-
 from local import state
 from local.api import Api
 from local.cluster import bring_down
@@ -63,18 +61,6 @@ class Cluster:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
-
-    def text(self, path: str) -> str:
-        """An answer that isn't JSON, such as a log."""
-        folder = self.layout.certificates
-        pool = urllib3.PoolManager(
-            cert_file=str(folder / "admin.crt"),
-            key_file=str(folder / "admin.key"),
-            ca_certs=str(folder / "ca.crt"),
-        )
-        answer = pool.request("GET", self.layout.server() + path, timeout=20)
-        assert answer.status == 200, answer.data
-        return answer.data.decode()
 
     def pids(self) -> set[int]:
         """Of every process that has this cluster's folder on its command line or below it."""

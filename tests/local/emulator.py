@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.errors import LocalError
+from local.ports import free_port
 from local.toolchain import tool
-from tests.local.plugins.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ def require(name: str) -> str:
 @contextlib.contextmanager
 def storage_emulator(root: Path) -> Iterator[str]:
     """The address of one that keeps its files under `root`."""
-    executable, port = require("fake-gcs-server"), free_ports(1)[0]
+    executable, port = require("fake-gcs-server"), free_port()
     address = f"http://127.0.0.1:{port}"
     command = [executable, "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)]
     command += ["-backend", "filesystem", "-filesystem-root", str(root)]

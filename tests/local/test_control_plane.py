@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
-from kubernetes import client, config
 
+from local.api import ApiError
 from tests.local.cluster import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from local.api import Api, Object
     from tests.local.cluster import Cluster
 
-Manifest = dict[str, Any]
 _NVCR_IMAGE = "nvcr.io/kserve-triton/no-such-image:1"
 
 
-@pytest.fixture(scope="session")
-def kubernetes(cluster: Cluster) -> Any:
-    """The official client, on the kubeconfig that users get."""
-    return config.new_client_from_config(str(cluster.kubeconfig))
+_INFERENCE_SERVICES = "/apis/serving.kserve.io/v1beta1/namespaces/default/inferenceservices"
+_KNATIVE = "/apis/serving.knative.dev/v1/namespaces/default"
+_CONFIG = "/api/v1/namespaces/knative-serving/configmaps/config-deployment"
 
 
 @pytest.fixture
-def objects(kubernetes: Any) -> Iterator[Any]:
-    """The custom objects' API; what a test makes in `default` goes with it."""
-    api = client.CustomObjectsApi(kubernetes)
-    yield api
-    for group, version, plural in (_KSERVE, _KNATIVE):
-        api.delete_collection_namespaced_custom_object(group, version, "default", plural)
+def api(cluster: Cluster) -> Iterator[Api]:
+    """What a test makes in `default` is deleted after it."""
+    yield cluster.api
+    for path in (_INFERENCE_SERVICES, f"{_KNATIVE}/services"):
+        cluster.api.delete(path)
 
 
-_KSERVE = ("serving.kserve.io", "v1beta1", "inferenceservices")
-_KNATIVE = ("serving.knative.dev", "v1", "services")
-
-
-def _inference_service(name: str, /, **model: Any) -> Manifest:
+def _inference_service(name: str, /, **model: Any) -> Object:
     model = {
         "modelFormat": {"name": "triton"},
         "runtime": "kserve-tritonserver",
@@ -52,26 +47,17 @@ def _inference_service(name: str, /, **model: Any) -> Manifest:
     }
 
 
-def _create(objects: Any, kind: tuple[str, str, str], manifest: Manifest) -> Manifest:
-    group, version, plural = kind
-    made: Manifest = objects.create_namespaced_custom_object(
-        group, version, "default", plural, manifest
+def test_an_inference_service_becomes_pods_with_the_storage_initializer(api: Api) -> None:
+    api.request(
+        "POST", _INFERENCE_SERVICES, _inference_service("first", runtimeVersion="26.05-py3")
     )
-    return made
-
-
-def test_an_inference_service_becomes_pods_with_the_storage_initializer(
-    kubernetes: Any, objects: Any
-) -> None:
-    _create(objects, _KSERVE, _inference_service("first", runtimeVersion="26.05-py3"))
-    core = client.CoreV1Api(kubernetes)
-    selector = "serving.kserve.io/inferenceservice=first"
-    pods = eventually(lambda: core.list_namespaced_pod("default", label_selector=selector).items)
-    [initializer] = pods[0].spec.init_containers
-    assert initializer.image.startswith("kserve/storage-initializer:v")
-    assert initializer.args[0] == "gs://models/none"
-    assert pods[0].spec.containers[0].image == "nvcr.io/nvidia/tritonserver:26.05-py3"
-    assert pods[0].metadata.owner_references[0].kind == "ReplicaSet"
+    path = _selected("/api/v1/namespaces/default/pods", "serving.kserve.io/inferenceservice=first")
+    pod = eventually(lambda: api.get(path)["items"])[0]
+    [initializer] = pod["spec"]["initContainers"]
+    assert initializer["image"].startswith("kserve/storage-initializer:v")
+    assert initializer["args"][0] == "gs://models/none"
+    assert pod["spec"]["containers"][0]["image"] == "nvcr.io/nvidia/tritonserver:26.05-py3"
+    assert pod["metadata"]["ownerReferences"][0]["kind"] == "ReplicaSet"
 
 
 @pytest.mark.parametrize(
@@ -94,43 +80,33 @@ def test_an_inference_service_becomes_pods_with_the_storage_initializer(
     ],
     ids=["bad name", "model.name", "two implementations"],
 )
-def test_kserve_refuses_in_its_own_words(objects: Any, manifest: Manifest, words: str) -> None:
-    with pytest.raises(client.ApiException) as refused:
-        _create(objects, _KSERVE, manifest)
-    assert "inferenceservice.kserve-webhook-server" in refused.value.body
-    assert words in refused.value.body.lower()
+def test_kserve_refuses_in_its_own_words(api: Api, manifest: Object, words: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        api.request("POST", _INFERENCE_SERVICES, manifest)
+    assert "inferenceservice.kserve-webhook-server" in str(refused.value)
+    assert words in str(refused.value).lower()
 
 
-def test_knative_resolves_digests_until_it_is_told_to_skip_the_registry(
-    kubernetes: Any, objects: Any
-) -> None:
+def test_knative_resolves_digests_until_it_is_told_to_skip_the_registry(api: Api) -> None:
     """The seed's problem and its cure, by Knative's own controller."""
-    _create(objects, _KNATIVE, _knative_service("before"))
-    reasons = eventually(lambda: "ContainerMissing" in _reasons(objects, "before"))
-    assert reasons
-    deployments = client.AppsV1Api(kubernetes)
-    assert _deployment(deployments, "before") is None
-
-    core = client.CoreV1Api(kubernetes)
-    place = ("config-deployment", "knative-serving")
+    api.request("POST", f"{_KNATIVE}/services", _knative_service("before"))
+    eventually(lambda: "ContainerMissing" in _reasons(api, "before"))
+    assert not _deployments(api, "before")
     skipped = "kind.local,ko.local,dev.local,nvcr.io"
     keys = {"registries-skipping-tag-resolving": skipped, "progress-deadline": "1200s"}
-    core.patch_namespaced_config_map(*place, {"data": keys})
+    api.merge(_CONFIG, {"data": keys})
     try:
-        _create(objects, _KNATIVE, _knative_service("after"))
-        made = eventually(lambda: _deployment(deployments, "after"))
-        assert made.spec.progress_deadline_seconds == 1200
-        container = made.spec.template.spec.containers[0]
-        assert container.image == _NVCR_IMAGE
+        api.request("POST", f"{_KNATIVE}/services", _knative_service("after"))
+        spec = eventually(lambda: _deployments(api, "after"))[0]["spec"]
+        assert spec["progressDeadlineSeconds"] == 1200
+        assert spec["template"]["spec"]["containers"][0]["image"] == _NVCR_IMAGE
     finally:
-        core.patch_namespaced_config_map(*place, {"data": dict.fromkeys(keys)})
+        api.merge(_CONFIG, {"data": dict.fromkeys(keys)})
 
 
-def test_knative_refuses_a_wrong_deadline(kubernetes: Any) -> None:
-    core = client.CoreV1Api(kubernetes)
-    wrong = {"data": {"progress-deadline": "-1s"}}
-    with pytest.raises(client.ApiException, match="progress-deadline cannot be"):
-        core.patch_namespaced_config_map("config-deployment", "knative-serving", wrong)
+def test_knative_refuses_a_wrong_deadline(api: Api) -> None:
+    with pytest.raises(ApiError, match="progress-deadline cannot be"):
+        api.merge(_CONFIG, {"data": {"progress-deadline": "-1s"}})
 
 
 def test_controllers_have_no_more_rights_than_their_own_roles(cluster: Cluster) -> None:
@@ -147,7 +123,7 @@ def test_controllers_have_no_more_rights_than_their_own_roles(cluster: Cluster) 
     assert not cluster.api.request("POST", path, review)["status"]["allowed"]
 
 
-def _knative_service(name: str) -> Manifest:
+def _knative_service(name: str) -> Object:
     return {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",
@@ -156,19 +132,16 @@ def _knative_service(name: str) -> Manifest:
     }
 
 
-def _reasons(objects: Any, name: str) -> set[str]:
-    found = objects.list_namespaced_custom_object(
-        "serving.knative.dev",
-        "v1",
-        "default",
-        "revisions",
-        label_selector=f"serving.knative.dev/service={name}",
-    )
-    conditions = [c for item in found["items"] for c in item["status"]["conditions"]]
-    return {c.get("reason", "") for c in conditions}
+def _reasons(api: Api, name: str) -> set[str]:
+    path = _selected(f"{_KNATIVE}/revisions", f"serving.knative.dev/service={name}")
+    found = api.get(path)["items"]
+    return {c.get("reason", "") for item in found for c in item["status"]["conditions"]}
 
 
-def _deployment(deployments: Any, name: str) -> Any:
-    selector = f"serving.knative.dev/service={name}"
-    found = deployments.list_namespaced_deployment("default", label_selector=selector).items
-    return found[0] if found else None
+def _deployments(api: Api, name: str) -> list[Object]:
+    path = "/apis/apps/v1/namespaces/default/deployments"
+    return list(api.get(_selected(path, f"serving.knative.dev/service={name}"))["items"])
+
+
+def _selected(path: str, label: str) -> str:
+    return f"{path}?labelSelector={quote(label)}"

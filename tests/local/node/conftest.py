@@ -62,7 +62,7 @@ class Pods:
     def said(self, name: str, container: str = "c0", options: str = "") -> str:
         """Its log, by way of the API server."""
         path = f"/api/v1/namespaces/{self.namespace}/pods/{name}/log?container={container}{options}"
-        return self.cluster.text(path)
+        return self.cluster.api.text(path)
 
     def says(self, name: str) -> Any:
         """The JSON that it logged before it succeeded."""

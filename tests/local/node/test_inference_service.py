@@ -15,7 +15,7 @@ from local.layout import ROOT
 from tests.local.cluster import eventually
 
 if TYPE_CHECKING:
-    from local.api import Manifest
+    from local.api import Object
     from tests.local.cluster import Cluster
     from tests.local.node.conftest import Pods
 
@@ -23,7 +23,7 @@ _RENDER = """
 import json
 from pathlib import Path
 from infra.releases import load
-from infra.sections import ModelSettings, Promotion
+from infra.config import ModelSettings, Promotion
 artefact = load({"digits": ModelSettings()}, Path("."), Promotion()).stable["digits"]
 files = {name: str(path) for name, path in artefact.files.items()}
 print(json.dumps({"files": files, "texts": artefact.texts}))
@@ -57,7 +57,7 @@ def storage_uri(cluster: Cluster) -> str:
     return f"gs://{_BUCKET}/{_VERSION}"
 
 
-def _service(namespace: str, storage_uri: str) -> Manifest:
+def _service(namespace: str, storage_uri: str) -> Object:
     bounds = {"cpu": "500m", "memory": "2Gi"}
     model = {
         "modelFormat": {"name": "triton"},
@@ -94,7 +94,7 @@ def _ask(address: str) -> dict[str, Any]:
         return found
 
 
-def _is_ready(service: Manifest) -> bool:
+def _is_ready(service: Object) -> bool:
     conditions = service.get("status", {}).get("conditions", [])
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 

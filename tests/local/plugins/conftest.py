@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local.layout import Layout
 from tests.local.emulator import require
 from tests.local.plugins.api_server import ApiServer, api_server
 from tests.local.plugins.names import fresh
@@ -27,19 +28,26 @@ def gcp(emulator: str) -> Iterator[Plugin]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """The files of the session's own API server."""
+    return Layout(tmp_path_factory.mktemp("api-server"))
+
+
+@pytest.fixture(scope="session")
+def server(layout: Layout) -> Iterator[ApiServer]:
     """An API server of the session's own."""
-    require("kube-apiserver")
-    with api_server(tmp_path_factory.mktemp("api-server")) as running:
+    for program in ("etcd", "kube-apiserver"):
+        require(program)
+    with api_server(layout) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def kubernetes(server: ApiServer) -> Iterator[Plugin]:
+def kubernetes(server: ApiServer, layout: Layout) -> Iterator[Plugin]:
     """The official kubernetes plugin, configured."""
     require("pulumi-resource-kubernetes")
     plugin = Plugin("kubernetes")
-    plugin.configure(kubeconfig=server.kubeconfig())
+    plugin.configure(kubeconfig=layout.kubeconfig.read_text())
     yield plugin
     plugin.close()
 

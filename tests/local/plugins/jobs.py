@@ -15,7 +15,7 @@ PODS = "/api/v1/namespaces/default/pods"
 
 def start(server: ApiServer, name: str, after: str = "") -> None:
     """Start a Job once it is there, and another one than that with the uid `after`."""
-    wait_until(lambda: server.find(_path(name), "metadata", "uid") not in (None, after))
+    wait_until(lambda: server.has(_path(name)) and _uid(server, name) != after)
     status = {"startTime": STARTED, "active": 1}
     server.merge(f"{_path(name)}/status", {"status": status})
 
@@ -58,17 +58,20 @@ def pull_nothing(server: ApiServer, name: str) -> None:
 
 
 def _add_pod(server: ApiServer, name: str, phase: str, reason: str, state: Any) -> None:
-    uid = server.find(_path(name), "metadata", "uid")
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": uid}
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": _uid(server, name)}
     metadata = {"name": f"{name}-pod", "ownerReferences": [owner | {"controller": True}]}
     container = {"name": "verify", "image": "i"}
     spec = {"containers": [container], "restartPolicy": "Never"}
-    server.call("POST", PODS, {"metadata": metadata, "spec": spec})
+    server.request("POST", PODS, {"metadata": metadata, "spec": spec})
     ready = {"type": "Ready", "status": "False", "reason": reason}
     conditions = [{"type": kind, "status": "True"} for kind in ("PodScheduled", "Initialized")]
     found = {**container, "imageID": "", "ready": False, "restartCount": 0, "state": state}
     status = {"phase": phase, "conditions": [*conditions, ready], "containerStatuses": [found]}
     server.merge(f"{PODS}/{name}-pod/status", {"status": status})
+
+
+def _uid(server: ApiServer, name: str) -> str:
+    return str(server.get(_path(name))["metadata"]["uid"])
 
 
 def _path(name: str) -> str:

@@ -37,9 +37,9 @@ def path(name: str) -> str:
 
 def apply_as(server: ApiServer, name: str, data: dict[str, str], manager: str) -> None:
     """Declare keys of a ConfigMap as somebody else, by force."""
-    server.apply(path(name), _config_map(name, data, {}), manager, force=True)
+    server.apply(_config_map(name, data, {}), manager)
 
 
 def data(server: ApiServer, name: str) -> Any:
     """What is in a ConfigMap now."""
-    return server.call("GET", path(name)).get("data")
+    return server.get(path(name)).get("data")

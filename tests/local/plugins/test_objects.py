@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def labels(server: ApiServer, name: str) -> Any:
-    return server.call("GET", path(name))["metadata"].get("labels")
+    return server.get(path(name))["metadata"].get("labels")
 
 
 def label_as(server: ApiServer, name: str, manager: str, labels: dict[str, str | None]) -> None:
@@ -37,7 +37,7 @@ class TestObject:
     ) -> None:
         name = fresh("object")
         kubernetes.deploy(CONFIG_MAP, "map", config_map(name))
-        fields = server.call("GET", path(name))["metadata"]["managedFields"]
+        fields = server.get(path(name))["metadata"]["managedFields"]
         assert [field["manager"] for field in fields] == [MANAGER]
 
     def test_is_updated_in_place(self, kubernetes: Plugin, server: ApiServer) -> None:
@@ -58,13 +58,13 @@ class TestObject:
     ) -> None:
         name = fresh("object")
         made = kubernetes.deploy(CONFIG_MAP, "map", config_map(name)).state
-        server.call("DELETE", path(name))
+        server.request("DELETE", path(name))
         kubernetes.delete(made)
 
     def test_that_is_gone_is_seen_by_a_refresh(self, kubernetes: Plugin, server: ApiServer) -> None:
         name = fresh("object")
         made = kubernetes.deploy(CONFIG_MAP, "map", config_map(name)).state
-        server.call("DELETE", path(name))
+        server.request("DELETE", path(name))
         assert kubernetes.refresh(made) is None
 
     def test_the_second_time_nothing_changes(self, kubernetes: Plugin) -> None:

@@ -35,9 +35,9 @@ class TestConfigMapPatch:
     def test_gives_its_keys_up_and_leaves_the_rest_alone(
         self, kubernetes: Plugin, server: ApiServer, theirs: str
     ) -> None:
-        before = server.call("GET", path(theirs))
+        before = server.get(path(theirs))
         kubernetes.delete(kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(theirs, OURS)).state)
-        after = server.call("GET", path(theirs))
+        after = server.get(path(theirs))
         assert after["data"] == before["data"]
         assert after["metadata"]["uid"] == before["metadata"]["uid"]
         assert "annotations" not in after["metadata"]
@@ -107,7 +107,7 @@ class TestConfigMapPatch:
     def test_of_an_object_that_is_gone_is_gone(self, kubernetes: Plugin, server: ApiServer) -> None:
         name = fresh("config-deployment")
         made = kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(name, OURS)).state
-        server.call("DELETE", path(name))
+        server.request("DELETE", path(name))
         assert kubernetes.refresh(made) is None
 
     def test_of_an_object_that_is_gone_makes_it_anew_when_deleted(
@@ -115,7 +115,7 @@ class TestConfigMapPatch:
     ) -> None:
         name = fresh("config-deployment")
         made = kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(name, OURS)).state
-        server.call("DELETE", path(name))
+        server.request("DELETE", path(name))
         kubernetes.delete(made)
         assert not data(server, name)
 
@@ -160,9 +160,9 @@ class TestConfigMapPatch:
     def test_a_preview_touches_nothing(
         self, kubernetes: Plugin, server: ApiServer, theirs: str
     ) -> None:
-        before = server.call("GET", path(theirs))
+        before = server.get(path(theirs))
         kubernetes.deploy(CONFIG_MAP_PATCH, "patch", patch(theirs, OURS), preview=True)
-        assert server.call("GET", path(theirs)) == before
+        assert server.get(path(theirs)) == before
 
 
 class TestNamespacePatch:
@@ -174,7 +174,7 @@ class TestNamespacePatch:
     def test_leaves_the_namespace_there(self, kubernetes: Plugin, server: ApiServer) -> None:
         name = fresh("namespace")
         kubernetes.delete(kubernetes.deploy(NAMESPACE_PATCH, "namespace", namespace(name)).state)
-        found = server.call("GET", f"/api/v1/namespaces/{name}")
+        found = server.get(f"/api/v1/namespaces/{name}")
         assert "deletionTimestamp" not in found["metadata"]
 
 
@@ -185,6 +185,6 @@ def namespace(name: str) -> dict[str, Any]:
 def remove_namespace(server: ApiServer, name: str) -> None:
     """What `kubectl delete namespace` and the controller behind it do."""
     path = f"/api/v1/namespaces/{name}"
-    server.call("DELETE", f"{path}/configmaps")
-    server.call("DELETE", path)
-    server.call("PUT", f"{path}/finalize", {**namespace(name), "spec": {"finalizers": []}})
+    server.request("DELETE", f"{path}/configmaps")
+    server.request("DELETE", path)
+    server.request("PUT", f"{path}/finalize", {**namespace(name), "spec": {"finalizers": []}})

@@ -23,7 +23,7 @@ def name(server: ApiServer) -> str:
     name = fresh("service")
     subset = {"notReadyAddresses": [{"ip": "10.1.2.3"}], "ports": [{"port": 80}]}
     body = {"metadata": {"name": name}, "subsets": [subset]}
-    server.call("POST", "/api/v1/namespaces/default/endpoints", body)
+    server.request("POST", "/api/v1/namespaces/default/endpoints", body)
     return name
 
 

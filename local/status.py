@@ -6,19 +6,19 @@ import time
 from typing import TYPE_CHECKING
 
 from local import state
-from local.api import Api, ApiError, Manifest
+from local.api import Api, ApiError, Object
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from local.layout import Layout
 
-__all__ = ["report"]
+__all__ = ["status"]
 
 _SERVICES = "/apis/serving.kserve.io/v1beta1/inferenceservices"
 
 
-def report(layout: Layout) -> tuple[str, bool]:
+def status(layout: Layout) -> tuple[str, bool]:
     """The tables, and whether all is well."""
     now = state.read(layout)
     if now is None:
@@ -61,7 +61,7 @@ def _processes(now: state.State) -> str:
     return _table(("PROCESS", "PID", "UP", "PORT", "HEALTHY", "RESTARTS"), rows)
 
 
-def _condition(item: Manifest, kind: str) -> str:
+def _condition(item: Object, kind: str) -> str:
     conditions = item.get("status", {}).get("conditions", [])
     return next((str(c["status"]) for c in conditions if c["type"] == kind), "Unknown")
 
