@@ -1,1 +1,1 @@
-"""A Pulumi program of its own: what is there before an environment's first stack."""
+"""A Pulumi program of its own, for what must exist before an environment's first stack."""

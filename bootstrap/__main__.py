@@ -1,9 +1,9 @@
-"""An environment's ground, once for each: where stacks keep what they know, and who may act."""
+"""An environment, once: APIs, state, releases and images, trust in GitHub, accounts."""
 
 import sys
 from pathlib import Path
 
-# The kinds of value and their messages are those of the program in the folder above.
+# Settings use the types and messages of infra.config, in the folder above.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import pulumi
@@ -23,8 +23,8 @@ state = State("state", StateArgs(settings.project, settings.location), ready)
 artefacts = Artefacts("artefacts", ArtefactsArgs(settings), ready)
 federation = Federation("github", FederationArgs(settings, environment), ready)
 accounts = {
-    name: Account(name, AccountArgs(settings, wanted, federation, state, artefacts), ready)
-    for name, wanted in permissions.of(environment).items()
+    name: Account(name, AccountArgs(settings, allowed, federation, state, artefacts), ready)
+    for name, allowed in permissions.for_environment(environment).items()
 }
 
 for name, account in accounts.items():

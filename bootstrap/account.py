@@ -1,4 +1,4 @@
-"""A Google service account that jobs of one GitHub environment act as, and what it may do."""
+"""A Google service account for the jobs of one GitHub environment, and its permissions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AccountArgs:
-    """What it may do, and on what."""
+    """The permissions of the account, and the resources they are granted on."""
 
     settings: Settings
     permissions: Permissions
@@ -30,7 +30,7 @@ class AccountArgs:
 
 
 class Account(pulumi.ComponentResource):
-    """Without a key: a job proves to be one of its environment's, for an hour."""
+    """An account without keys: jobs of its GitHub environment get tokens for an hour."""
 
     settings: pulumi.Output[dict[str, Any]]
 
@@ -60,15 +60,15 @@ class Account(pulumi.ComponentResource):
         self.register_outputs({"settings": self.settings})
 
     def _on_project(self) -> None:
-        wanted, settings = self._args.permissions, self._args.settings
-        for role in wanted.project:
+        allowed, settings = self._args.permissions, self._args.settings
+        for role in allowed.project:
             self._project_role(role.rpartition("/")[2], role)
-        self._project_role("own", self._role("own", wanted.own))
-        # The bucket is the stack's and may not be there yet; but it has its name.
+        self._project_role("own", self._role("own", allowed.own))
+        # The stack creates the bucket later, so the condition uses its name.
         bucket = f"projects/_/buckets/{settings.models_bucket}"
         self._project_role(
             "models",
-            self._role("models", wanted.models),
+            self._role("models", allowed.models),
             {
                 "title": "only models",
                 "expression": f'resource.name == "{bucket}" || '
@@ -77,7 +77,7 @@ class Account(pulumi.ComponentResource):
         )
 
     def _role(self, name: str, permissions: tuple[str, ...]) -> pulumi.Output[str]:
-        """A role of just these permissions."""
+        """A custom role with exactly these permissions."""
         made: pulumi.Output[str] = projects.IAMCustomRole(
             f"{self._name}-role-{name}",
             role_id=f"kserveTriton.{self._name}.{name}",
@@ -104,15 +104,15 @@ class Account(pulumi.ComponentResource):
         )
 
     def _on_stores(self) -> None:
-        wanted, state, artefacts = self._args.permissions, self._args.state, self._args.artefacts
+        allowed, state, artefacts = self._args.permissions, self._args.state, self._args.artefacts
         storage.BucketIAMMember(
             f"{self._name}-state",
             bucket=state.bucket,
-            role=wanted.state,
+            role=allowed.state,
             member=self._account.member,
             opts=self._child,
         )
-        # Who makes a stack encrypts its data key, once; jobs only read it.
+        # Creating a stack encrypts its data key once; jobs only decrypt it.
         kms.CryptoKeyIAMMember(
             f"{self._name}-key",
             crypto_key_id=state.key,
@@ -121,10 +121,10 @@ class Account(pulumi.ComponentResource):
             opts=self._child,
         )
         artefacts.grant_releases(self._name, self._account.member, READ)
-        artefacts.grant_images(self._name, self._account.member, wanted.images)
+        artefacts.grant_images(self._name, self._account.member, allowed.images)
 
     def _settings(self) -> pulumi.Output[dict[str, Any]]:
-        """What a workflow needs to know, as the variable STACK_SETTINGS of the environment."""
+        """The variable STACK_SETTINGS of the GitHub environment, which workflows read."""
         settings = self._args.settings
         return pulumi.Output.from_input(
             {

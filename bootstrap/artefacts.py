@@ -1,4 +1,4 @@
-"""What stacks deploy: releases in a bucket, images in a registry."""
+"""A bucket of releases and a registry of images."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from bootstrap.buckets import private_bucket
 if TYPE_CHECKING:
     from bootstrap.settings import Settings
 
-# A release is named by its content: adding is all there is to do with one.
+# Releases are only added: they are named by their content.
 ADD, READ = "roles/storage.objectCreator", "roles/storage.objectViewer"
 
 
 @dataclass(frozen=True)
 class ArtefactsArgs:
-    """The environment, with those who add releases and pull images."""
+    """The environment's settings, with the members that add releases and pull images."""
 
     settings: Settings
 
 
 class Artefacts(pulumi.ComponentResource):
-    """Neither a release nor an image is ever replaced by another of its name."""
+    """Both are immutable: no release or image is replaced by another of the same name."""
 
     url: pulumi.Output[str]
 
@@ -56,20 +56,20 @@ class Artefacts(pulumi.ComponentResource):
         self.url = pulumi.Output.concat("gs://", self._releases.name)
         self.register_outputs({"url": self.url})
 
-    def grant_releases(self, who: str, member: pulumi.Input[str], role: str) -> None:
-        """A role on the releases; `who` names the grant."""
+    def grant_releases(self, name: str, member: pulumi.Input[str], role: str) -> None:
+        """Grant a role on the releases; `name` is part of the resource's name."""
         storage.BucketIAMMember(
-            f"{self._name}-releases-{role.rpartition('.')[2]}-{who}",
+            f"{self._name}-releases-{role.rpartition('.')[2]}-{name}",
             bucket=self._releases.name,
             role=role,
             member=member,
             opts=self._child,
         )
 
-    def grant_images(self, who: str, member: pulumi.Input[str], role: str) -> None:
-        """A role on the images; `who` names the grant."""
+    def grant_images(self, name: str, member: pulumi.Input[str], role: str) -> None:
+        """Grant a role on the images; `name` is part of the resource's name."""
         artifactregistry.RepositoryIamMember(
-            f"{self._name}-images-{who}",
+            f"{self._name}-images-{name}",
             project=self._settings.project,
             location=self._settings.location,
             repository=self._images.name,

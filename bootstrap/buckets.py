@@ -1,4 +1,4 @@
-"""A bucket as everything here keeps one: private, and what is deleted can be had back."""
+"""The bucket that state and releases use: private, and deleted objects can be restored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DAY_SECONDS = 24 * 60 * 60
 def private_bucket(
     resource: str, name: str, project: str, location: str, opts: pulumi.ResourceOptions
 ) -> storage.Bucket:
-    """Versioned; by roles alone; never public; not to be destroyed while something is in it."""
+    """Versioned, access by IAM only, never public, not destroyed while it has objects."""
     return storage.Bucket(
         resource,
         name=name,

@@ -1,4 +1,4 @@
-"""GitHub's word on who a job is, taken in place of a key."""
+"""Workload identity federation: GitHub's tokens instead of keys."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ISSUER = "https://token.actions.githubusercontent.com"
 
 @dataclass(frozen=True)
 class FederationArgs:
-    """Whose jobs, for which environment."""
+    """The repository's settings and the environment's name."""
 
     settings: Settings
     environment: str
 
 
 class Federation(pulumi.ComponentResource):
-    """A pool of identities, each a job of this repository in this environment."""
+    """A pool whose identities are jobs of this repository in this environment."""
 
     provider: pulumi.Output[str]
 
@@ -45,7 +45,7 @@ class Federation(pulumi.ComponentResource):
             workload_identity_pool_provider_id="actions",
             project=args.settings.project,
             oidc={"issuer_uri": ISSUER},
-            # A job without an environment has no such claim, and so no identity here.
+            # Jobs without an environment lack this claim, and get no identity.
             attribute_mapping={
                 "google.subject": "assertion.sub",
                 "attribute.environment": "assertion.environment",
@@ -57,7 +57,7 @@ class Federation(pulumi.ComponentResource):
         self.register_outputs({"provider": self.provider})
 
     def jobs_of(self, environment: str) -> pulumi.Output[str]:
-        """All jobs of a GitHub environment, as an IAM member."""
+        """The IAM member for all jobs of a GitHub environment."""
         return pulumi.Output.concat(
             "principalSet://iam.googleapis.com/",
             self._pool.name,
@@ -66,9 +66,9 @@ class Federation(pulumi.ComponentResource):
 
 
 def condition(settings: Settings, environment: str) -> str:
-    """CEL: this repository by name and number, in the environment's two, one on its branch only.
+    """CEL: the repository by name and number, its two environments, one of them on the branch only.
 
-    GitHub's own rules for environments say the same; here it holds even where they were forgotten.
+    GitHub's rules for environments require the same. This condition holds without them.
     """
     return (
         f'assertion.repository == "{settings.repository}"'

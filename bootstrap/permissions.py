@@ -1,18 +1,19 @@
-"""What the two accounts of an environment may do; plain data.
+"""The permissions of an environment's two accounts, as plain data.
 
-One deploys from the main branch after an approval. The other reads, for previews of pull requests,
-whose code nobody has looked at yet, and for drift: a preview writes no state and takes no lock.
+One deploys from the main branch after an approval. The other only reads, for drift checks and for
+previews of pull requests, whose code was not reviewed yet. A preview writes no state and takes no
+lock.
 
-A project serves one environment, so that what an account may do in its project ends there.
+Each project has one environment, so that permissions in the project end with the environment.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Roles and RoleBindings, which Google's role for developers leaves out: the verification's account
-# has them. Whoever may create pods in any namespace, as that role does, has all that pods have; so
-# `escalate` and `bind` add a name to it, not a power.
+# Roles and RoleBindings, for the verification's account; roles/container.developer lacks them. That
+# role may create pods in any namespace and so has what their accounts have. `escalate` and `bind`
+# therefore add no power.
 _RBAC = tuple(
     f"container.{kind}.{verb}"
     for kind, verbs in (
@@ -42,9 +43,10 @@ _MANAGE_MODELS = tuple(
 
 @dataclass(frozen=True)
 class Permissions:
-    """Roles, by what they are granted on; `own` and `models` are of roles made here.
+    """Roles by the resource they are granted on.
 
-    `own` holds in the project, `models` for the stack's bucket and what is in it.
+    `own` and `models` are the permissions of custom roles: `own` in the project, `models` on the
+    stack's bucket and its objects. The others are names of Google's roles.
     """
 
     environment: str
@@ -55,18 +57,18 @@ class Permissions:
     images: str
 
 
-def of(environment: str) -> dict[str, Permissions]:
-    """By account: the GitHub environment that may act as it, and what it may do."""
+def for_environment(environment: str) -> dict[str, Permissions]:
+    """The permissions by account name."""
     return {
         "deploy": Permissions(
             environment=environment,
-            # Kubernetes objects; pods' Google accounts and who may act as them; dashboard, alerts.
+            # Kubernetes objects; the pods' Google accounts and their bindings; dashboard, alerts.
             project=(
                 "roles/container.developer",
                 "roles/iam.serviceAccountAdmin",
                 "roles/monitoring.editor",
             ),
-            # To make a bucket is asked of the project, where no condition can be about its name.
+            # Creating a bucket is a permission on the project; a condition cannot name the bucket.
             own=("storage.buckets.create", *_RBAC),
             models=_READ_MODELS + _MANAGE_MODELS,
             state="roles/storage.objectUser",

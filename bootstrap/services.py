@@ -1,4 +1,4 @@
-"""Google's APIs that an environment uses, switched on."""
+"""The Google APIs that an environment uses."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ APIS = (
 
 @dataclass(frozen=True)
 class ServicesArgs:
-    """The project that uses them."""
+    """The project."""
 
     project: str
 
 
 class Services(pulumi.ComponentResource):
-    """They stay on when this stack goes: others in the project may use them."""
+    """Enabled APIs. They stay enabled when the stack is destroyed: others may use them."""
 
     enabled: list[pulumi.Resource]
 

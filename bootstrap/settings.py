@@ -1,4 +1,4 @@
-"""An environment's configuration, read once into a frozen typed value."""
+"""The environment's configuration, read once into frozen typed settings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _matching(pattern: str, allowed: str) -> AfterValidator:
 
 # Keys and images, unlike buckets, have other names for several regions at once.
 Region = Annotated[str, _matching(google.REGION.pattern, "one region, such as europe-west4")]
-# What GitHub and Google take, and so nothing that ends the text of a condition.
+# Names that GitHub and Google allow. They cannot end the text of a condition.
 Repository = Annotated[str, _matching(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", "owner/name")]
 Branch = Annotated[str, _matching(r"[A-Za-z0-9._/-]+", "letters, digits, '.', '_', '/' and '-'")]
 Cluster = Annotated[
@@ -40,7 +40,7 @@ Place = Annotated[str, _matching(r"[a-z]+-[a-z]+[0-9]+(-[a-z])?", "a region, or 
 
 
 class Settings(Section):
-    """One environment: its project, who deploys to it, and the cluster that serves."""
+    """An environment: its project, the repository that deploys to it, and its cluster."""
 
     project: t.Project
     location: Region
@@ -55,12 +55,12 @@ class Settings(Section):
 
     @property
     def registry(self) -> str:
-        """Where images are pushed to and pulled from."""
+        """The path of the images in the registry."""
         return f"{self.location}-docker.pkg.dev/{self.project}/images"
 
 
 def load() -> Settings:
-    """The running stack's settings; raises pulumi.RunError, which is shown as it is."""
+    """The running stack's settings; raises pulumi.RunError, whose message the CLI shows."""
     config = pulumi.runtime.config.CONFIG.get()
     found = {
         key.removeprefix(PREFIX): decode(value)
@@ -79,7 +79,9 @@ def parse(found: Mapping[str, Any]) -> Settings:
         return Settings.model_validate(found)
     except ValidationError as error:
         lines = [f"  {PREFIX}{_problem(item)}" for item in error.errors()]
-        head = f"{len(lines)} wrong in this environment's configuration; nothing was touched:"
+        head = (
+            f"{len(lines)} wrong values in this environment's configuration; nothing was changed:"
+        )
         raise ConfigError("\n".join([head, *lines])) from None
 
 
@@ -88,6 +90,6 @@ def _problem(error: Any) -> str:
     if error["type"] == "missing":
         return f"{key}: missing; set it: pulumi config set {key} VALUE"
     if error["type"] == "extra_forbidden":
-        return f"{key}: unknown; Pulumi.yaml names those that there are"
+        return f"{key}: unknown; Pulumi.yaml lists the keys"
     message = str(error["msg"]).removeprefix("Value error, ")
     return str(Problem(key, error["input"], message))

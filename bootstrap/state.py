@@ -1,4 +1,4 @@
-"""Where stacks of the environment keep their state, and the key of their secrets."""
+"""The bucket of the stacks' state, and the key of their secrets."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bootstrap.buckets import DAY_SECONDS, private_bucket
 
 @dataclass(frozen=True)
 class StateArgs:
-    """The environment's project and region."""
+    """Project and region."""
 
     project: str
     location: str
 
 
 class State(pulumi.ComponentResource):
-    """Protected: without them nobody knows what the stacks made, nor can read their secrets."""
+    """Protected: without them the stacks' resources and secrets are lost."""
 
     bucket: pulumi.Output[str]
     url: pulumi.Output[str]
@@ -45,7 +45,7 @@ class State(pulumi.ComponentResource):
             f"{name}-key",
             name="state",
             key_ring=ring.id,
-            # New secrets get a new version; old versions stay, since old state is read with them.
+            # Rotation adds a version for new secrets. Old versions stay, to decrypt old state.
             rotation_period=f"{90 * DAY_SECONDS}s",
             opts=options,
         )

@@ -173,7 +173,7 @@ def test_the_names_of_all_resources_are_those_that_states_know() -> None:
         "WorkloadIdentityPool github-pool",
         "WorkloadIdentityPoolProvider github-provider",
     }
-    for account in permissions.of("dev"):
+    for account in permissions.for_environment("dev"):
         expected |= {
             f"Account {account}-account",
             f"IAMMember {account}-jobs",

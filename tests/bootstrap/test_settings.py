@@ -46,7 +46,7 @@ def test_all_that_is_missing_is_named_at_once() -> None:
 
 
 def test_a_wrong_environment_makes_nothing() -> None:
-    with pytest.raises(pulumi.RunError, match="nothing was touched"):
+    with pytest.raises(pulumi.RunError, match="nothing was changed"):
         run(changes={"repository": "name"})
 
 

@@ -42,4 +42,4 @@ def test_only_buckets_are_to_be_protected() -> None:
 def test_a_message_says_what_was_found_and_how_to_mend_it() -> None:
     open_ = changed(bucket(), "publicAccessPrevention", "inherited")
     (message,) = broken(BUCKET, open_)["bucket-private"]
-    assert message.startswith("publicAccessPrevention is inherited instead of enforced; set public_")
+    assert message.startswith("publicAccessPrevention is inherited instead of enforced; set ")
