@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from model.trace import run, signature, trace
+from model.trace import difference_beyond, run, signature, trace
 from model.training import reproducible, tensor, train
 from release import files, lock
 from release.schema import File, Release, ReleaseError, Sample, digest, short
@@ -140,8 +140,8 @@ def _compare_samples(release: Release, path: Path) -> None:
         answers = run(network, (tensor(pixels[None], release.preprocessing),))
         for index, (row, answer) in enumerate(zip(sample.outputs, answers, strict=True)):
             wanted = torch.tensor(row, dtype=torch.float64)
-            difference = (wanted - answer.double().flatten()).abs().max().item()
-            if not difference <= SAMPLE_TOLERANCE * max(1.0, max(map(abs, row))):
+            difference = difference_beyond(SAMPLE_TOLERANCE, wanted, answer.flatten())
+            if difference is not None:
                 raise ReleaseError(
                     f"sample {number}: output {index} differs by {difference:.3g} from the "
                     f"release's; run: python -m model build {release.name}"

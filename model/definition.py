@@ -1,4 +1,4 @@
-"""What a file under `model/` gives: one model's network, data, labels and preprocessing."""
+"""What a module of `model/definitions/` defines: network, data, labels and preprocessing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images to learn from, and others, held out, to judge by."""
+    """Images for training, and held-out images for the accuracy and the samples."""
 
     train: Images
     held_out: Images
@@ -36,7 +36,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Training:
-    """How a network is trained; plain SGD with momentum and a cosine schedule."""
+    """Parameters of the training: SGD with momentum and a cosine schedule."""
 
     epochs: int
     batch_size: int = 32
@@ -44,16 +44,16 @@ class Training:
     momentum: float = 0.9
     weight_decay: float = 1e-4
     seed: int = 0
-    # Pixels by which batches are moved at random, so that a small set teaches more.
+    # Each batch is moved at random by up to this many pixels, against overfitting on small sets.
     shift: int = 0
 
 
 class Definition(Protocol):
-    """The module-level names that a model's file has."""
+    """The names that a module of `model/definitions/` has."""
 
     LABELS: tuple[str, ...]
     PREPROCESSING: Preprocessing
     TRAINING: Training
     network: Callable[[], torch.nn.Module]
-    # The name that the release may carry is decided by the data that it was trained on.
+    # Takes --data; returns the release's name, which depends on the data, and the data.
     load: Callable[[Path | None], tuple[str, Dataset]]

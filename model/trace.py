@@ -45,9 +45,9 @@ def run(network: torch.nn.Module, inputs: Tensors) -> Tensors:
 def signature(
     network: torch.nn.Module, inputs: Tensors
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Inputs and outputs, found by running the network on 1 and on all of the example.
+    """Inputs and outputs, found by running the network on the first and on all of the examples.
 
-    Each example has the batch first, 2 or more. Raises ReleaseError.
+    The first dimension of each input is the batch, of 2 or more. Raises ReleaseError.
     """
     one = tuple(item[:1] for item in inputs)
     many_out, one_out = run(network, inputs), run(network, one)
@@ -73,7 +73,7 @@ def _tensor(name: str, seen: Sequence[torch.Tensor]) -> Tensor:
         allowed = ", ".join(DTYPES.values())
         raise ReleaseError(f"{name} has dtype {seen[0].dtype}; supported: {allowed}")
     sizes = zip(*(item.shape[1:] for item in seen), strict=True)
-    # A dimension that follows the batch is one that varies.
+    # A dimension that changes with the size of the batch varies.
     dims = tuple(group[0] if len(set(group)) == 1 else -1 for group in sizes)
     return Tensor(name, dtype, dims)
 
@@ -95,32 +95,37 @@ def trace(network: torch.nn.Module, held_out: Tensors) -> bytes:
 
 
 def compare(network: torch.nn.Module, traced: torch.nn.Module, held_out: Tensors) -> None:
-    """Raises ReleaseError if they differ on any batch of real inputs, saying where and by what."""
+    """Raises ReleaseError, with the place and the difference, if they differ on real inputs."""
     for size in BATCH_SIZES:
         for start in range(0, len(held_out[0]) - size + 1, max(size, len(held_out[0]) // 8)):
             batch = tuple(item[start : start + size] for item in held_out)
             pairs = zip(run(network, batch), run(traced, batch), strict=True)
             for index, (eager, found) in enumerate(pairs):
+                where = f"traced and eager differ at batch size {size}: output {index}"
                 if eager.shape != found.shape:
-                    raise ReleaseError(
-                        f"traced and eager differ at batch size {size}: output {index} has shape "
-                        f"{list(found.shape)}, eager {list(eager.shape)}; {_REMEDY}"
-                    )
-                by = (eager.double() - found.double()).abs().max().item() if eager.numel() else 0.0
-                if not by <= TOLERANCE * max(1.0, eager.double().abs().max().item()):
-                    raise ReleaseError(
-                        f"traced and eager differ at batch size {size}: output {index} by "
-                        f"{by:.3g}; {_REMEDY}"
-                    )
+                    shapes = f"{list(found.shape)}, eager {list(eager.shape)}"
+                    raise ReleaseError(f"{where} has shape {shapes}; {_REMEDY}")
+                difference = difference_beyond(TOLERANCE, eager, found)
+                if difference is not None:
+                    raise ReleaseError(f"{where} by {difference:.3g}; {_REMEDY}")
 
 
-_REMEDY = (
-    "tracing keeps one path only: let no branch or loop in forward() depend on values or shapes"
-)
+def difference_beyond(tolerance: float, wanted: torch.Tensor, found: torch.Tensor) -> float | None:
+    """The largest difference if it exceeds `tolerance` × the largest wanted value, or × 1."""
+    if not wanted.numel():
+        return None
+    wanted, found = wanted.double(), found.double()
+    difference: float = (wanted - found).abs().max().item()
+    allowed: float = tolerance * max(1.0, wanted.abs().max().item())
+    # A difference of NaN is beyond.
+    return None if difference <= allowed else difference
+
+
+_REMEDY = "tracing records one path: no branch or loop in forward() may depend on values or shapes"
 
 
 def canonical(archive: bytes) -> bytes:
-    """The same weights and code as the same bytes, in whatever folder they were made.
+    """Remove what depends on the machine: the same weights and code give the same bytes.
 
     torch.jit.save adds the paths of source files (*.debug_pkl) and an identity made over them;
     neither is needed to load.

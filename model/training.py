@@ -1,4 +1,4 @@
-"""Seeded training that says how it goes, and gives the same weights on every x86-64 machine."""
+"""Seeded training, which gives the same weights on every x86-64 machine."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-# Read when torch and MKL load: the same code path, whatever the processor offers. Faster ones sum
-# in another order, and other weights would be another release.
+# torch and MKL read these when they are imported: the same code path on every processor. Faster
+# ones sum in another order, which gives other weights and so another release.
 os.environ["ATEN_CPU_CAPABILITY"] = "default"
 os.environ["MKL_CBWR"] = "COMPATIBLE"
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from release.schema import Preprocessing
 
 
-# It has nothing to do with what is set here: one-DNN off, and on again.
+# Switching one-DNN off and on again causes it.
 warnings.filterwarnings("ignore", message="TF32 acceleration", category=UserWarning)
 
 
 @contextmanager
 def reproducible(seed: int) -> Iterator[None]:
-    """One thread, fixed kernels, fixed seed; what was set before is set again after."""
+    """One thread, deterministic kernels and a fixed seed; restores the settings afterwards."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
@@ -58,7 +58,7 @@ def tensor(pixels: Pixels, preprocessing: Preprocessing) -> torch.Tensor:
 def train(
     network: torch.nn.Module, dataset: Dataset, preprocessing: Preprocessing, how: Training
 ) -> float:
-    """Train in place; the accuracy on the held-out images, 0 to 1."""
+    """Train in place; returns the accuracy on the held-out images, 0 to 1."""
     images = tensor(dataset.train.pixels, preprocessing)
     labels = torch.from_numpy(dataset.train.labels)
     steps = how.epochs * -(-len(images) // how.batch_size)
@@ -70,32 +70,32 @@ def train(
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     order = np.random.default_rng(how.seed)
-    began = time.monotonic()
-    right = 0.0
+    started = time.monotonic()
+    held_out_accuracy = 0.0
     for epoch in range(1, how.epochs + 1):
         network.train()
         total = 0.0
         shuffled = torch.from_numpy(order.permutation(len(images)))
         for batch in shuffled.split(how.batch_size):
             optimizer.zero_grad()
-            seen = shifted(images[batch], how.shift, order)
-            loss = functional.cross_entropy(network(seen), labels[batch])
+            shifted = shift(images[batch], how.shift, order)
+            loss = functional.cross_entropy(network(shifted), labels[batch])
             loss.backward()
             optimizer.step()
             schedule.step()
             total += loss.item() * len(batch)
         network.eval()
-        right = accuracy(network, dataset.held_out, preprocessing)
+        held_out_accuracy = accuracy(network, dataset.held_out, preprocessing)
         print(
             f"  epoch {epoch:2}/{how.epochs}  loss {total / len(images):.4f}  "
-            f"held-out accuracy {right:.1%}  {time.monotonic() - began:.0f} s",
+            f"held-out accuracy {held_out_accuracy:.1%}  {time.monotonic() - started:.0f} s",
             flush=True,
         )
-    return right
+    return held_out_accuracy
 
 
-def shifted(images: torch.Tensor, most: int, order: np.random.Generator) -> torch.Tensor:
-    """N×C×H×W, the whole batch moved by up to `most` pixels, the edge repeated."""
+def shift(images: torch.Tensor, most: int, order: np.random.Generator) -> torch.Tensor:
+    """Move a batch N×C×H×W at random by up to `most` pixels; the edge is repeated."""
     if not most:
         return images
     down, right = (int(value) for value in order.integers(0, 2 * most + 1, 2))
@@ -105,7 +105,7 @@ def shifted(images: torch.Tensor, most: int, order: np.random.Generator) -> torc
 
 
 def accuracy(network: torch.nn.Module, images: Images, preprocessing: Preprocessing) -> float:
-    """Share of images whose highest logit is their label's."""
+    """Share of images whose highest logit is that of their label."""
     with torch.inference_mode():
         answers = [
             network(part).argmax(1) for part in tensor(images.pixels, preprocessing).split(1000)

@@ -1,4 +1,7 @@
-"""JSON as frozen dataclasses: the annotations of a class are the schema of its document."""
+"""JSON as frozen dataclasses: the annotations of a class are the schema of its document.
+
+Annotations may be dataclasses, str, int, float, Literal, tuple, dict with str keys, and `… | None`.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Models, one a file: whatever lies here can be built."""
+"""Models, one in each file: `python -m model build NAME` finds them by the file's name."""

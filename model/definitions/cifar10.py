@@ -1,4 +1,4 @@
-"""CIFAR-10 from its binary distribution: no pickle, and a checksum before a byte is believed.
+"""CIFAR-10 from its binary distribution, which needs no pickle; its checksum is verified.
 
 A record is a label byte and 3,072 pixel bytes: the red, green and blue plane of 32×32, row by row
 (https://www.cs.toronto.edu/~kriz/cifar.html, "Binary version").
@@ -24,7 +24,7 @@ PREPROCESSING = Preprocessing(32, 32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 network = TutorialNetwork
 TRAINING = Training(epochs=8, learning_rate=0.01)
 ADDRESS = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
-# Published beside the archive, as MD5; the archive's authors publish no other.
+# The only checksum that the archive's authors publish.
 ARCHIVE_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
 ARCHIVE_FOLDER = "cifar-10-batches-bin"
 CACHE = Path.home() / ".cache" / "kserve-triton" / "cifar-10-binary.tar.gz"
@@ -35,10 +35,10 @@ TIMEOUT_SECONDS = 30
 
 
 def load(data: Path | None) -> tuple[str, Dataset]:
-    """From `data` (the archive, or a folder with it or with *.bin files), else downloaded.
+    """Load `data` (the archive, or a folder with it or with *.bin files), or download the archive.
 
-    Only the published archive, checksum verified, makes a release named cifar10; *.bin files of
-    any other origin make one named cifar10-custom. Raises ReleaseError.
+    A release from the published archive is named cifar10, one from any other *.bin files
+    cifar10-custom. Raises ReleaseError.
     """
     if data is None:
         return "cifar10", from_archive(_downloaded())
@@ -52,7 +52,7 @@ def load(data: Path | None) -> tuple[str, Dataset]:
 
 
 def from_archive(archive: Path) -> Dataset:
-    """The published archive's images; raises ReleaseError if it is any other file."""
+    """Images of the published archive; raises ReleaseError for any other file."""
     with archive.open("rb") as file:
         found = hashlib.file_digest(file, "md5").hexdigest()
     if found != ARCHIVE_MD5:
@@ -70,7 +70,7 @@ def from_archive(archive: Path) -> Dataset:
 
 
 def read(content: bytes, name: str) -> Images:
-    """One file's records; raises ReleaseError naming the file and the wrong record."""
+    """The records of a file; raises ReleaseError, which names the file and the wrong record."""
     if not content or len(content) % RECORD:
         raise ReleaseError(
             f"{name}: {len(content):,} bytes; allowed: records of {RECORD:,} bytes, one at least"

@@ -25,14 +25,14 @@ LABELS = tuple("0123456789")
 PREPROCESSING = Preprocessing(32, 32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 network = TutorialNetwork
 TRAINING = Training(epochs=30, shift=3)
-# The last fifth is by writers of whom the rest has little: harder than a random split.
+# The last fifth has other writers than most of the rest, so it is harder than a random split.
 HELD_OUT = 360
-# Pixels of the set are 0 to 16.
+# Pixels of the set have values from 0 to 16.
 BRIGHTEST = 16
 
 
 def load(data: Path | None) -> tuple[str, Dataset]:
-    """The set is part of scikit-learn; there's nothing to bring. Raises ReleaseError on `data`."""
+    """Load the set, which is part of scikit-learn. Raises ReleaseError if `data` is given."""
     if data is not None:
         raise ReleaseError("digits comes with scikit-learn; leave --data out")
     digits = load_digits()

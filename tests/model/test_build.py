@@ -25,11 +25,11 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "build"
 
 
-def verified(out: Path) -> Release:
+def verify(out: Path) -> Release:
     return building.verify("digits", out, out.parent / "models.lock.json")
 
 
-def test_digits_reaches_its_accuracy_on_held_out_digits() -> None:
+def test_digits_reaches_its_accuracy_on_held_out_images() -> None:
     release = files.read_build(ROOT / "build", "digits")
     assert release.accuracy >= 0.95
     assert release.held_out == 360
@@ -37,34 +37,34 @@ def test_digits_reaches_its_accuracy_on_held_out_digits() -> None:
 
 
 def test_a_release_verifies_as_built(out: Path) -> None:
-    assert verified(out).name == "digits"
+    assert verify(out).name == "digits"
 
 
 def test_a_tampered_model_is_refused(out: Path) -> None:
     path = out / "digits" / "model.pt"
     path.write_bytes(path.read_bytes() + b"!")
     with pytest.raises(ReleaseError, match=r"model.pt: SHA-256"):
-        verified(out)
+        verify(out)
 
 
-def test_a_sample_that_answers_otherwise_is_refused(out: Path) -> None:
+def test_a_sample_with_another_answer_is_refused(out: Path) -> None:
     path = out / "digits" / "release.json"
     raw = json.loads(path.read_text())
     raw["samples"][3]["outputs"][0][0] += 1
     path.write_text(json.dumps(raw))
     (out.parent / "models.lock.json").unlink()
     with pytest.raises(ReleaseError, match="sample 3: output 0 differs by 1"):
-        verified(out)
+        verify(out)
 
 
 def test_a_release_that_is_not_the_pinned_one_is_refused(out: Path) -> None:
     path = out / "digits" / "release.json"
     path.write_text(path.read_text() + "\n")
     with pytest.raises(ReleaseError, match=r"is not the one that models\.lock\.json pins"):
-        verified(out)
+        verify(out)
 
 
-def test_the_command_line_says_one_line_on_a_mistake(
+def test_a_mistake_on_the_command_line_gets_one_line(
     out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["build", "resnet", "--out", str(out)]) == 1
@@ -77,6 +77,6 @@ def test_the_command_line_says_one_line_on_a_mistake(
     assert "run: python -m model build digits" in capsys.readouterr().err
 
 
-def test_show_tells_people_what_it_is(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_prints_the_signature(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "digits", "--out", str(out)]) == 0
     assert "FP32 [batch, 3, 32, 32]" in capsys.readouterr().out

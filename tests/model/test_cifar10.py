@@ -37,7 +37,7 @@ def test_a_wrong_label_is_named_with_its_record() -> None:
         cifar10.read(content, "x.bin")
 
 
-def test_files_of_another_origin_never_make_a_release_named_cifar10(tmp_path: Path) -> None:
+def test_files_of_another_origin_are_named_cifar10_custom(tmp_path: Path) -> None:
     write_cifar(tmp_path, 20, 10)
     name, dataset = cifar10.load(tmp_path)
     assert name == "cifar10-custom"

@@ -1,4 +1,4 @@
-"""What tracing takes, and what it refuses in words."""
+"""Tracing: the networks that it accepts, and the messages for those that it refuses."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def by_batch(x: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("network", [by_value, by_batch])
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
-def test_python_control_flow_is_found_out(network: Any) -> None:
+def test_python_control_flow_is_detected(network: Any) -> None:
     with pytest.raises(ReleaseError, match=r"differ at batch size \d+: output 0 by [0-9.e+]+"):
         trace(Function(network), INPUTS)
 
@@ -50,12 +50,12 @@ def test_python_control_flow_is_found_out(network: Any) -> None:
         (lambda x: (x, "label"), "returns a str as output 1"),
     ],
 )
-def test_what_triton_cannot_serve_is_named(network: Any, message: str) -> None:
+def test_outputs_that_triton_cannot_serve_are_named(network: Any, message: str) -> None:
     with pytest.raises(ReleaseError, match=message):
         trace(Function(network), INPUTS)
 
 
-def test_an_unsupported_dtype_is_named_with_those_supported() -> None:
+def test_an_unsupported_dtype_is_named_with_the_supported_ones() -> None:
     with pytest.raises(ReleaseError, match=r"OUTPUT__0 has dtype torch.complex64; supported: bool"):
         signature(Function(lambda x: x.to(torch.complex64)), INPUTS)
 
@@ -65,7 +65,7 @@ def test_a_reduced_batch_is_refused() -> None:
         signature(Function(lambda x: x.flatten(1).sum(0, keepdim=True)), INPUTS)
 
 
-def test_any_number_of_inputs_and_outputs_with_their_types() -> None:
+def test_the_signature_has_every_input_and_output_with_its_type() -> None:
     network = Function(lambda a, b: (a.flatten(1), b.long(), (a > 0)))
     inputs, outputs = signature(network, (INPUTS[0], torch.ones(64, 5, dtype=torch.int32)))
     assert [(t.name, t.dtype, t.dims) for t in inputs] == [
@@ -79,7 +79,7 @@ def test_any_number_of_inputs_and_outputs_with_their_types() -> None:
     ]
 
 
-def test_a_model_file_is_canonical_already_and_loads() -> None:
+def test_a_traced_model_file_is_canonical_and_loads() -> None:
     content = trace(nn.Sequential(nn.Flatten(), nn.Linear(192, 4)), INPUTS)
     assert canonical(content) == content
     assert torch.jit.load(io.BytesIO(content))(INPUTS[0]).shape == (64, 4)
