@@ -19,7 +19,7 @@ from infra.config.settings import Settings
 from infra.manifests.model_config import RenderError
 
 if TYPE_CHECKING:
-    from infra.releases import Artefact
+    from infra.manifests.artefact import Artefact
 
 # KServe links /models into Triton's container from a shell, so the image must have one.
 DOCKERFILE = "FROM busybox:1.37.0-musl\nCOPY models /models\nUSER 65532:65532\n"

@@ -15,7 +15,7 @@ from pulumi_kubernetes.core.v1 import ServiceAccount
 
 from infra.components.bucket_access import CREATE, READ, grant
 from infra.components.ownership import owned
-from infra.releases import MODELS, RESULTS
+from infra.manifests.names import MODELS, RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,14 +11,14 @@ import pulumi
 from pulumi_gcp import storage
 
 from infra.components.bucket_access import CREATE, READ, grant
-from infra.releases import MODELS, RESULTS
+from infra.manifests.names import MODELS, RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from infra.config import Storage
-    from infra.releases import Artefact
+    from infra.manifests.artefact import Artefact
 
 DAY_SECONDS = 24 * 60 * 60
 # The slowest upload that is waited for, and the time that each has at least.

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.config import ModelSettings, StackSettings
+    from infra.manifests.artefact import Artefact
     from infra.manifests.served_release import ServedRelease
-    from infra.releases import Artefact
 
 MODE = 'metadata.annotations["serving.kserve.io/deploymentMode"]'
 # Kubernetes ends a Job at its deadline and says why; Pulumi waits a little longer for that.
@@ -91,7 +91,7 @@ class ServedModel(pulumi.ComponentResource):
 
     def _release_map(self, served: ServedRelease) -> ConfigMap:
         """Named by content and immutable, so that running pods keep the one they began with."""
-        name = release_map_name(served.artefact)
+        name = release_map_name(served.name, served.artefact.digest)
         place = {"name": name, "namespace": served.namespace, "labels": labels(served.name)}
         return ConfigMap(
             name,

@@ -14,6 +14,7 @@ from infra.manifests.names import (
     ATTEMPT_VARIABLE,
     CANARY,
     JOB_VARIABLE,
+    RESULTS,
     Manifest,
     job_labels,
     labels,
@@ -31,7 +32,6 @@ from infra.manifests.pods import (
     scratch_volume,
 )
 from infra.manifests.urls import canary_host, predictor_url, transformer_url
-from infra.releases import RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from infra.releases import Artefact
+from release.schema import short
 
 Manifest = dict[str, Any]
 
+# Folders of the bucket: releases, and results of load tests.
+MODELS, RESULTS = "models/", "perf/"
 # A Job's configuration as JSON: it changes only with the Job, and needs no object of its own.
 JOB_VARIABLE = "KSERVE_TRITON_JOB"
 # Kubernetes replaces it by the Job's uid, so that each attempt has results of its own.
@@ -52,9 +53,9 @@ def pod_labels(name: str, component: str) -> dict[str, str]:
     return {SERVICE_LABEL: name, COMPONENT_LABEL: component}
 
 
-def release_map_name(artefact: Artefact) -> str:
-    """ConfigMap with release.json, named by its content."""
-    return f"release-{artefact.name}-{artefact.digest[:12]}"
+def release_map_name(model: str, digest: str) -> str:
+    """The ConfigMap with release.json, named by its content."""
+    return f"release-{model}-{short(digest)}"
 
 
 def split_name(name: str) -> str:

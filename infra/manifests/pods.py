@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.config import Component, Jobs
-    from infra.releases import Artefact
+    from infra.manifests.artefact import Artefact
 
 RELEASE_MOUNT = "/etc/kserve-triton/release"
 SCRATCH = {"name": "scratch", "mountPath": "/tmp"}
@@ -25,7 +25,10 @@ SECURITY = {
 
 def release_volume(artefact: Artefact) -> Manifest:
     """The volume with release.json."""
-    return {"name": "release", "configMap": {"name": release_map_name(artefact)}}
+    return {
+        "name": "release",
+        "configMap": {"name": release_map_name(artefact.name, artefact.digest)},
+    }
 
 
 def scratch_volume() -> Manifest:

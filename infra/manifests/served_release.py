@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.config import ModelSettings, StackSettings
-    from infra.releases import Artefact
+    from infra.manifests.artefact import Artefact
 
 
 @dataclass(frozen=True)

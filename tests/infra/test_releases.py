@@ -10,12 +10,13 @@ import pytest
 
 from infra.config import ModelSettings, Promotion, Triton
 from infra.config.libtorch import check_compatibility
-from infra.releases import Artefact, ReleasesError, load
+from infra.releases import ReleasesError, load
 from release import lock
 from release.schema import short
 from tests.infra.program import ROOT, TEST_ROOT
 
 if TYPE_CHECKING:
+    from infra.manifests.artefact import Artefact
     from pathlib import Path
 
 EARLIER = lock.read(TEST_ROOT / "models.lock.json").releases("digits")[1].digest

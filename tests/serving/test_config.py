@@ -14,12 +14,13 @@ import tritonclient.http
 from PIL import Image
 
 from infra.config import ModelSettings, Promotion, Triton
-from infra.releases import Artefact, load
+from infra.releases import load
 from local.triton.server import Triton as Server
 from model.training import tensor
 from tests.releases import TEST_ROOT
 
 if TYPE_CHECKING:
+    from infra.manifests.artefact import Artefact
     from pathlib import Path
 
 

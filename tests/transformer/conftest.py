@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.config import ModelSettings
-from infra.manifests.model_config import config_pbtxt, labels_txt
-from infra.releases import LABELS
+from infra.manifests.model_config import LABELS, config_pbtxt, labels_txt
 from local.triton.server import Triton
 from release.schema import Release
 from tests.transformer.server import RELEASE, Transformer

@@ -12,9 +12,9 @@ import pytest
 
 from infra.config import ModelSettings
 from infra.config.types import Placement, Protocol
+from infra.manifests.artefact import Artefact
 from infra.manifests.inference_service import transformer_container
 from infra.manifests.served_release import ServedRelease
-from infra.releases import Artefact
 from local.ports import free_port
 from release.schema import Release
 from tests.transformer.server import RELEASE, Transformer
