@@ -16,8 +16,9 @@ from release.schema import short
 from tests.infra.program import ROOT, TEST_ROOT
 
 if TYPE_CHECKING:
-    from infra.manifests.artefact import Artefact
     from pathlib import Path
+
+    from infra.manifests.artefact import Artefact
 
 EARLIER = lock.read(TEST_ROOT / "models.lock.json").releases("digits")[1].digest
 

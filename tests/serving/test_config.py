@@ -20,8 +20,9 @@ from model.training import tensor
 from tests.releases import TEST_ROOT
 
 if TYPE_CHECKING:
-    from infra.manifests.artefact import Artefact
     from pathlib import Path
+
+    from infra.manifests.artefact import Artefact
 
 
 def repository(artefact: Artefact, folder: Path) -> Path:
