@@ -260,3 +260,31 @@ def test_outside_urls_follow_the_domain() -> None:
         "//digits.models.example.com/"
         in (run("local", outside | {"mode": "Knative"}).exports["models"]["digits"]["url"])
     )
+
+
+def test_a_models_component_registers_what_a_reviewer_wants_to_see() -> None:
+    cpu = run("local").one(":ServedModel")
+    gpu = run("local", {"device": "gpu", "predictor": {"maxReplicas": 3}}).one(":ServedModel")
+    changed = {key for key in cpu if cpu[key] != gpu[key]}
+    assert changed == {"device", "predictor", "storageUri"}
+    assert (cpu["device"], gpu["device"]) == ("cpu", "gpu")
+    assert (cpu["predictor"]["gpus"], gpu["predictor"]["gpus"]) == (0, 1)
+    assert gpu["predictor"]["maxReplicas"] == 3
+    assert cpu["release"] == run("local").exports["models"]["digits"]["digest"]
+    # None is no input, as for resources.
+    assert "canary" not in cpu
+
+
+def test_every_component_registers_its_inputs() -> None:
+    components = [r for r in run("prod").resources if r.typ.startswith("kserve-triton:index:")]
+    kinds = {r.typ.rpartition(":")[2] for r in components}
+    assert kinds == {
+        "Identity",
+        "KnativeConfig",
+        "ModelRepository",
+        "Monitoring",
+        "Namespace",
+        "ServedModel",
+        "Verifier",
+    }
+    assert all(r.inputs for r in components)
