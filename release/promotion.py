@@ -1,4 +1,4 @@
-"""The commands that carry a release from where it was built to production, the same bytes."""
+"""The commands that bring a release from the machine that built it to production, unchanged."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def add_prove(commands: Commands) -> argparse.ArgumentParser:
 
 def add_prune(commands: Commands) -> argparse.ArgumentParser:
     """`prune --bucket URL --keep N`."""
-    text = "remove old releases from a stack's bucket; without --yes only say which"
+    text = "remove old releases from a stack's bucket; without --yes only list them"
     command = _command(commands, "prune", text)
     command.add_argument("--bucket", required=True, metavar="URL", help="gs://BUCKET of a stack")
     command.add_argument("--keep", type=int, default=3, help="releases of each model; default: 3")
@@ -107,10 +107,10 @@ def pull(arguments: argparse.Namespace) -> None:
 def prove(arguments: argparse.Namespace) -> None:
     """Write every verdict of a stack into the lock; raises ReleaseError."""
     source = arguments.outputs
-    text = (
-        source.read_text() if source and source.exists() else ("" if source else sys.stdin.read())
-    )
-    verdicts = read_verdicts(text)
+    try:
+        verdicts = read_verdicts(source.read_text() if source else sys.stdin.read())
+    except OSError as error:
+        raise ReleaseError(f"{source}: {error.strerror}") from error
     if not verdicts:
         raise ReleaseError("no load test in these outputs: is perf.enabled false?")
     for name, (digest, verdict) in verdicts.items():
