@@ -8,7 +8,7 @@ import sys
 import webbrowser
 from pathlib import Path
 
-from local import stack
+from local import deploy
 from local.building import build_missing
 from local.catalogue import TOOLS
 from local.cluster import bring_down, bring_up
@@ -21,7 +21,7 @@ from local.status import status
 def _up(layout: Layout, wanted: argparse.Namespace) -> int:
     bring_up(layout)
     if not wanted.cluster_only:
-        stack.up(layout)
+        deploy.up(layout)
     return 0
 
 
@@ -66,7 +66,7 @@ def _env(layout: Layout, _: argparse.Namespace) -> int:
 
 
 def _report(layout: Layout, wanted: argparse.Namespace) -> int:
-    for page in stack.report(layout):
+    for page in deploy.report(layout):
         print(page)
         if wanted.open and not webbrowser.open(page.as_uri()):
             print("There is no browser here. The page is one file: copy it to where there is one.")

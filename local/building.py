@@ -1,9 +1,9 @@
-"""Fetches the programs that are missing as their authors publish them, and builds the others.
+"""Fetches the official releases of missing programs, and builds the programs that have none.
 
-The programs of one Go module are built one after the other, since they share what they depend on;
-make builds several modules at once. A program is built in a scratch folder and renamed into the
-cache when it is whole; a lock a module keeps two clones from building the same. What an interrupted
-build left is removed by the next one.
+The programs of a Go module are built one after the other, since they share packages; make builds
+several modules at once. A program is built in a scratch folder, which is renamed into the cache at
+the end; a lock for each module prevents two clones from building the same. The next build removes
+what an interrupted one left.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 __all__ = ["build_missing", "missing"]
 
 _SCRATCH = ".building-"
-_SAY_AGAIN = 30.0
-# Compilers that collect their garbage less often take a fifth less time, for some memory more.
+_PROGRESS_SECONDS = 30.0
+# GOGC: with less garbage collection, compilers take a fifth less time and some more memory.
 _ENVIRONMENT = {"CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "", "GOGC": "400"}
 
 
@@ -59,12 +59,12 @@ def _is_there(wanted: Tool) -> bool:
 
 
 def missing(tools: tuple[Tool, ...] = TOOLS) -> list[Tool]:
-    """Those that are neither on PATH nor in the cache."""
+    """The programs that are neither on PATH nor in the cache."""
     return [wanted for wanted in tools if not _is_there(wanted)]
 
 
 def build_missing(tools: tuple[Tool, ...] = TOOLS) -> None:
-    """Fetch or build what is missing, with progress on stdout. Raises LocalError by Go's words."""
+    """Fetch or build missing programs, with progress on stdout. Raises LocalError."""
     for folder, of_module in groupby(missing(tools), key=lambda each: each.folder):
         wanted = list(of_module)
         with _only_builder(Path(folder).name):
@@ -74,7 +74,7 @@ def build_missing(tools: tuple[Tool, ...] = TOOLS) -> None:
 
 
 def _fetch_official(wanted: list[Tool]) -> None:
-    """Every release that one of these lies in, all at once; what can't be had is said."""
+    """Fetch all releases that contain one of these programs, and report those that failed."""
     owners = list(dict.fromkeys(published(each) for each in wanted if official(each)))
     if not owners:
         return
@@ -83,11 +83,11 @@ def _fetch_official(wanted: list[Tool]) -> None:
         unavailable = [each for each in pool.map(_fetch, owners) if each]
     tool.cache_clear()
     if unavailable:
-        print(f"  {len(unavailable)} not to be had here, so built: {unavailable[0]}", flush=True)
+        print(f"  {len(unavailable)} can't be fetched, so built: {unavailable[0]}", flush=True)
 
 
 def _fetch(owner: Tool) -> str | None:
-    """Why a release can't be had; None: it is there."""
+    """Fetch a release. The reason if that fails, else None."""
     assert owner.release is not None
     version = version_of(owner)
     try:
@@ -99,7 +99,7 @@ def _fetch(owner: Tool) -> str | None:
 
 @contextlib.contextmanager
 def _only_builder(module_name: str) -> Iterator[None]:
-    """Hold the lock of a module, and clear away what dead builds of it left."""
+    """Hold the lock of a module, and remove what interrupted builds of it left."""
     cache().mkdir(parents=True, exist_ok=True)
     with (cache() / f".lock-{module_name}").open("w") as lock:
         try:
@@ -130,7 +130,7 @@ def _build(wanted: Tool, title: str) -> None:
 
 
 def _patched(wanted: Tool, folder: Path) -> Path:
-    """A go.mod beside copies of the patched modules, which it has instead of the published ones."""
+    """A go.mod that replaces the patched modules by patched copies beside it."""
     mod = (ROOT / wanted.folder / "go.mod").read_text()
     folder_of: dict[str, Path] = {}
     for patch in wanted.patches:
@@ -141,7 +141,9 @@ def _patched(wanted: Tool, folder: Path) -> Path:
         source = folder_of[patch.module] / patch.path
         text = source.read_text()
         if text.count(patch.replace) != 1:
-            raise LocalError(f"{patch.module}/{patch.path} doesn't say {patch.replace!r} once")
+            raise LocalError(
+                f"{patch.module}/{patch.path} doesn't contain {patch.replace!r} exactly once"
+            )
         source.write_text(text.replace(patch.replace, patch.by))
     for path, name in wanted.embeds:
         patched = wanted.patches[0].module
@@ -153,7 +155,7 @@ def _patched(wanted: Tool, folder: Path) -> Path:
 
 
 def _copy_sources(source: Path, target: Path) -> None:
-    """What a build reads of a module: Go, and texts in it. KServe's has 430 MB of other things."""
+    """Copy the files of a module that a build reads. KServe's has 430 MB of others."""
     for file in [*source.rglob("*.go"), *source.rglob("*.md"), source / "go.mod"]:
         copy = target / file.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -163,14 +165,14 @@ def _copy_sources(source: Path, target: Path) -> None:
 def _compile(wanted: Tool, options: list[str], program: Path, title: str) -> None:
     command = [str(go()), "build", *options, "-o", str(program), wanted.package]
     begun = time.monotonic()
-    with tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
             leashed(command, signal.SIGINT),
             cwd=ROOT / wanted.folder,
             env=os.environ | _ENVIRONMENT,
             stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
         )
         try:
             _follow(process, title, begun)
@@ -179,18 +181,18 @@ def _compile(wanted: Tool, options: list[str], program: Path, title: str) -> Non
             process.wait()
             raise
         if process.returncode:
-            said.seek(0)
-            words = "\n".join(said.read().strip().splitlines()[-15:])
-            raise LocalError(f"building {wanted.name} failed:\n{words}")
+            output.seek(0)
+            lines = output.read().strip().splitlines()[-15:]
+            raise LocalError("\n".join([f"building {wanted.name} failed:", *lines]))
 
 
 def _follow(process: subprocess.Popen[bytes], title: str, begun: float) -> None:
-    """A line at the start, the end and every half minute: other builds may be telling theirs."""
-    said = -_SAY_AGAIN
+    """Print a line at the start, every half minute and at the end."""
+    printed = -_PROGRESS_SECONDS
     while process.poll() is None:
         elapsed = time.monotonic() - begun
-        if elapsed - said >= _SAY_AGAIN:
-            said = elapsed
+        if elapsed - printed >= _PROGRESS_SECONDS:
+            printed = elapsed
             print(f"{title}: building … {elapsed:.0f} s", flush=True)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.2)

@@ -1,7 +1,7 @@
-"""The Go programs that the local cluster runs: what each is built from, and how it's recognised.
+"""The Go programs that the local cluster runs: where each comes from, and how it is built.
 
-Versions are in the `go.mod` files of the folders named here. The Kubernetes plugin's release is the
-one that `requirements/program.in` pins for the Python SDK.
+Versions are in the `go.mod` files of the folders named here. The Kubernetes plugin has the release
+that `requirements/program.in` pins for the Python SDK.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PULUMI_VERSION = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file of a Go module that must lie beside a program."""
+    """A file of a Go module that belongs beside a program."""
 
     folder: str
     module: str
@@ -27,7 +27,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Patch:
-    """Words of a Go module's source that are replaced for the build, the rest staying as it is."""
+    """A text in a Go module's source that is replaced for the build."""
 
     module: str
     path: str
@@ -37,18 +37,18 @@ class Patch:
 
 @dataclass(frozen=True)
 class Release:
-    """Where the authors of a program publish it: patterns with `{version}` (v1.2.3), `{number}`
-    (1.2.3) and the machine, which is `{amd64}` or, as Pulumi names it, `{x64}`."""
+    """URLs of a program's official release, with `{version}` (v1.2.3), `{number}` (1.2.3) and the
+    machine, which is `{amd64}` or, in Pulumi's names, `{x64}`."""
 
     url: str
-    """Of a .tar.gz, or of the program itself."""
+    """A .tar.gz, or the program itself."""
     checksums: str
-    """Of the SHA-256 digests: one alone, or lines of a digest and a file's name."""
+    """SHA-256 digests: a single one, or lines of a digest and a file's name."""
     folder: str = "."
-    """Where the program lies in the archive."""
+    """The program's folder in the archive."""
 
     def filled(self, pattern: str, version: str) -> str:
-        """One of these for this machine, and a version such as v1.2.3."""
+        """One of these patterns, for this machine and a version such as v1.2.3."""
         machine = platform.machine()
         amd64, x64 = _MACHINES.get(machine, (machine, machine))
         number = version.removeprefix("v")
@@ -57,35 +57,38 @@ class Release:
 
 @dataclass(frozen=True)
 class Program:
-    """How a program on PATH is asked for its version, and which part of it must be the same."""
+    """The conditions under which a program on PATH is used."""
 
     ask: tuple[str, ...]
+    """Arguments with which it prints its version."""
     parts: int
-    """3.259.0 fits 3.300.1 in one part, but not in two. An older one never fits."""
+    """How many parts of the version must be the same: with 1, 3.300.1 fits 3.259.0, with 2 not.
+    An older one never fits."""
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A Go program, the module that pins it, and what gives it its version: a module of that
-    `go.mod`, or a Python package of `requirements/program.in`."""
+    """A Go program."""
 
     name: str
     folder: str
+    """The folder of the `go.mod` that pins it."""
     package: str
     versioned_by: str
+    """A module of that `go.mod`, or a Python package of `requirements/program.in`."""
     stamps: tuple[str, ...] = ()
     on_path: Program | None = None
     beside: SourceFile | None = None
     patches: tuple[Patch, ...] = ()
     embeds: tuple[tuple[str, str], ...] = ()
-    """Files of the patched module that are copied within it before the build."""
+    """Files of the patched module, and the names of their copies beside them."""
     release: Release | None = None
     published_with: str = ""
-    """The program in whose release this one lies too."""
+    """The program whose release contains this one."""
 
 
-# Where a program insists on all of the machine's addresses, or on a port that somebody else may
-# have, and no flag says otherwise.
+# For programs that listen on all of the machine's addresses, or on a fixed port, and have no flag
+# for that.
 _KNATIVE_ON_LOOPBACK = (
     Patch(
         "knative.dev/pkg",
@@ -112,8 +115,8 @@ _KNATIVE_ON_LOOPBACK = (
         "HealthCheckDefaultPort = 0",
     ),
 )
-# In code that makes schemas of CRDs. Since 3.248 Pulumi's module has a pointer there; with this the
-# plugin is built on the CLI's own version of it, and most of both is compiled once.
+# Pulumi's module has a pointer there since 3.248. With this patch the plugin is built on the CLI's
+# version of it, and most packages of both are compiled once.
 _PLUGIN_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _PLUGIN_ON_PULUMI = (
     Patch(
@@ -161,7 +164,7 @@ def _kubernetes(name: str) -> Tool:
         "local/tools/kubernetes",
         f"k8s.io/kubernetes/cmd/{name}",
         "k8s.io/kubernetes",
-        # Without these the API server calls itself v0.0.0 and clients choke on it.
+        # Without these the API server has the version v0.0.0, which clients refuse.
         stamps=(
             f"{_KUBERNETES_VERSION}.gitVersion={{version}}",
             f"{_KUBERNETES_VERSION}.gitMajor={{major}}",
@@ -182,7 +185,7 @@ def _knative(name: str) -> Tool:
     )
 
 
-# By module, in the order they are built: what shares dependencies lies together.
+# By module, in the order of their builds.
 TOOLS: tuple[Tool, ...] = (
     _kubernetes("kube-apiserver"),
     _kubernetes("kube-controller-manager"),
@@ -220,7 +223,7 @@ TOOLS: tuple[Tool, ...] = (
         "pulumi-kubernetes",
         stamps=(f"{_PLUGIN_MODULE}/pkg/version.Version={{number}}",),
         patches=_PLUGIN_ON_PULUMI,
-        # What its own go:generate makes of them has other spaces and the version.
+        # Copies do: those that its go:generate makes differ in white space and the version only.
         embeds=tuple(
             (f"cmd/pulumi-resource-kubernetes/{name}.json", f"{name}-embed.json")
             for name in ("schema", "terraform-mapping")

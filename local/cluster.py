@@ -1,4 +1,4 @@
-"""Starts and stops the local cluster, and says so to the person at the terminal."""
+"""Starts and stops the local cluster, with progress on stdout."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 __all__ = ["bring_down", "bring_up"]
 
 _PATIENCE = 180.0
-_HOPELESS = 5
-"""A process that ended so often without ever being healthy won't be, however long we wait."""
+_MAX_RESTARTS = 5
+"""A process that ended so often without being healthy is not waited for any longer."""
 
 
 def bring_up(layout: Layout) -> None:
-    """Everything built, running and healthy. Raises LocalError with the reason and the log."""
+    """Build, start and wait for everything. Raises LocalError with the reason and the log."""
     if sys.platform != "linux":
         raise LocalError("the local cluster needs Linux: its pods are processes in namespaces")
-    with _one_at_a_time(layout):
+    with _locked(layout):
         build_missing()
         now = state.read(layout)
         if now and now.runs() and now.edition != _edition(layout):
-            print("the cluster's programs or settings have changed: starting it anew")
+            print("the cluster's programs or settings have changed: restarting it")
             _stop(layout, now)
             now = None
         if not now or not now.runs():
@@ -51,8 +51,8 @@ def bring_up(layout: Layout) -> None:
 
 
 def bring_down(layout: Layout, *, keep: bool = False) -> None:
-    """Nothing running and, unless it's to be kept, nothing left of the cluster but its logs."""
-    with _one_at_a_time(layout):
+    """Stop everything; unless `keep`, remove all of the cluster but its logs."""
+    with _locked(layout):
         now = state.read(layout)
         if now:
             _stop(layout, now)
@@ -66,19 +66,19 @@ def bring_down(layout: Layout, *, keep: bool = False) -> None:
 
 
 @contextlib.contextmanager
-def _one_at_a_time(layout: Layout) -> Iterator[None]:
+def _locked(layout: Layout) -> Iterator[None]:
     layout.base.mkdir(parents=True, exist_ok=True)
     with (layout.base / "up.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("another `up` or `down` is at work in this clone; waiting for it", flush=True)
+            print("another `up` or `down` runs in this clone; waiting for it", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _edition(layout: Layout) -> str:
-    """Changes when the supervisor would start anything else than what runs."""
+    """A digest of all that the supervisor runs. If it changes, the cluster is restarted."""
     commands = [(each.name, each.command, sorted(each.env.items())) for each in processes(layout)]
     names = ("supervisor", "definition", "kserve", "knative", "manifests", "api")
     files = [ROOT / "local" / f"{name}.py" for name in names]
@@ -94,10 +94,9 @@ def _stop(layout: Layout, now: state.State) -> None:
 
 
 def _clear_leftovers(now: state.State | None) -> None:
-    """What a killed supervisor's processes left behind, the node agent with its pods first."""
-    for name, record in sorted(
-        (now.processes if now else {}).items(), key=lambda p: p[0] != "node"
-    ):
+    """Stop processes that a killed supervisor left, the node agent with its pods first."""
+    processes = now.processes if now else {}
+    for name, record in sorted(processes.items(), key=lambda item: item[0] != "node"):
         if record.runs():
             print(f"stopping {name}, left by a supervisor that was killed", flush=True)
             stop(record.pid, record.started, grace=60.0 if name == "node" else 10.0)
@@ -106,8 +105,8 @@ def _clear_leftovers(now: state.State | None) -> None:
 def _prepare(layout: Layout) -> None:
     for folder in (layout.base, layout.etcd, layout.gcs, layout.node, layout.pulumi, layout.logs):
         folder.mkdir(parents=True, exist_ok=True)
-    layout.etcd.chmod(0o700)  # etcd's own demand.
-    _keep_no_cli_logs(cli_home())
+    layout.etcd.chmod(0o700)  # etcd requires it.
+    _disable_cli_logs(cli_home())
     choose_ports(layout)
     ensure_certificates(layout)
     kubeconfig(layout, "admin", layout.kubeconfig)
@@ -120,11 +119,11 @@ def _prepare(layout: Layout) -> None:
         shutil.copy2(source, served / f"tls.{suffix}")
 
 
-def _keep_no_cli_logs(home: Path) -> None:
-    """A file in the place of the folder that the CLI would write them to.
+def _disable_cli_logs(home: Path) -> None:
+    """Put a file where the CLI would make the folder of its logs.
 
-    It logs every property of every command, up to 500 MB, which takes a third of its CPU time; it
-    has no switch for that, and does without where it can't.
+    It logs every property of every command, up to 500 MB, which takes a third of its CPU time, and
+    has no option against that. It works without logs where it can't write them.
     """
     logs = home / "logs"
     if logs.is_dir():
@@ -159,25 +158,25 @@ def _start_supervisor(layout: Layout) -> None:
 
 
 def _wait(layout: Layout) -> None:
-    """Follow the supervisor's notes until all is well."""
+    """Print each process that gets healthy, until all are."""
     begun = time.monotonic()
-    said: set[str] = set()
+    printed: set[str] = set()
     while True:
         now = state.read(layout)
         if now is None or not now.runs():
             raise LocalError(f"the supervisor ended.\n{_tail(layout, 'supervisor')}")
         for name, record in now.processes.items():
-            if record.healthy and name not in said:
-                said.add(name)
+            if record.healthy and name not in printed:
+                printed.add(name)
                 where = f"127.0.0.1:{record.port}" if record.port else f"pid {record.pid}"
                 print(f"  {name:<24} {where:<16} {_elapsed(begun)}", flush=True)
-            if record.restarts >= _HOPELESS and name not in said and not record.healthy:
+            if record.restarts >= _MAX_RESTARTS and name not in printed and not record.healthy:
                 raise LocalError(f"{name} doesn't stay up.\n{_tail(layout, name)}")
-        if now.processes and now.is_well():
+        if now.processes and now.is_healthy():
             print(f"the local cluster is up ({_elapsed(begun).strip()})", flush=True)
             return
         if time.monotonic() - begun > _PATIENCE:
-            raise LocalError(_what_is_missing(layout, now))
+            raise LocalError(_describe_missing(layout, now))
         time.sleep(0.1)
 
 
@@ -185,11 +184,11 @@ def _elapsed(begun: float) -> str:
     return f"{time.monotonic() - begun:5.1f} s"
 
 
-def _what_is_missing(layout: Layout, now: state.State) -> str:
-    ill = [name for name, record in now.processes.items() if not record.healthy]
-    undone = [f"{name}: {said}" for name, said in now.tasks.items() if said != "done"]
-    words = [f"the cluster isn't healthy after {_PATIENCE:.0f} s: {', '.join(ill) or 'all run'}"]
-    return "\n".join([*words, *undone, *(_tail(layout, name) for name in ill[:1])])
+def _describe_missing(layout: Layout, now: state.State) -> str:
+    unhealthy = [name for name, record in now.processes.items() if not record.healthy]
+    first = f"the cluster isn't healthy after {_PATIENCE:.0f} s: {', '.join(unhealthy) or 'tasks'}"
+    undone = [f"{name}: {status}" for name, status in now.tasks.items() if status != "done"]
+    return "\n".join([first, *undone, *(_tail(layout, name) for name in unhealthy[:1])])
 
 
 def _tail(layout: Layout, name: str) -> str:

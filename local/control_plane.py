@@ -16,7 +16,7 @@ __all__ = ["control_plane"]
 
 
 def control_plane(layout: Layout, port: dict[str, int]) -> list[Process]:
-    """In the order they come up."""
+    """The processes, in the order of their start."""
     return [
         _etcd(layout, port),
         _api_server(layout, port),
@@ -46,7 +46,7 @@ def _etcd(layout: Layout, port: dict[str, int]) -> Process:
         peer_cert_file=keys / "etcd.crt",
         peer_key_file=keys / "etcd.key",
         peer_client_cert_auth="true",
-        # Alone, it needn't wait long before it votes for itself.
+        # It is the only member, so an election needs no time.
         election_timeout=500,
         heartbeat_interval=50,
         log_level="warn",
@@ -70,17 +70,17 @@ def _api_server(layout: Layout, port: dict[str, int]) -> Process:
         bind_address="127.0.0.1",
         advertise_address="127.0.0.1",
         secure_port=port["kube-apiserver"],
-        # A Service's endpoints can't be on loopback; the node agent leads pods here.
+        # Endpoints of a Service can't be on loopback; the node agent forwards pods to it.
         endpoint_reconciler_type="none",
         tls_cert_file=keys / "kube-apiserver.crt",
         tls_private_key_file=keys / "kube-apiserver.key",
         client_ca_file=keys / "ca.crt",
-        # How it asks the node agent for logs.
+        # For requests to the node agent, for logs.
         kubelet_certificate_authority=keys / "ca.crt",
         kubelet_client_certificate=keys / "kube-apiserver.crt",
         kubelet_client_key=keys / "kube-apiserver.key",
         kubelet_preferred_address_types="InternalIP",
-        # Nobody proxies for others here, but the controllers look for these and complain.
+        # There is no such proxy here, but controllers log errors without these.
         requestheader_client_ca_file=keys / "ca.crt",
         requestheader_allowed_names="front-proxy-client",
         requestheader_username_headers="X-Remote-User",
@@ -111,7 +111,7 @@ def _controller_manager(layout: Layout, port: dict[str, int]) -> Process:
         service_account_private_key_file=layout.certificates / "service-accounts.key",
         root_ca_file=layout.certificates / "ca.crt",
         service_cluster_ip_range=SERVICE_RANGE,
-        # A dead node agent shows within half a minute.
+        # The Node of a dead agent turns not Ready within half a minute.
         node_monitor_grace_period="20s",
         node_monitor_period="2s",
     )
@@ -134,7 +134,7 @@ def _kubernetes_client(
         secure_port=port[name],
         tls_cert_file=keys / f"{name}.crt",
         tls_private_key_file=keys / f"{name}.key",
-        # One of each: waiting for a dead one's lease would only delay its successor.
+        # There is one of each, and its successor need not wait for its lease to expire.
         leader_elect="false",
     )
     return Process(

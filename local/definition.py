@@ -1,4 +1,4 @@
-"""The local cluster as a whole: its processes, and the objects that make it KServe's."""
+"""All that the supervisor runs: the cluster's processes, and tasks that create its objects."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ _STAMP = "/api/v1/namespaces/kube-system/configmaps/kserve-triton-local"
 
 
 def processes(layout: Layout) -> list[Process]:
-    """All of them. The order has no meaning: `needs` has it."""
+    """All processes; `needs` has the order of their start."""
     port = layout.ports()
     return [*control_plane(layout, port), *addons(layout, port)]
 
 
 def tasks(layout: Layout) -> list[Task]:
-    """The cluster's own objects, in the two halves that admission makes of them."""
+    """Create KServe's and Knative's objects: those for their start, and those they must admit."""
     return [
-        Task("foundation", lambda: _lay_foundation(layout), needs=("kube-apiserver",)),
+        Task("foundation", lambda: _apply_foundation(layout), needs=("kube-apiserver",)),
         Task(
             "admission",
-            lambda: _admit(layout),
+            lambda: _apply_admission(layout),
             needs=("foundation", "kserve-manager", "knative-webhook"),
         ),
     ]
 
 
 def _edition(layout: Layout) -> str:
-    """What the objects depend on, apart from this code: versions, ports, the authority."""
+    """A digest of what the objects depend on."""
     authority = (layout.certificates / "ca.crt").read_text()
     code = [(ROOT / "local" / f"{name}.py").read_text() for name in ("kserve", "knative")]
     return manifests.digest(kserve.VERSION, knative.VERSION, layout.ports(), authority, code)
@@ -50,19 +50,19 @@ def _is_current(api: Api, layout: Layout) -> bool:
     return stamp is not None and stamp["data"] == {"edition": _edition(layout)}
 
 
-def _lay_foundation(layout: Layout) -> None:
+def _apply_foundation(layout: Layout) -> None:
     api = Api(layout)
     if _is_current(api, layout):
         return
     wanted: list[Object] = [*knative.foundation(), *kserve.foundation()]
-    # Left by an older start they would wait for webhooks that aren't up yet.
+    # Those of an earlier start would call webhooks that aren't up yet.
     for each in [*knative.admission(layout), *kserve.admission(layout)]:
         if each["kind"].endswith("WebhookConfiguration"):
             api.delete(api.path(each))
     manifests.apply_all(api, wanted)
 
 
-def _admit(layout: Layout) -> None:
+def _apply_admission(layout: Layout) -> None:
     api = Api(layout)
     if _is_current(api, layout):
         return

@@ -18,7 +18,7 @@ __all__ = ["cli_home", "environment", "exports"]
 
 
 def _folders() -> list[Path]:
-    """Ahead of PATH: the CLI, its language host, the plugins, the program's Python."""
+    """The front of PATH: the CLI, its language host, the plugins, the program's Python."""
     names = ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes")
     programs = [tool(name).parent for name in names]
     own = [ROOT / "local" / "plugins", ROOT / ".venv" / "bin"]
@@ -26,7 +26,7 @@ def _folders() -> list[Path]:
 
 
 def cli_home() -> Path:
-    """Not the user's own: nothing of this is left in their home, nor is their login touched."""
+    """The CLI's home. Not the user's own, so that their login is not touched."""
     return cache().parent / "pulumi"
 
 
@@ -34,8 +34,8 @@ def _settings(layout: Layout) -> dict[str, str]:
     return {
         "KUBECONFIG": str(layout.kubeconfig),
         "STORAGE_EMULATOR_HOST": layout.storage(),
-        # Without files of metadata beside the state's: the CLI writes those in place, and a CLI
-        # that is killed meanwhile leaves one empty, with which no state can be read any more.
+        # Without metadata files beside the states: the CLI writes those in place, and a CLI that is
+        # killed meanwhile leaves an empty one, which makes every state unreadable.
         "PULUMI_BACKEND_URL": f"file://{layout.pulumi}?metadata=skip",
         "PULUMI_HOME": str(cli_home()),
         "PULUMI_CONFIG_PASSPHRASE": "",
@@ -45,13 +45,13 @@ def _settings(layout: Layout) -> dict[str, str]:
 
 
 def environment(layout: Layout) -> dict[str, str]:
-    """For a child process: this process's environment with the local cluster's on top."""
+    """Of a child process: this process's environment, with the local cluster's variables."""
     path = os.pathsep.join([*map(str, _folders()), os.environ.get("PATH", os.defpath)])
     return os.environ | _settings(layout) | {"PATH": path}
 
 
 def exports(layout: Layout) -> str:
-    """For a shell: `eval "$(make -s env)"`."""
+    """Commands for a shell: `eval "$(make -s env)"`."""
     lines = [f"export {name}={shlex.quote(value)}" for name, value in _settings(layout).items()]
     folders = os.pathsep.join(shlex.quote(str(folder)) for folder in _folders())
     return "\n".join([*lines, f'export PATH={folders}:"$PATH"'])

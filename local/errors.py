@@ -1,4 +1,4 @@
-"""What goes wrong for the person at the terminal."""
+"""The error that is shown to the person at the terminal."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ __all__ = ["LocalError"]
 
 
 class LocalError(Exception):
-    """Its text is shown as it is: what happened, where, what to do next."""
+    """Its text has what happened, where, and what to do next."""

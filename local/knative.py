@@ -1,7 +1,7 @@
-"""Knative Serving as it is installed here: controller and webhook, by its own manifests.
+"""The objects of Knative Serving, from its own manifests.
 
-Autoscaler, activator and an ingress are absent: a Knative Service gets its Deployment, or the
-reason why not, and nothing routes to it.
+Only its controller and webhook run here, without autoscaler, activator and ingress: a Knative
+Service gets a Deployment, or the reason why not, but no route.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _core() -> Path:
 
 
 def foundation() -> list[Object]:
-    """What must be there before its webhook looks at it: definitions, roles, ConfigMaps."""
+    """Objects that its webhook does not need to admit: definitions, roles, ConfigMaps."""
     core = _core()
     networking = module("knative.dev/networking", _FOLDER) / "config"
     caching = module("knative.dev/caching", _FOLDER) / "config"
@@ -45,7 +45,7 @@ def foundation() -> list[Object]:
 
 
 def _webhook_service() -> Object:
-    """Knative's webhook insists on being found by a Service; this one leads to loopback."""
+    """Knative configures its webhook with a Service; this one resolves to loopback."""
     return {
         "apiVersion": "v1",
         "kind": "Service",

@@ -1,4 +1,4 @@
-"""KServe as it is installed here: its own manifests, and what a machine without a cloud changes."""
+"""The objects of KServe, from its own manifests, with settings for a machine without a cloud."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SETTINGS: dict[str, dict[str, object]] = {
     # There is no ingress; a model is reached at its Service.
     "ingress": {"disableIngressCreation": True},
     "storageInitializer": {"image": f"kserve/storage-initializer:{VERSION}"},
-    # For containers that ask for nothing: the published 1 CPU and 2 Gi each don't fit a laptop.
+    # For containers without requests: KServe's default of 1 CPU and 2 Gi doesn't fit a laptop.
     "inferenceService": {
         "resource": {
             "cpuLimit": "1",
@@ -45,13 +45,13 @@ def _config() -> Path:
 
 
 def foundation() -> list[Object]:
-    """What must be there before KServe starts: namespace, definitions, configuration, roles."""
+    """Objects for KServe's start: namespace, definitions, configuration, roles."""
     config = _config()
     definitions = config / "crd" / "full"
     namespace = {
         "apiVersion": "v1",
         "kind": "Namespace",
-        # Its webhooks must not wait for themselves.
+        # Excludes the namespace from KServe's own webhooks.
         "metadata": {"name": NAMESPACE, "labels": {"control-plane": "kserve-controller-manager"}},
     }
     roles = ("role", "role_binding", "leader_election_role", "leader_election_role_binding")
@@ -67,7 +67,7 @@ def foundation() -> list[Object]:
 
 
 def _configured(config_map: Object) -> Object:
-    """The published ConfigMap with the settings above merged in, key by key."""
+    """KServe's ConfigMap, with the settings above merged into its keys."""
     data = config_map["data"]
     for key, changes in _SETTINGS.items():
         data[key] = json.dumps(json.loads(data[key]) | changes, indent=2)
@@ -75,7 +75,7 @@ def _configured(config_map: Object) -> Object:
 
 
 def admission(layout: Layout) -> list[Object]:
-    """What needs KServe to answer: its webhooks, and the runtimes that these look at."""
+    """Its webhooks, and the runtimes that these must admit."""
     config = _config()
     published = manifests.read(config / "webhook" / "manifests.yaml")
     return [
@@ -96,7 +96,7 @@ def _on_loopback(layout: Layout, webhooks: Object) -> Object:
 
 
 def _with_images(folder: Path) -> list[Object]:
-    """The folder's kustomization, as far as KServe uses it: which files, and their real images."""
+    """The objects of a folder, with the images of its kustomization."""
     kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
     images = {each["name"]: each for each in kustomization["images"]}
     objects = manifests.read(*(folder / name for name in kustomization["resources"]))
@@ -114,5 +114,5 @@ def _image(placeholder: str, images: dict[str, Object]) -> str:
     if image is None:
         return placeholder
     name, tag = str(image["newName"]), str(image["newTag"])
-    # The repository says `latest` where a release of KServe bears its own version.
+    # The repository has `latest` where a release of KServe has its own version.
     return f"{name}:{tag.replace('latest', VERSION) if name.startswith('kserve/') else tag}"

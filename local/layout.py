@@ -37,7 +37,7 @@ class Layout:
 
     @property
     def endpoints(self) -> Path:
-        """The served models' addresses; the stack's own."""
+        """The addresses of the stack's models."""
         return self.base / "endpoints.json"
 
     @property
@@ -62,7 +62,7 @@ class Layout:
 
     @property
     def scratch(self) -> Path:
-        """Temporary folder of the cluster's processes."""
+        """The temporary folder of the cluster's processes."""
         return self.base / "tmp"
 
     @property
@@ -77,7 +77,7 @@ class Layout:
         return self.logs / f"{name}.log"
 
     def ports(self) -> dict[str, int]:
-        """As chosen by the last `up`. Raises LocalError when there was none."""
+        """The ports of the last `up`. Raises LocalError if there was none."""
         try:
             found: dict[str, int] = json.loads((self.base / "ports.json").read_text())
         except FileNotFoundError:
@@ -92,7 +92,7 @@ class Layout:
 
 
 def write_private(path: Path, text: str | bytes) -> None:
-    """Write a file whole or not at all, for its owner only."""
+    """Write a file atomically, readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     data = text.encode() if isinstance(text, str) else text

@@ -1,7 +1,7 @@
 """Runs a command that doesn't outlive its parent: `leash.py PARENT SIGNAL COMMAND…`.
 
-A script of its own, run by a fresh interpreter, since code between fork and exec may deadlock in
-a parent with threads. The kernel keeps the parent-death signal across exec, and so the pid.
+It is a script for an interpreter of its own, since code between fork and exec may deadlock in a
+parent with threads. The command keeps its pid and the parent-death signal, across exec.
 """
 
 from __future__ import annotations

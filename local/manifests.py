@@ -1,4 +1,4 @@
-"""Kubernetes objects as their projects publish them, out of the Go modules' sources."""
+"""Kubernetes manifests from the sources of Go modules."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CLUSTER_WIDE = frozenset(
 
 
 def read(*places: Path) -> list[Object]:
-    """Every object of these files, and of the YAML files right in these folders, in name order."""
+    """The objects of these files, and of the YAML files in these folders, in the files' order."""
     files: list[Path] = []
     for place in places:
         files += sorted(place.glob("*.yaml")) if place.is_dir() else [place]
@@ -47,7 +47,7 @@ def read(*places: Path) -> list[Object]:
 
 
 def with_namespace(manifests: Iterable[Object], namespace: str) -> list[Object]:
-    """As kustomize's `namespace:` does it: for objects and for the accounts that bindings name."""
+    """Set the namespace of objects and of bindings' accounts, as kustomize's `namespace:` does."""
     placed = []
     for manifest in manifests:
         if manifest["kind"] not in _CLUSTER_WIDE:
@@ -60,7 +60,7 @@ def with_namespace(manifests: Iterable[Object], namespace: str) -> list[Object]:
 
 
 def apply_all(api: Api, manifests: Iterable[Object]) -> None:
-    """Namespaces and definitions first, the rest side by side. ApiErrors name the object."""
+    """Apply namespaces and definitions first, then the rest. Raises ApiError with the object."""
     rest = list(manifests)
     for kind in ("Namespace", "CustomResourceDefinition"):
         first = [each for each in rest if each["kind"] == kind]
@@ -73,7 +73,7 @@ def apply_all(api: Api, manifests: Iterable[Object]) -> None:
 
 
 def _wait_for_aggregation(api: Api, roles: list[Object], patience: float = 30.0) -> None:
-    """Until the controller manager has filled these roles; who has one may do nothing before."""
+    """Wait until the controller manager has filled these roles with rules."""
     deadline = time.monotonic() + patience
     empty = list(roles)
     while empty and time.monotonic() < deadline:
@@ -94,5 +94,5 @@ def _apply_together(api: Api, manifests: list[Object]) -> None:
 
 
 def digest(*parts: object) -> str:
-    """A short name for what was applied."""
+    """A short digest of any values."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

@@ -1,7 +1,7 @@
-"""Programs as their authors publish them, where the network allows.
+"""Official releases of programs.
 
-Each is fetched from its project's releases and checked against the checksums published with it.
-Where that fails, for whatever reason, the program is built from its module (`local.building`).
+Each is fetched from its project's releases and checked against the checksums published with it. If
+that fails, `local.building` builds the program.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ _CONNECT_SECONDS, _READ_SECONDS = 3.0, 60.0
 
 
 class UnavailableError(Exception):
-    """It can't be had here; the message says why."""
+    """A release can't be fetched; the message has the reason."""
 
 
 def fetch(release: Release, version: str, target: Path) -> None:
-    """Make `target`, a folder with what a version's release holds. Raises UnavailableError."""
+    """Make `target`, a folder with the files of a release. Raises UnavailableError."""
     url = release.filled(release.url, version)
     name = url.rpartition("/")[2]
     wanted = _published(_get(release.filled(release.checksums, version)).decode(), name)
     if wanted is None:
-        raise UnavailableError(f"its checksums don't name {name}")
+        raise UnavailableError(f"the release's checksums don't contain {name}")
     data = _get(url)
     found = hashlib.sha256(data).hexdigest()
     if found != wanted:
         raise UnavailableError(f"{name}: SHA-256 {found}, published {wanted}")
-    _lay_out(data, name, target)
+    _unpack(data, name, target)
 
 
 def _published(checksums: str, name: str) -> str | None:
-    """The digest of a file: the only one that is given, or the one on the line that names it."""
+    """The digest of a file: the single one, or the one on the line with the file's name."""
     lines = [line.split() for line in checksums.splitlines() if line.strip()]
     if len(lines) == 1 and len(lines[0]) == 1:
         return lines[0][0]
@@ -61,7 +61,7 @@ def _get(url: str) -> bytes:
     return answer.data
 
 
-def _lay_out(data: bytes, name: str, target: Path) -> None:
+def _unpack(data: bytes, name: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fetching-", dir=target.parent) as scratch:
         whole = Path(scratch, "whole")

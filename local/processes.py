@@ -1,4 +1,4 @@
-"""Processes as the kernel knows them: alive or not, the same one or not, bound to their parent."""
+"""Processes: are they running, stop them, end them with their parent."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ __all__ = ["is_running", "leashed", "start_mark", "stop"]
 
 
 def leashed(command: Sequence[str], death: signal.Signals = signal.SIGKILL) -> list[str]:
-    """The command such that the kernel sends `death` to its process when the caller's dies.
+    """The command, run so that the kernel sends it the signal `death` when its parent ends.
 
-    Strictly when the caller's thread does: start it from the main thread.
+    Strictly, when the thread that starts it ends: start it from the main thread.
     """
     leash = Path(__file__).with_name("leash.py")
     return [sys.executable, "-I", "-S", str(leash), str(os.getpid()), str(int(death)), *command]
 
 
 def start_mark(pid: int) -> str | None:
-    """The boot and the clock tick of a process's start: with the pid, a name for it. None: gone."""
+    """Boot and clock tick of a process's start, which identify it with its pid. None: it ended."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text()
     except OSError:
         return None
-    # The name, in parentheses, may hold spaces and parentheses itself.
+    # The name, in parentheses, may contain spaces and parentheses.
     state, *fields = text[text.rindex(")") + 2 :].split()
     return None if state in "ZX" else f"{boot[:8]}:{fields[18]}"
 
 
 def is_running(pid: int, started: str) -> bool:
-    """Whether this very process is alive, and not the next owner of its pid."""
+    """Whether this process runs, and its pid was not given to another one."""
     return start_mark(pid) == started
 
 
 def stop(pid: int, started: str, grace: float = 10.0) -> None:
-    """Ask a process to end, then end it. Never another one that got its pid since."""
+    """End a process, by SIGTERM and then SIGKILL, and never another one that got its pid."""
     for death, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
         if not is_running(pid, started):
             return

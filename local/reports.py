@@ -1,4 +1,4 @@
-"""Load tests as pages: results from the storage emulator, with the release before to compare."""
+"""Pages of load tests: results from the storage emulator, beside those of the previous release."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ __all__ = ["fetch", "page"]
 
 
 def fetch(layout: Layout, place: str) -> dict[str, Any] | None:
-    """A result at `gs://BUCKET/OBJECT`; None where it isn't any more."""
+    """The result at `gs://BUCKET/OBJECT`; None if it was deleted."""
     bucket, _, name = place.removeprefix("gs://").partition("/")
     return _get(layout, f"{bucket}/o/{quote(name, safe='')}?alt=media")
 
 
 def page(layout: Layout, name: str, place: str) -> Path:
-    """The page of a result, written under .local/; raises LocalError."""
+    """Write the page of a result under .local/. Raises LocalError."""
     current = fetch(layout, place)
     if current is None:
-        raise LocalError(f"{place} is not in the bucket any more; run: make up")
+        raise LocalError(f"{place} is no longer in the bucket; run: make up")
     folder = layout.base / "reports" / name
     folder.mkdir(parents=True, exist_ok=True)
-    words = [str(_write(folder / "result.json", current)), "--out", str(folder / "report.html")]
+    arguments = [str(_write(folder / "result.json", current))]
+    arguments += ["--out", str(folder / "report.html")]
     previous = _previous(layout, place, current)
     if previous:
-        words += ["--previous", str(_write(folder / "previous.json", previous))]
+        arguments += ["--previous", str(_write(folder / "previous.json", previous))]
     python = ROOT / ".venv-model" / "bin" / "python"
-    done = subprocess.run([python, "-m", "jobs", "report", *words], cwd=ROOT, check=False)
+    done = subprocess.run([python, "-m", "jobs", "report", *arguments], cwd=ROOT, check=False)
     if done.returncode:
-        raise LocalError(f"the page of {name} was not made, see above")
+        raise LocalError(f"writing the page of {name} failed, see above")
     return folder / "report.html"
 
 

@@ -1,4 +1,4 @@
-"""What the supervisor is given to do: processes to keep running, tasks to get done."""
+"""What the supervisor runs: processes, which it keeps running, and tasks, which run once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Process", "Task", "options"]
 
 @dataclass(frozen=True)
 class Process:
-    """A program that runs as long as the cluster does."""
+    """A program that runs as long as the cluster."""
 
     name: str
     command: tuple[str, ...]
@@ -23,14 +23,14 @@ class Process:
     port: int | None = None
     env: dict[str, str] = field(default_factory=dict)
     death: signal.Signals = signal.SIGKILL
-    """What it gets should the supervisor be killed."""
+    """The signal that the kernel sends it if the supervisor is killed."""
     grace: float = 10.0
-    """Seconds to end by itself when it's asked to."""
+    """Seconds between SIGTERM and SIGKILL when it is stopped."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """Something done once for a start, when what it needs is healthy; safe to do again."""
+    """A function that runs once after each start, when its needs are healthy. It is idempotent."""
 
     name: str
     run: Callable[[], None]
@@ -38,5 +38,5 @@ class Task:
 
 
 def options(**values: object) -> list[str]:
-    """Flags: an underscore stands for a hyphen."""
+    """Command-line flags; underscores become hyphens."""
     return [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]

@@ -1,4 +1,4 @@
-"""What runs right now, as the supervisor last wrote it down."""
+"""The supervisor's state file: the processes that run, and their health."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["EDITION", "Record", "State", "read", "write"]
 
 EDITION = "KSERVE_TRITON_EDITION"
-"""The environment variable that tells the supervisor which edition of everything it runs."""
+"""The environment variable with the digest of all that the supervisor runs."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """A process. Pid and start time together name it for as long as the machine is up."""
+    """A process. Its pid and start time identify it until the machine is rebooted."""
 
     pid: int
     started: str
@@ -47,14 +47,14 @@ class State:
     def runs(self) -> bool:
         return is_running(self.pid, self.started)
 
-    def is_well(self) -> bool:
-        """All healthy, all done, and somebody looks after it."""
-        well = all(record.healthy for record in self.processes.values())
-        return self.runs() and well and all(said == "done" for said in self.tasks.values())
+    def is_healthy(self) -> bool:
+        """Whether the supervisor runs, all processes are healthy and all tasks are done."""
+        healthy = all(record.healthy for record in self.processes.values())
+        return self.runs() and healthy and all(each == "done" for each in self.tasks.values())
 
 
 def read(layout: Layout) -> State | None:
-    """None: nothing was started, or it was stopped in good order."""
+    """The state, or None if nothing was started, or it was stopped by `down`."""
     try:
         found = json.loads(layout.state.read_text())
     except (FileNotFoundError, ValueError):

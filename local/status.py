@@ -1,4 +1,4 @@
-"""`make status`: what runs, as tables."""
+"""`make status`: processes, node, InferenceServices and pods as tables."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _SERVICES = "/apis/serving.kserve.io/v1beta1/inferenceservices"
 
 
 def status(layout: Layout) -> tuple[str, bool]:
-    """The tables, and whether all is well."""
+    """The tables, and whether the cluster is healthy."""
     now = state.read(layout)
     if now is None:
         return "the local cluster is not running. Start it with: make up", False
     parts = [_processes(now)]
     if not now.runs():
-        parts.append("The supervisor is gone. Heal the cluster with: make up")
-    parts += [f"{name}: {said}" for name, said in now.tasks.items() if said != "done"]
+        parts.append("The supervisor does not run. Start it again with: make up")
+    parts += [f"{name}: {status}" for name, status in now.tasks.items() if status != "done"]
     try:
         api = Api(layout, timeout=5.0)
         parts += [_nodes(api), _inference_services(api), _pods(api)]
     except ApiError as error:
         parts.append(str(error))
-    return "\n\n".join(parts), now.is_well()
+    return "\n\n".join(parts), now.is_healthy()
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
@@ -81,9 +81,9 @@ def _nodes(api: Api) -> str:
 def _inference_services(api: Api) -> str:
     rows = []
     for service in (api.find(_SERVICES) or {"items": []})["items"]:
-        place = service["metadata"]
+        about = service["metadata"]
         url = service.get("status", {}).get("url", "-")
-        rows.append((place["namespace"], place["name"], _condition(service, "Ready"), url))
+        rows.append((about["namespace"], about["name"], _condition(service, "Ready"), url))
     return _table(("NAMESPACE", "INFERENCESERVICE", "READY", "URL"), rows)
 
 
@@ -94,10 +94,10 @@ def _pods(api: Api) -> str:
         containers = status.get("containerStatuses", [])
         ready = sum(bool(each["ready"]) for each in containers)
         restarts = sum(each["restartCount"] for each in containers)
-        waits = [each["state"].get("waiting", {}).get("reason") for each in containers]
-        says = next(filter(None, waits), status.get("phase", "-"))
-        place, total = pod["metadata"], len(pod["spec"]["containers"])
+        reasons = [each["state"].get("waiting", {}).get("reason") for each in containers]
+        shown = next(filter(None, reasons), status.get("phase", "-"))
+        about, total = pod["metadata"], len(pod["spec"]["containers"])
         rows.append(
-            (place["namespace"], place["name"], f"{ready}/{total}", str(says), str(restarts))
+            (about["namespace"], about["name"], f"{ready}/{total}", str(shown), str(restarts))
         )
     return _table(("NAMESPACE", "POD", "READY", "STATUS", "RESTARTS"), rows)

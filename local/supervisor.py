@@ -1,8 +1,7 @@
-"""Keeps the cluster's processes running, until it's told to stop: `python -m local.supervisor`.
+"""Keeps the cluster's processes running until it gets SIGTERM: `python -m local.supervisor`.
 
-Each process starts when all it needs is healthy, at the first start and after a crash alike. What
-dies is started again, sooner the first time than the fifth. Nothing is ever signalled that wasn't
-started here.
+A process starts when all that it needs is healthy, at the first start and after a crash alike. One
+that ends is restarted, with a back-off. The supervisor signals only processes that it has started.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local import state
@@ -34,31 +33,31 @@ if TYPE_CHECKING:
 __all__ = ["Supervisor"]
 
 _TICK = 0.1
-_LOOK_AGAIN, _LOOK_AGAIN_WHEN_WELL = 0.2, 2.0
+_CHECK_AGAIN, _CHECK_AGAIN_WHEN_HEALTHY = 0.2, 2.0
 _MAX_BACK_OFF = 8.0
-_PROVEN = 60.0
-"""A process that ran so long starts with a clean slate after its next death."""
+_RESET_BACK_OFF = 60.0
+"""The back-off of a process that ran so long begins from the start."""
 _HUNG = 60.0
-"""A process that doesn't answer for so long, though all it needs is well, is started anew."""
+"""A process that is unhealthy for so long, though all it needs is healthy, is restarted."""
 _LOG_LIMIT = 20_000_000
 _LOCK = "supervisor.lock"
 
 
 @dataclass
 class Child:
-    """A process as it stands."""
+    """A process and its state."""
 
     spec: Process
     popen: subprocess.Popen[bytes] | None = None
     started: str = ""
     since: float = 0.0
     healthy: bool = False
-    ill_since: float = 0.0
+    unhealthy_since: float = 0.0
     deaths: int = 0
     restarts: int = 0
     start_at: float = 0.0
     check: Future[bool] | None = None
-    look_at: float = 0.0
+    check_at: float = 0.0
 
     def record(self) -> state.Record:
         return state.Record(
@@ -72,8 +71,8 @@ class Child:
 
 
 @dataclass
-class Chore:
-    """A task as it stands."""
+class TaskRun:
+    """A task and its state."""
 
     spec: Task
     run: Future[None] | None = None
@@ -82,34 +81,26 @@ class Chore:
     start_at: float = 0.0
 
 
-@dataclass
 class Supervisor:
-    """All of it happens in `run`, in one thread; health checks and tasks have threads of theirs."""
+    """Runs in one thread; health checks and tasks run in a pool of threads."""
 
-    layout: Layout
-    children: dict[str, Child]
-    chores: dict[str, Chore]
-    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(16))
-    stopping: bool = False
-    written: state.State | None = None
-
-    @classmethod
-    def of(cls, layout: Layout) -> Supervisor:
-        return cls(
-            layout,
-            {spec.name: Child(spec) for spec in processes(layout)},
-            {spec.name: Chore(spec) for spec in tasks(layout)},
-        )
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.children = {spec.name: Child(spec) for spec in processes(layout)}
+        self.tasks = {spec.name: TaskRun(spec) for spec in tasks(layout)}
+        self.pool = ThreadPoolExecutor(16)
+        self.stopping = False
+        self.written: state.State | None = None
 
     def run(self) -> None:
         for death in (signal.SIGTERM, signal.SIGINT):
             signal.signal(death, self._on_signal)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         while not self.stopping:
-            # Somebody removed the clone, or its `.local`, from under the cluster.
+            # Stop if the clone, or its `.local`, was removed.
             self.stopping = not (self.layout.base / _LOCK).exists()
-            self._look_after_children()
-            self._look_after_chores()
+            self._update_children()
+            self._update_tasks()
             if not self.stopping:
                 self._write()
             time.sleep(_TICK)
@@ -118,26 +109,26 @@ class Supervisor:
         self.layout.state.unlink(missing_ok=True)
 
     def _on_signal(self, number: int, _frame: object) -> None:
-        _say(f"{signal.Signals(number).name}: stopping")
+        _log(f"{signal.Signals(number).name}: stopping")
         self.stopping = True
 
-    def _is_well(self, name: str) -> bool:
-        if name in self.chores:
-            return self.chores[name].done
+    def _is_healthy(self, name: str) -> bool:
+        if name in self.tasks:
+            return self.tasks[name].done
         return self.children[name].healthy
 
     def _may_start(self, needs: tuple[str, ...], at: float) -> bool:
-        return time.monotonic() >= at and all(map(self._is_well, needs))
+        return time.monotonic() >= at and all(map(self._is_healthy, needs))
 
-    def _look_after_children(self) -> None:
+    def _update_children(self) -> None:
         for child in self.children.values():
             if child.popen and child.popen.poll() is not None:
-                self._bury(child, child.popen.returncode)
+                self._note_end(child, child.popen.returncode)
             if child.popen is None and self._may_start(child.spec.needs, child.start_at):
                 self._start(child)
             if child.popen:
-                self._ask(child)
-                self._give_up_if_hung(child, child.popen)
+                self._check(child)
+                self._restart_if_hung(child, child.popen)
 
     def _start(self, child: Child) -> None:
         spec = child.spec
@@ -152,58 +143,58 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                # Of its own, so that a terminal's Ctrl-C is nobody's but the terminal's program's.
+                # So that it doesn't get the Ctrl-C of a terminal.
                 start_new_session=True,
             )
         child.started = start_mark(child.popen.pid) or ""
-        child.since, child.ill_since = time.time(), time.monotonic()
-        child.look_at, child.healthy, child.check = 0.0, False, None
-        _say(f"{spec.name}: started, pid {child.popen.pid}")
+        child.since, child.unhealthy_since = time.time(), time.monotonic()
+        child.check_at, child.healthy, child.check = 0.0, False, None
+        _log(f"{spec.name}: started, pid {child.popen.pid}")
 
-    def _bury(self, child: Child, status: int) -> None:
+    def _note_end(self, child: Child, status: int) -> None:
         lived = time.time() - child.since
-        child.deaths = 1 if lived > _PROVEN else child.deaths + 1
+        child.deaths = 1 if lived > _RESET_BACK_OFF else child.deaths + 1
         wait = min(0.25 * 2 ** (child.deaths - 1), _MAX_BACK_OFF)
         cause = signal.Signals(-status).name if status < 0 else f"exit status {status}"
-        _say(f"{child.spec.name}: ended after {lived:.0f} s ({cause}); again in {wait:g} s")
+        _log(f"{child.spec.name}: ended after {lived:.0f} s ({cause}); again in {wait:g} s")
         child.popen, child.check, child.healthy = None, None, False
         child.restarts += 1
         child.start_at = time.monotonic() + wait
 
-    def _ask(self, child: Child) -> None:
+    def _check(self, child: Child) -> None:
         now = time.monotonic()
         if child.check and child.check.done():
-            well = child.check.exception() is None and child.check.result()
-            if child.healthy != well:
-                _say(f"{child.spec.name}: {'healthy' if well else 'does not answer'}")
-                child.ill_since = now
-            child.healthy, child.check = well, None
-            child.look_at = now + (_LOOK_AGAIN_WHEN_WELL if well else _LOOK_AGAIN)
-        if child.check is None and now >= child.look_at:
+            healthy = child.check.exception() is None and child.check.result()
+            if child.healthy != healthy:
+                _log(f"{child.spec.name}: {'healthy' if healthy else 'does not answer'}")
+                child.unhealthy_since = now
+            child.healthy, child.check = healthy, None
+            child.check_at = now + (_CHECK_AGAIN_WHEN_HEALTHY if healthy else _CHECK_AGAIN)
+        if child.check is None and now >= child.check_at:
             child.check = self.pool.submit(child.spec.healthy)
 
-    def _give_up_if_hung(self, child: Child, popen: subprocess.Popen[bytes]) -> None:
+    def _restart_if_hung(self, child: Child, popen: subprocess.Popen[bytes]) -> None:
         now = time.monotonic()
-        if child.healthy or not all(map(self._is_well, child.spec.needs)):
-            child.ill_since = now
-        elif now - child.ill_since > _HUNG:
-            _say(f"{child.spec.name}: no answer for {_HUNG:.0f} s; starting it anew")
+        if child.healthy or not all(map(self._is_healthy, child.spec.needs)):
+            child.unhealthy_since = now
+        elif now - child.unhealthy_since > _HUNG:
+            _log(f"{child.spec.name}: no answer for {_HUNG:.0f} s; restarting it")
             popen.kill()
-            child.ill_since = now
+            child.unhealthy_since = now
 
-    def _look_after_chores(self) -> None:
-        for chore in self.chores.values():
-            if chore.run and chore.run.done():
-                error = chore.run.exception()
-                chore.run, chore.done = None, error is None
-                chore.error = f"{type(error).__name__}: {error}" if error else ""
-                chore.start_at = time.monotonic() + 1.0
+    def _update_tasks(self) -> None:
+        for task in self.tasks.values():
+            if task.run and task.run.done():
+                error = task.run.exception()
+                task.run, task.done = None, error is None
+                task.error = f"{type(error).__name__}: {error}" if error else ""
+                task.start_at = time.monotonic() + 1.0
                 if isinstance(error, ApiError | LocalError):
-                    chore.error = str(error)
-                _say(f"{chore.spec.name}: {chore.error or 'done'}")
-            ready = self._may_start(chore.spec.needs, chore.start_at)
-            if not chore.done and chore.run is None and ready:
-                chore.run = self.pool.submit(chore.spec.run)
+                    task.error = str(error)
+                _log(f"{task.spec.name}: {task.error or 'done'}")
+            ready = self._may_start(task.spec.needs, task.start_at)
+            if not task.done and task.run is None and ready:
+                task.run = self.pool.submit(task.spec.run)
 
     def _write(self) -> None:
         now = state.State(
@@ -211,25 +202,25 @@ class Supervisor:
             started=start_mark(os.getpid()) or "",
             edition=os.environ.get(state.EDITION, ""),
             processes={name: child.record() for name, child in self.children.items()},
-            tasks={n: "done" if c.done else c.error or "waiting" for n, c in self.chores.items()},
+            tasks={n: "done" if t.done else t.error or "waiting" for n, t in self.tasks.items()},
         )
         if now != self.written:
             state.write(self.layout, now)
             self.written = now
 
     def _stop_all(self) -> None:
-        """In waves: whoever needs nobody that is left, last."""
+        """Stop processes before those that they need."""
         left = {name: child for name, child in self.children.items() if child.popen}
         while left:
             needed = {need for child in left.values() for need in self._all_needs(child.spec)}
             wave = [child for name, child in left.items() if name not in needed]
-            # The node first and alone: its pods' ends are told to an API server with controllers.
+            # The node first: the API server and the controllers must note the ends of its pods.
             wave = [child for child in wave if child.spec.death != signal.SIGKILL] or wave
             _stop(wave)
             left = {name: child for name, child in left.items() if child not in wave}
 
     def _all_needs(self, spec: Process) -> set[str]:
-        through = [self.chores[n].spec.needs for n in spec.needs if n in self.chores]
+        through = [self.tasks[n].spec.needs for n in spec.needs if n in self.tasks]
         return {*spec.needs, *(name for names in through for name in names)}
 
 
@@ -243,31 +234,31 @@ def _stop(children: list[Child]) -> None:
         try:
             child.popen.wait(child.spec.grace)
         except subprocess.TimeoutExpired:
-            _say(f"{child.spec.name}: didn't end within {child.spec.grace:.0f} s; killed")
+            _log(f"{child.spec.name}: didn't end within {child.spec.grace:.0f} s; killed")
             child.popen.kill()
             child.popen.wait()
-        _say(f"{child.spec.name}: stopped")
+        _log(f"{child.spec.name}: stopped")
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     print(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {text}", flush=True)
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Never two supervisors for one clone. The lock goes with the process, however it ends."""
+def _locked(path: Path) -> Iterator[None]:
+    """Prevent a second supervisor of this clone. The kernel releases the lock with the process."""
     with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            sys.exit("another supervisor looks after this clone's cluster")
+            sys.exit("another supervisor of this clone's cluster runs")
         yield
 
 
 def main() -> None:
     layout = Layout.current()
-    with _alone(layout.base / _LOCK):
-        Supervisor.of(layout).run()
+    with _locked(layout.base / _LOCK):
+        Supervisor(layout).run()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The Go programs of the local cluster: which there are, where each is found, where a module lies.
+"""Paths and versions of the local cluster's Go programs and modules.
 
-A program is taken from PATH if it says a version that fits, else from the cache in the user's
-cache folder, into which it is fetched or built (`local.building`). Versions are pinned in one place
-each: the `go.mod` files under `local/tools/` and `jobs/vegeta/`, and `requirements/program.in`.
+A program on PATH is used if its version fits. Else it is in the user's cache folder, into which
+`local.building` fetches or builds it. Versions are pinned in one place each: the `go.mod` files
+under `local/tools/` and `jobs/vegeta/`, and `requirements/program.in`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def version(module_path: str, folder: str) -> str:
 
 
 def version_of(wanted: Tool) -> str:
-    """The version that a program bears: `v1.34.4`."""
+    """The version of a program: `v1.34.4`."""
     if "/" in wanted.versioned_by:
         return version(wanted.versioned_by, wanted.folder)
     text = (ROOT / "requirements" / "program.in").read_text()
@@ -59,7 +59,7 @@ def version_of(wanted: Tool) -> str:
 
 
 def build_flags(wanted: Tool) -> list[str]:
-    """Of `go build`. Reproducible: no path of this machine, nothing resolved anew."""
+    """Flags of `go build`, for a reproducible program: without paths of this machine."""
     pinned = version_of(wanted)
     number = pinned.removeprefix("v")
     major, minor = number.split(".")[:2]
@@ -70,13 +70,13 @@ def build_flags(wanted: Tool) -> list[str]:
 
 
 def cache() -> Path:
-    """Where built programs lie, for all clones of this user."""
+    """The folder of fetched and built programs, shared by all clones of this user."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "kserve-triton" / "tools"
 
 
 def cached(wanted: Tool) -> Path:
-    """Where the cache has, or would have, exactly this build."""
+    """The path of exactly this build in the cache, whether it is there or not."""
     recipe = [wanted.package, *build_flags(wanted), *map(repr, wanted.patches + wanted.embeds)]
     digest = hashlib.sha256("\0".join(recipe).encode())
     for name in ("go.mod", "go.sum"):
@@ -92,28 +92,28 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def on_path(wanted: Tool) -> Path | None:
-    """The user's own program, if it says a version that fits."""
+    """The user's own program, if its version fits."""
     found = shutil.which(wanted.name)
     if not found or not wanted.on_path:
         return None
     try:
-        said = subprocess.run(
+        printed = subprocess.run(
             [found, *wanted.on_path.ask], capture_output=True, text=True, timeout=20, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    has, needs = _numbers(said.stdout), _numbers(version_of(wanted))
+    has, needs = _numbers(printed.stdout), _numbers(version_of(wanted))
     parts = wanted.on_path.parts
     return Path(found) if has >= needs and has[:parts] == needs[:parts] else None
 
 
 @functools.cache
 def tool(name: str) -> Path:
-    """A program that is there: from PATH or the cache. Raises LocalError if it was never built."""
+    """The path of a program, from PATH or the cache. Raises LocalError if it isn't there."""
     wanted = next((each for each in TOOLS if each.name == name), None)
     if wanted is None:
         raise LocalError(f"there is no tool {name!r}; there are {', '.join(t.name for t in TOOLS)}")
-    found = _beside_its_publisher(wanted) or on_path(wanted) or _first(*official(wanted))
+    found = _beside_published_with(wanted) or on_path(wanted) or _first(*official(wanted))
     found = found or _first(cached(wanted))
     if found is None:
         raise LocalError(f"{name} is not there yet. Run: make up")
@@ -121,12 +121,12 @@ def tool(name: str) -> Path:
 
 
 def published(wanted: Tool) -> Tool:
-    """The program whose release holds this one: itself, as a rule."""
+    """The program whose release contains this one: itself, as a rule."""
     return next((each for each in TOOLS if each.name == wanted.published_with), wanted)
 
 
 def official(wanted: Tool) -> list[Path]:
-    """Where the cache has, or would have, what a program's authors publish, if they do."""
+    """The path of an official release's program in the cache; empty where there is no release."""
     owner = published(wanted)
     if owner.release is None:
         return []
@@ -135,12 +135,12 @@ def official(wanted: Tool) -> list[Path]:
 
 
 def official_folder(owner: Tool) -> Path:
-    """Where the cache keeps the release of a program."""
+    """The folder of a program's official release in the cache."""
     return cache() / f"{owner.name}-official-{version_of(owner)}"
 
 
-def _beside_its_publisher(wanted: Tool) -> Path | None:
-    """Pulumi's language host belongs to its CLI: with the user's own CLI goes the one beside it."""
+def _beside_published_with(wanted: Tool) -> Path | None:
+    """With the user's own Pulumi CLI, the language host beside it is used."""
     owner = published(wanted)
     own = on_path(owner) if owner is not wanted else None
     return _first(own.resolve().with_name(wanted.name)) if own else None
@@ -160,19 +160,19 @@ def go() -> Path:
             f"Go is needed to build the cluster's programs, and there is no `go` on PATH. "
             f"Install Go {needed} or newer (apt install golang, brew install go, go.dev/dl)."
         )
-    said = subprocess.run([found, "env", "GOVERSION"], capture_output=True, text=True, check=False)
-    has = re.match(r"go(\d+)\.(\d+)", said.stdout)
+    asked = subprocess.run([found, "env", "GOVERSION"], capture_output=True, text=True, check=False)
+    has = re.match(r"go(\d+)\.(\d+)", asked.stdout)
     # From 1.21 on, Go fetches the toolchain that a go.mod asks for.
     if not has or (int(has[1]), int(has[2])) < (1, 21):
-        raise LocalError(f"{found} is {said.stdout.strip() or 'broken'}; Go {needed} is needed.")
+        raise LocalError(f"{found} is {asked.stdout.strip() or 'broken'}; Go {needed} is needed.")
     return Path(found)
 
 
 @functools.cache
 def module(path: str, folder: str = "") -> Path:
-    """The folder of a Go module's source, fetched and checked against go.sum if need be.
+    """The folder of a Go module's source, which is fetched and checked against go.sum if missing.
 
-    `folder` names the go.mod that pins it; without it the first that does is taken.
+    `folder` has the go.mod that pins it; by default the first one that does.
     """
     folders = [folder] if folder else list(dict.fromkeys(each.folder for each in TOOLS))
     for each in folders:

@@ -45,7 +45,7 @@ def test_a_killed_process_is_back_within_30_seconds_and_nothing_is_lost(
 
     def healed() -> bool:
         now = cluster.now()
-        return now.processes[name].pid not in (0, killed.pid) and now.is_well()
+        return now.processes[name].pid not in (0, killed.pid) and now.is_healthy()
 
     assert eventually(healed, patience=30.0)
     assert cluster.api.get(f"{_NOTES}/before-{name}")["data"] == {"kept": "yes"}
@@ -59,7 +59,7 @@ def test_a_killed_supervisor_leaves_no_orphan_and_up_heals_it(cluster: Cluster) 
     eventually(lambda: not any(r.runs() for r in before.processes.values()), patience=60.0)
     cluster.up()
     after = cluster.now()
-    assert after.is_well()
+    assert after.is_healthy()
     assert {n: r.port for n, r in after.processes.items()} == {
         n: r.port for n, r in before.processes.items()
     }
@@ -86,7 +86,7 @@ def test_a_second_clone_has_a_cluster_of_its_own_and_down_leaves_nothing(
         assert not _listening() & set(ports.values())
         left = {path.name for path in other.layout.base.iterdir() if path.name != "logs"}
         assert left <= {"up.lock", "supervisor.lock"}
-    assert cluster.now().is_well()
+    assert cluster.now().is_healthy()
 
 
 def test_listens_on_loopback_only(cluster: Cluster) -> None:

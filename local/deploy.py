@@ -1,4 +1,4 @@
-"""The `local` stack on the local cluster: deployed, asked once, and its addresses noted."""
+"""Deploys the `local` stack, sends it a first request, and writes its addresses."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PERCENTILES = ("mean", "p50", "p90", "p95", "p99", "max")
 
 
 def up(layout: Layout) -> None:
-    """Raises LocalError where the stack doesn't come up or its endpoint doesn't answer."""
+    """Deploy the stack. Raises LocalError if that fails, or if its endpoint doesn't answer."""
     _pulumi(layout, "stack", "select", "--create", _STACK)
     _pulumi(layout, "up", "--yes", "--skip-preview", "--stack", _STACK)
     outputs = _outputs(layout)
@@ -52,23 +52,23 @@ def up(layout: Layout) -> None:
 
 
 def report(layout: Layout) -> list[Path]:
-    """The pages of the stack's load tests; raises LocalError where there is none."""
+    """Write the pages of the stack's load tests. Raises LocalError if there is none."""
     results = {name: perf.get("result") for name, perf in _outputs(layout)["perf"].items()}
     pages = [reports.page(layout, name, place) for name, place in results.items() if place]
     if not pages:
         raise LocalError(
-            "no load test has left a result: is the stack up, with perf.upload? Run: make up"
+            "there is no load test's result: is the stack up, with perf.upload? Run: make up"
         )
     return pages
 
 
-def _pulumi(layout: Layout, *words: str) -> None:
+def _pulumi(layout: Layout, *arguments: str) -> None:
     done = subprocess.run(
-        ["pulumi", *words, "--non-interactive"], cwd=ROOT, env=environment(layout), check=False
+        ["pulumi", *arguments, "--non-interactive"], cwd=ROOT, env=environment(layout), check=False
     )
     if done.returncode:
         raise LocalError(
-            f"`pulumi {' '.join(words)}` failed, see above. Again: make up; what runs: make status"
+            f"`pulumi {' '.join(arguments)}` failed, see above. See `make status`; retry: make up"
         )
 
 
@@ -93,7 +93,7 @@ def _release(name: str, digest: str) -> Release:
 
 
 def _endpoint(layout: Layout, model: Mapping[str, Any]) -> dict[str, str | None]:
-    """A model's addresses on this machine, by what its Services and its InferenceService say."""
+    """A model's addresses on this machine, by its Services and its InferenceService."""
     host, _, path = model["url"].removeprefix("http://").partition("/")
     front, namespace = host.split(".")[:2]
     book = json.loads((layout.node / "services.json").read_text())
@@ -116,10 +116,10 @@ def _endpoint(layout: Layout, model: Mapping[str, Any]) -> dict[str, str | None]
 
 
 def _predict(url: str, release: Release) -> str:
-    """One real picture, and what the endpoint says that it is."""
+    """Send one real picture to the endpoint, and describe the answer."""
     sample = release.samples[0]
     body = json.dumps({"instances": [{"image_bytes": {"b64": sample.image}}]})
-    _await(url.partition("/v1/")[0])
+    _wait_until_ready(url.partition("/v1/")[0])
     begun = time.monotonic()
     answer = urllib3.request("POST", url, body=body, timeout=10, retries=False)
     took = (time.monotonic() - begun) * 1000
@@ -129,26 +129,26 @@ def _predict(url: str, release: Release) -> str:
     return f"a picture of a {sample.label} is a {label!r} ({took:.1f} ms)"
 
 
-def _await(server: str) -> None:
-    """A stack that is up to date needs no update, but its pods may still be starting."""
-    deadline, said = time.monotonic() + _PATIENCE, False
+def _wait_until_ready(server: str) -> None:
+    """Wait for pods, which may still be starting if the stack needed no update."""
+    deadline, printed = time.monotonic() + _PATIENCE, False
     while True:
         try:
             url = f"{server}/v2/health/ready"
             if urllib3.request("GET", url, timeout=2, retries=False).status == 200:
                 return
         except urllib3.exceptions.HTTPError:
-            pass  # Nobody listens yet.
+            pass  # Nothing listens yet.
         if time.monotonic() > deadline:
             raise LocalError(f"{server} isn't ready after {_PATIENCE:.0f} s. See: make status")
-        if not said:
+        if not printed:
             print("  waiting for its pods …", flush=True)
-            said = True
+            printed = True
         time.sleep(0.2)
 
 
 def _latency(layout: Layout, perf: Mapping[str, Any]) -> list[str]:
-    """The load test's latencies as a table, from the result that it put into the bucket."""
+    """The load test's latencies as a table, from its result in the bucket."""
     place = perf.get("result")
     if not place:
         return []
