@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from jobs.report import words
+from jobs.report import formatting
 from jobs.report.charts import latency_chart, percentile_chart, rate_chart, spans
-from jobs.report.seed import SEED_WORDS
+from jobs.report.reference import REFERENCE_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
 
     from jobs.load.results import Result
 
-__all__ = ["page"]
+__all__ = ["render"]
 
-# Each chart is drawn for three widths of window: one that is scaled down has unreadable text.
-SIZES = {"wide": (880, 300), "medium": (560, 280), "narrow": (320, 250)}
+# Each chart is drawn for three widths of window: text of a chart that is scaled down is too small.
+SIZES = {"wide": (880, 330), "medium": (560, 340), "narrow": (320, 330)}
 DRAWN_SPANS, LISTED_SPANS = 240, 60
-# The rows of the table beside the chart.
+# Percentiles in the table below the chart.
 LISTED = (0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 99.99, 100)
 
 
-def page(result: Result, previous: Result | None = None) -> str:
-    """The page's HTML."""
+def render(result: Result, previous: Result | None = None) -> str:
+    """HTML of the page."""
     drawn = spans(result, DRAWN_SPANS)
     return _template().render(
         result=result,
         previous=previous,
-        words=words,
-        headline=words.HEADLINES[result.verdict],
-        objectives=words.objectives(result),
-        reasons=words.reasons(result),
-        compared=words.compared(result, previous),
-        differences=words.differences(result, previous) if previous else [],
-        seed_words=SEED_WORDS,
+        formatting=formatting,
+        headline=formatting.HEADLINES[result.verdict],
+        objectives=formatting.objectives(result),
+        reasons=formatting.reasons(result),
+        compared=formatting.compare(result, previous),
+        differences=formatting.differences(result, previous) if previous else [],
+        reference_text=REFERENCE_TEXT,
         percentiles=_drawn("percentiles", partial(percentile_chart, result, previous)),
         latency=_drawn("latency", partial(latency_chart, result, drawn)),
         rate=_drawn("rate", partial(rate_chart, result, drawn)),
@@ -64,5 +64,5 @@ def _template() -> Template:
 
 
 def _drawn(name: str, draw: Callable[[str, tuple[int, int]], str]) -> dict[str, Markup]:
-    """By width of window; what is drawn has been escaped as it was built."""
+    """A chart by width of window. The plot module has escaped its text."""
     return {width: Markup(draw(f"{name}-{width}", size)) for width, size in SIZES.items()}

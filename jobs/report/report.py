@@ -1,4 +1,4 @@
-"""`python -m jobs report`: the page of a result that somebody has as a file."""
+"""`python -m jobs report`: a page from a result.json file."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 from jobs.load.results import Result, ResultError
 from jobs.load.storage import report_place
-from jobs.report.page import page
+from jobs.report.page import render
 
 __all__ = ["report"]
 
 
 def report(result: Path, previous: Path | None, out: Path | None) -> str:
-    """Where the page was written. Raises ResultError for what can't be read or written."""
-    written = page(_read(result), _read(previous) if previous else None)
+    """Write the page and return its path. Raises ResultError where a file can't be used."""
+    written = render(_read(result), _read(previous) if previous else None)
     place = out or Path(report_place(str(result)))
     try:
         place.write_text(written, encoding="utf-8")

@@ -14,9 +14,9 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from jobs.report import plot
 from local.layout import ROOT, Layout
 from measure.bench.results import keep, medians, read
-from measure.bench.serving import svg
 from measure.bench.stacks import Project, cluster, program
 from measure.bench.tables import markdown
 
@@ -164,16 +164,16 @@ def _row(name: str, run: dict[str, float], floor: float) -> tuple[str, ...]:
 
 def picture(found: dict[str, Any]) -> str:
     """Seconds of a preview over the number of models, as SVG."""
-    runs = [(n, found["previews"][f"{n} models"]) for n in GROWTH]
-    walls = tuple((float(n), float(run["seconds"])) for n, run in runs)
-    cpus = tuple((float(n), float(run["cpu_seconds"])) for n, run in runs)
-    drawn = [
-        svg.Line("seconds", walls, "#00798c"),
-        svg.Line("CPU seconds", cpus, "#777777", "8 4"),
+    runs = [(float(n), found["previews"][f"{n} models"]) for n in GROWTH]
+    wall = [(n, run["seconds"]) for n, run in runs]
+    cpu = [(n, run["cpu_seconds"]) for n, run in runs]
+    lines = [
+        plot.Series("wall-clock time", wall, "teal", dots=True),
+        plot.Series("CPU time", cpu, "grey", "8 4", dots=True),
     ]
-    most = max(y for line in drawn for _, y in line.points)
-    axes = svg.linear("models in the stack", GROWTH[-1]), svg.linear("s", most)
-    return svg.plot("A preview of the local stack", drawn, *axes)
+    x = plot.linear("models in the stack", GROWTH)
+    y = plot.linear("seconds", [value for _, value in wall + cpu])
+    return plot.plot("A preview of the local stack", lines, x, y)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobs.load.results import Result
-from jobs.report.page import page
+from jobs.report.page import render
 from tests.jobs.browser import Browser
 from tests.jobs.chromium import NoBrowserError, chromium
 from tests.jobs.conftest import ROOT
@@ -72,7 +72,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     this = Result.of(result(run(100, 60, failing=0.02), asked), "this")
     earlier = Result.of(result(run(100, 60, seed=2), job(100, 60)), "earlier")
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(page(this, earlier), encoding="utf-8")
+    path.write_text(render(this, earlier), encoding="utf-8")
     return path
 
 

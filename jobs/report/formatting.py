@@ -1,4 +1,4 @@
-"""A result in words and figures, as the terminal and the page both say it. Pure."""
+"""Texts and figures of a result, for the terminal and for the page. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import floor
 from typing import TYPE_CHECKING
 
-from jobs.report.seed import SEED
+from jobs.report.reference import REFERENCE
 
 if TYPE_CHECKING:
     from jobs.load.results import Result
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 __all__ = [
     "HEADLINES",
     "NAMES",
-    "Compared",
+    "Comparison",
     "Objective",
     "change",
-    "compared",
+    "compare",
     "differences",
     "milliseconds",
     "objectives",
@@ -35,13 +35,13 @@ OBJECTIVES = {
 HEADLINES = {
     "pass": "every objective is met",
     "fail": "an objective is missed",
-    "invalid": "nothing follows from this run",
+    "invalid": "the run is not usable",
 }
 
 
 @dataclass(frozen=True)
 class Objective:
-    """One objective in words."""
+    """An objective, formatted."""
 
     name: str
     found: str
@@ -50,19 +50,19 @@ class Objective:
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A latency of this run, from the schedule and from the actual sends, beside others."""
+class Comparison:
+    """A latency from the schedule and from the actual send, beside those of two other runs."""
 
     name: str
     found: float | None
     service: float | None
     previous: float | None
-    seed: float | None
+    reference: float | None
 
     @property
-    def against_seed(self) -> str:
-        """The seed's latencies count from the actual sends, so ours do here as well."""
-        return change(self.service, self.seed)
+    def against_reference(self) -> str:
+        """From the actual sends, as the latencies of the reference."""
+        return change(self.service, self.reference)
 
     @property
     def against_previous(self) -> str:
@@ -70,19 +70,19 @@ class Compared:
 
 
 def milliseconds(value: float | None) -> str:
-    """Some three digits that count; a dash for what isn't known."""
+    """Three or four digits; a dash for None."""
     if value is None:
         return "–"
     return f"{value:,.{2 if value < 100 else 1 if value < 1000 else 0}f}"
 
 
 def share(value: float) -> str:
-    """A ratio in per cent, rounded down, so that less than all of it never reads 100 %."""
+    """A ratio in per cent, rounded down, so that only 1 reads 100 %."""
     return f"{floor(value * 10_000 + 1e-6) / 100:.2f} %"
 
 
 def change(found: float | None, other: float | None) -> str:
-    """By how much `found` differs from another; nothing where one of them isn't known."""
+    """Difference of `found` from `other` in per cent; empty where one of them is missing."""
     if found is None or not other:
         return ""
     text = f"{(found / other - 1) * 100:+.0f} %".replace("-", "−")
@@ -90,12 +90,12 @@ def change(found: float | None, other: float | None) -> str:
 
 
 def objectives(result: Result) -> list[Objective]:
-    """All of them, met or not."""
+    """All objectives, met or not."""
     return [_objective(each) for each in result.findings]
 
 
 def reasons(result: Result) -> list[str]:
-    """Why the verdict is what it is, a sentence each."""
+    """Reasons of the verdict, a sentence each."""
     if result.why:
         return [result.why]
     return [
@@ -105,22 +105,22 @@ def reasons(result: Result) -> list[str]:
     ]
 
 
-def compared(result: Result, previous: Result | None) -> list[Compared]:
-    """Every latency that this run has."""
+def compare(result: Result, previous: Result | None) -> list[Comparison]:
+    """Every latency of this run."""
     return [
-        Compared(
+        Comparison(
             NAMES.get(name, name),
             found,
             result.service.get(name),
             previous.latency.get(name) if previous else None,
-            SEED.get(name),
+            REFERENCE.get(name),
         )
         for name, found in result.latency.items()
     ]
 
 
 def differences(result: Result, previous: Result) -> list[str]:
-    """What makes two results less comparable, a sentence each."""
+    """Differences that make two results less comparable, a sentence each."""
     found = [
         f"{name}: {result.facts.get(name, 'none')} here, {previous.facts.get(name, 'none')} before."
         for name in ("model", "target", "asked", "payloads", "address")
@@ -128,11 +128,11 @@ def differences(result: Result, previous: Result) -> list[str]:
     ]
     if result.schema != previous.schema:
         found.append(
-            "They are of different schemas: 1 counts from the actual send, 2 from the "
-            "schedule, so 2 looks slower by the load generator's own lateness."
+            "The schemas differ: 1 counts from the actual send, 2 from the schedule, "
+            "so 2 includes the lateness of the load generator."
         )
     if result.facts["release"] == previous.facts["release"]:
-        found.append("Both are of the same release.")
+        found.append("Both runs tested the same release.")
     return found
 
 

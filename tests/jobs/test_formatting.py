@@ -1,4 +1,4 @@
-"""A result in words: true to its figures, in the terminal as on the page."""
+"""Texts of a result: true to its figures, in the terminal as on the page."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from jobs.load.results import Result
 from jobs.report.charts import spans
-from jobs.report.table import table
-from jobs.report.words import change, compared, milliseconds, share
+from jobs.report.formatting import change, compare, milliseconds, share
+from jobs.report.terminal import summary
 from tests.jobs.results import job, result, run
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def test_only_all_of_it_is_a_hundred_per_cent(value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("say", "given_", "said"),
+    ("format_", "values", "text"),
     [
         (milliseconds, (None,), "–"),
         (milliseconds, (5.548,), "5.55"),
@@ -39,26 +39,26 @@ def test_only_all_of_it_is_a_hundred_per_cent(value: float) -> None:
         (share, (0.999,), "99.90 %"),
     ],
 )
-def test_figures_read_well(say: Callable[..., str], given_: tuple[float], said: str) -> None:
-    assert say(*given_) == said
+def test_figures_are_short(format_: Callable[..., str], values: tuple[float], text: str) -> None:
+    assert format_(*values) == text
 
 
-def test_seed_is_compared_as_it_was_measured() -> None:
+def test_the_reference_is_compared_from_the_actual_send() -> None:
     found = Result.of(result(run(100, 10), job(100, 10)), "this")
-    (p99,) = (each for each in compared(found, None) if each.name == "p99")
+    (p99,) = (each for each in compare(found, None) if each.name == "p99")
     assert p99.service is not None
     assert p99.found is not None
     assert p99.service < p99.found
-    assert p99.against_seed == change(p99.service, 9.286)
+    assert p99.against_reference == change(p99.service, 9.286)
 
 
 def test_table_has_objectives_percentiles_and_errors() -> None:
-    said = table(Result.of(result(run(100, 10, failing=0.05), job(100, 10)), "this")).splitlines()
-    lines = [line.split() for line in said]
+    text = summary(Result.of(result(run(100, 10, failing=0.05), job(100, 10)), "this")).splitlines()
+    lines = [line.split() for line in text]
     assert ["p99", "9.29"] in [[line[0], line[3]] for line in lines if len(line) == 6]
     assert any(line[:1] == ["p99.99"] for line in lines)
     assert sum(line[-1:] == ["MISSED"] for line in lines) == 1
-    assert said[-1].endswith("× read tcp 10.0.0.2:80: read: connection reset by peer")
+    assert text[-1].endswith("× read tcp 10.0.0.2:80: read: connection reset by peer")
 
 
 @given(st.integers(1, 40), st.integers(1, 50))
