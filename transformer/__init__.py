@@ -1,1 +1,1 @@
-"""The transformer: images in, the predictor's tensors between, labels out."""
+"""The transformer: an HTTP server that turns images into tensors, asks Triton, returns labels."""

@@ -1,4 +1,4 @@
-"""Starts the server: `python -m transformer --model_name NAME --predictor_host HOST ...`."""
+"""Start the server: `python -m transformer --model_name NAME --predictor_host HOST ...`."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ import logging
 import os
 import sys
 
-from transformer import log, release, server, settings
+from release.schema import ReleaseError
+from transformer import log, served_release, server, settings
 
 
 def main() -> None:
-    """Ends with status 2 and a line on what is wrong with the arguments or the release."""
-    given = settings.parse()
+    """Serve until SIGTERM. Exits with status 2 if the arguments or the release are wrong."""
+    options = settings.parse()
     try:
-        release.load(given.release, given.model)
-        listening = server.listen(given.port)
-    except release.ReleaseError as error:
+        served_release.load(options.release, options.model)
+        listening = server.listen(options.port)
+    except ReleaseError as error:
         sys.exit(_refuse(str(error)))
     except OSError as error:
-        sys.exit(_refuse(f"--http_port {given.port}: {os.strerror(error.errno or 0)}"))
+        sys.exit(_refuse(f"--http_port {options.port}: {os.strerror(error.errno or 0)}"))
     log.configure()
     logger = logging.getLogger("transformer")
-    for warning in given.warnings:
+    for warning in options.warnings:
         logger.warning(warning)
     port = listening.getsockname()[1]
-    where = f"port {port}, predictor {given.predictor} ({given.protocol})"
-    logger.info("serving %s on %s", given.model, where)
-    server.serve(given, listening)
+    predictor = f"{options.predictor} ({options.protocol})"
+    logger.info("serving %s on port %s, predictor %s", options.model, port, predictor)
+    server.serve(options, listening)
 
 
 def _refuse(message: str) -> int:

@@ -1,4 +1,4 @@
-"""The HTTP server's routes, as an ASGI application."""
+"""The routes of the HTTP server, as an ASGI application."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from transformer import body, log, metrics, release
+from transformer import log, metrics, served_release
+from transformer.body import Body
 from transformer.errors import RequestError
 from transformer.predict import Predictions
 from transformer.triton_http import HttpPredictor
@@ -19,40 +20,45 @@ from transformer.triton_http import HttpPredictor
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from release.schema import Release
+    from transformer.body import Receive
     from transformer.predictor import Predictor
     from transformer.settings import Settings
 
     Send = Callable[[dict[str, Any]], Awaitable[None]]
+    Response = tuple[int, bytes, bytes]
 
-__all__ = ["App", "make"]
+__all__ = ["App", "create_app"]
 
 JSON = b"application/json"
-# Less than the readiness probe's own patience, so that its answer says why.
+# Less than the timeout of the readiness probe, so that the probe gets an answer.
 READY_SECONDS = 1.5
 
 logger = logging.getLogger("transformer")
 
 
-def make(settings: Settings) -> App:
+def create_app(settings: Settings) -> App:
     """The application of one worker."""
     log.configure()
-    return App(settings, release.load(settings.release, settings.model))
+    return App(settings, served_release.load(settings.release, settings.model))
 
 
 class App:
-    """V1 predict, V1 and V2 health and metadata, metrics."""
+    """V1 predict, V1 and V2 health and metadata, metrics.
 
-    def __init__(self, settings: Settings, served: release.Release) -> None:
+    A route returns status, Content-Type and body.
+    """
+
+    def __init__(self, settings: Settings, release: Release) -> None:
         self.settings = settings
-        self.release = served
-        self.metrics = metrics.Metrics(served.name)
-        self.predictor = _predictor(settings, served)
+        self.release = release
+        self.metrics = metrics.Metrics(release.name)
+        self.predictor = _create_predictor(settings, release)
         self.predictions = Predictions(settings, self.predictor, self.metrics)
-        self.predict_path = f"/v1/models/{served.name}:predict"
-        self.predict_url = self.predict_path.encode()
         self.draining = False
-        v1, v2 = f"/v1/models/{served.name}", f"/v2/models/{served.name}"
-        self.routes: dict[str, Callable[[], Awaitable[tuple[int, bytes, bytes]]]] = {
+        v1, v2 = f"/v1/models/{release.name}", f"/v2/models/{release.name}"
+        self.predict_path = f"{v1}:predict"
+        self.routes: dict[str, Callable[[], Awaitable[Response]]] = {
             "/": self._live,
             "/metrics": self._metrics,
             "/v1/models": self._models,
@@ -64,8 +70,8 @@ class App:
             f"{v2}/ready": self._model_ready,
         }
 
-    async def __call__(self, scope: dict[str, Any], receive: body.Receive, send: Send) -> None:
-        """ASGI's."""
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Handle one ASGI connection scope."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["path"] == self.predict_path and scope["method"] == "POST":
@@ -73,32 +79,26 @@ class App:
         elif scope["type"] == "http":
             await self._other(scope, send)
 
-    async def _predict(self, scope: dict[str, Any], receive: body.Receive, send: Send) -> None:
-        given = body.Body(scope, receive)
-        status, answer = await self.predicted(given, scope["query_string"])
-        if status != 200:
-            await given.discard()
-        await self._send(send, status, JSON, answer)
-
-    async def predicted(self, given: body.Given, query: bytes) -> tuple[int, bytes]:
-        """Status and JSON of a predict request."""
+    async def _predict(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         started = time.perf_counter()
+        body = Body(scope, receive)
         self.metrics.in_flight.inc()
         try:
-            answer = await self.predictions.answer(given, _wants_tensors(query))
-            status = 200
+            tensors = _wants_tensors(scope["query_string"])
+            status, content = 200, await self.predictions.predict(body, tensors=tensors)
         except RequestError as error:
             status, message = error.status, error.message
         except Exception:
-            logger.exception("a mistake of the transformer")
-            status, message = 500, "a mistake of the transformer; its log has more"
+            logger.exception("internal error")
+            status, message = 500, "internal error of the transformer; see its log"
         finally:
             self.metrics.in_flight.dec()
         self.metrics.count(status)
         if status != 200:
-            log.failure(self.predict_path, status, message, time.perf_counter() - started)
-            answer = orjson.dumps({"error": message})
-        return status, answer
+            log.log_failure(self.predict_path, status, message, time.perf_counter() - started)
+            content = orjson.dumps({"error": message})
+            await body.discard()
+        await self._send(send, status, JSON, content)
 
     async def _other(self, scope: dict[str, Any], send: Send) -> None:
         path, method = scope["path"], scope["method"]
@@ -110,15 +110,16 @@ class App:
         if allowed:
             status, message = 405, f"{method} {path[:200]}; allowed: {allowed}"
         else:
-            where = f"the model is {self.release.name}, at {self.predict_path}"
-            status, message = 404, f"{path[:200]}: nothing here; {where}"
-        log.failure(path, status, message, 0)
+            model = f"the model is {self.release.name}, at {self.predict_path}"
+            status, message = 404, f"{path[:200]}: not found; {model}"
+        log.log_failure(path, status, message, 0)
         await self._send(send, status, JSON, orjson.dumps({"error": message}))
 
-    async def _send(self, send: Send, status: int, kind: bytes, content: bytes) -> None:
-        headers = [(b"content-type", kind), (b"content-length", b"%d" % len(content))]
+    async def _send(self, send: Send, status: int, content_type: bytes, content: bytes) -> None:
+        headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(content))]
+        # While draining, the client's next request must reach another pod. After 408, the
+        # connection still carries the rest of the body.
         if self.draining or status == 408:
-            # So that its next request goes to someone who stays; or since it isn't all here.
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
@@ -132,43 +133,42 @@ class App:
         except TimeoutError:
             return False
 
-    async def _live(self) -> tuple[int, bytes, bytes]:
+    async def _live(self) -> Response:
         return 200, JSON, b'{"live":true}'
 
-    async def _ready(self) -> tuple[int, bytes, bytes]:
+    async def _ready(self) -> Response:
         ready = await self._predictor_ready()
         return 200 if ready else 503, JSON, orjson.dumps({"ready": ready})
 
-    async def _model_ready(self) -> tuple[int, bytes, bytes]:
+    async def _model_ready(self) -> Response:
         ready = await self._predictor_ready()
         content = orjson.dumps({"name": self.release.name, "ready": ready})
         return 200 if ready else 503, JSON, content
 
-    async def _models(self) -> tuple[int, bytes, bytes]:
+    async def _models(self) -> Response:
         return 200, JSON, orjson.dumps({"models": [self.release.name]})
 
-    async def _server(self) -> tuple[int, bytes, bytes]:
-        made = {"name": "kserve-triton transformer", "version": "1", "extensions": []}
-        return 200, JSON, orjson.dumps(made)
+    async def _server(self) -> Response:
+        metadata = {"name": "kserve-triton transformer", "version": "1", "extensions": []}
+        return 200, JSON, orjson.dumps(metadata)
 
-    async def _model(self) -> tuple[int, bytes, bytes]:
-        outputs = [
-            {"name": output.name, "datatype": output.datatype, "shape": [-1, *output.dims]}
-            for output in self.release.outputs
-        ]
-        made = {
+    async def _model(self) -> Response:
+        metadata = {
             "name": self.release.name,
             "platform": "kserve-triton-transformer",
             "versions": ["1"],
             "inputs": [{"name": "image_bytes", "datatype": "BYTES", "shape": [-1]}],
-            "outputs": outputs,
+            "outputs": [
+                {"name": output.name, "datatype": output.dtype, "shape": [-1, *output.dims]}
+                for output in self.release.outputs
+            ],
         }
-        return 200, JSON, orjson.dumps(made)
+        return 200, JSON, orjson.dumps(metadata)
 
-    async def _metrics(self) -> tuple[int, bytes, bytes]:
+    async def _metrics(self) -> Response:
         return 200, metrics.CONTENT_TYPE, self.metrics.render()
 
-    async def _lifespan(self, receive: body.Receive, send: Send) -> None:
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         self._drain_on_sigterm()
         await send({"type": "lifespan.startup.complete"})
@@ -177,31 +177,35 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
     def _drain_on_sigterm(self) -> None:
-        """Be unready before being gone: those who send requests hear of it only after a while."""
-        stop: Any = signal.getsignal(signal.SIGTERM)
+        """Delay uvicorn's shutdown by `drain` seconds, and be unready until then.
+
+        Load balancers take a while to notice that a pod is unready.
+        """
+        shut_down: Any = signal.getsignal(signal.SIGTERM)
         loop = asyncio.get_running_loop()
 
         def drain() -> None:
             self.draining = True
-            loop.call_later(self.settings.drain, stop, signal.SIGTERM, None)
+            loop.call_later(self.settings.drain, shut_down, signal.SIGTERM, None)
 
         loop.add_signal_handler(signal.SIGTERM, drain)
 
 
 def _wants_tensors(query: bytes) -> bool:
+    """Whether `?format=v2` is given. Raises RequestError for another format."""
     if not query:
         return False
-    wanted = parse_qs(query.decode("latin-1")).get("format", ["v1"])
-    if wanted[-1] not in ("v1", "v2"):
-        raise RequestError(400, f"format {wanted[-1][:50]!r}; allowed: v1, v2")
-    return wanted[-1] == "v2"
+    name = parse_qs(query.decode("latin-1")).get("format", ["v1"])[-1]
+    if name not in ("v1", "v2"):
+        raise RequestError(400, f"format {name[:50]!r}; allowed: v1, v2")
+    return name == "v2"
 
 
-def _predictor(settings: Settings, served: release.Release) -> Predictor:
+def _create_predictor(settings: Settings, release: Release) -> Predictor:
     host, port = settings.address
     if settings.protocol == "grpc-v2":
-        # gRPC takes a while to import, and memory.
+        # Imported only if needed, since gRPC takes time and memory.
         from transformer.triton_grpc import GrpcPredictor  # noqa: PLC0415
 
-        return GrpcPredictor(host, port, served)
-    return HttpPredictor(host, port, served)
+        return GrpcPredictor(host, port, release)
+    return HttpPredictor(host, port, release)

@@ -1,11 +1,11 @@
-"""A request's body, read within the limits of one body and of all together."""
+"""A request's body, read within the limits of one body and of all bodies together."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from transformer.deadline import BODY, ROOM
+from transformer.deadline import BODY, MEMORY
 from transformer.errors import RequestError
 
 if TYPE_CHECKING:
@@ -16,85 +16,70 @@ if TYPE_CHECKING:
 
     Receive = Callable[[], Awaitable[dict[str, Any]]]
 
-__all__ = ["MAX_BODY_BYTES", "SMALL_BODY_BYTES", "Body", "ClientGoneError", "Given", "Whole"]
+__all__ = ["MAX_BODY_BYTES", "SMALL_BODY_BYTES", "Body"]
 
 MAX_BODY_BYTES = 32 * 2**20
-# What needs no share of the memory that large bodies wait for.
+# Smaller bodies need no share of the memory for bodies.
 SMALL_BODY_BYTES = 64 * 2**10
-# The client is told, where it listens at all.
-CLIENT_GONE = 499
-# For a refused client to finish sending.
+# For the log and the metrics. The client is gone and does not get it.
+CLIENT_CLOSED_REQUEST = 499
+# Time for a refused client to finish sending.
 DISCARD_SECONDS = 5
 
 
 class ClientGoneError(RequestError):
-    """The client closed the connection before it had sent everything."""
+    """The client closed the connection before it had sent the whole body."""
 
     def __init__(self) -> None:
-        super().__init__(CLIENT_GONE, "the client went away while it sent the body")
-
-
-class Given(Protocol):
-    """A request's body, there already or still to come."""
-
-    async def read(self, share: Share, deadline: Deadline) -> bytes | bytearray:
-        """The whole body. Raises RequestError as soon as it is known to be too large."""
-        ...
-
-
-class Whole:
-    """A small body that came with its head."""
-
-    def __init__(self, content: bytes) -> None:
-        self.content = content
-
-    async def read(self, share: Share, deadline: Deadline) -> bytes:
-        """All of it; it needs no share."""
-        return self.content
+        super().__init__(CLIENT_CLOSED_REQUEST, "the client closed the connection within its body")
 
 
 class Body:
-    """Of one request, as ASGI gives it."""
+    """The body of one ASGI request."""
 
     def __init__(self, scope: dict[str, Any], receive: Receive) -> None:
         self.receive = receive
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.old = scope["http_version"] == "1.0"
+        self.http_version = scope["http_version"]
         self.more = True
 
     async def read(self, share: Share, deadline: Deadline) -> bytes | bytearray:
-        """The whole body. Raises RequestError as soon as it is known to be too large."""
-        size = self._declared()
+        """The whole body. Raises RequestError as soon as it turns out to be too large."""
+        size = self._declared_size()
         if size > SMALL_BODY_BYTES:
             await _take(share, size, deadline)
-        part = await self._part()
-        # All there, mostly: nothing to put together.
-        return await self._rest(part, share, deadline) if self.more else part
+        part = await self._next_part()
+        # Most bodies are small and arrive in one part, which needs no copy.
+        return await self._read_rest(part, share, deadline) if self.more else part
 
-    async def _rest(self, part: bytes, share: Share, deadline: Deadline) -> bytearray:
-        parts = bytearray(part)
+    async def _read_rest(self, part: bytes, share: Share, deadline: Deadline) -> bytearray:
+        body = bytearray(part)
         while self.more:
-            if len(parts) > SMALL_BODY_BYTES and not share.held:
+            if len(body) > SMALL_BODY_BYTES and not share.held:
                 await _take(share, MAX_BODY_BYTES, deadline)
-            parts += await self._part()
-            if len(parts) > MAX_BODY_BYTES:
+            body += await self._next_part()
+            if len(body) > MAX_BODY_BYTES:
                 raise _too_large()
-        return parts
+        return body
 
     async def discard(self) -> None:
-        """The rest, if the connection ends with the answer: a client that is still sending then
-        would see its connection fail instead of the answer."""
-        kept = self.headers.get(b"connection", b"").lower() != b"close" and not self.old
-        if kept or self.headers.get(b"expect", b"").lower() == b"100-continue":
+        """Read the rest if the connection ends with the answer.
+
+        A client that is still sending when the connection closes gets a connection error instead
+        of the answer.
+        """
+        closes = self.headers.get(b"connection", b"").lower() == b"close"
+        waits_for_continue = self.headers.get(b"expect", b"").lower() == b"100-continue"
+        if waits_for_continue or not (closes or self.http_version == "1.0"):
             return
         try:
             async with asyncio.timeout(DISCARD_SECONDS):
                 while self.more:
-                    await self._part()
+                    await self._next_part()
         except (TimeoutError, ClientGoneError):
             pass
 
-    async def _part(self) -> bytes:
+    async def _next_part(self) -> bytes:
         message = await self.receive()
         if message["type"] != "http.request":
             raise ClientGoneError
@@ -102,7 +87,8 @@ class Body:
         part: bytes = message["body"]
         return part
 
-    def _declared(self) -> int:
+    def _declared_size(self) -> int:
+        """Content-Length, 0 without one. Raises RequestError if the body can't be read."""
         encoding = self.headers.get(b"content-encoding", b"identity")
         if encoding.lower() != b"identity":
             raise RequestError(
@@ -115,7 +101,7 @@ class Body:
 
 
 async def _take(share: Share, size: int, deadline: Deadline) -> None:
-    deadline.waits_for = ROOM
+    deadline.waits_for = MEMORY
     await share.take(size)
     deadline.waits_for = BODY
 

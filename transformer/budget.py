@@ -1,4 +1,4 @@
-"""Memory that requests share: who doesn't fit waits for those before."""
+"""Memory that requests share. A request that does not fit waits for earlier ones to end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Budget", "Share"]
 
 
 class Budget:
-    """Bytes given out in the order in which they were asked for."""
+    """A number of bytes, given out in the order of the requests for them."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -22,48 +22,49 @@ class Budget:
         self.queue: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def share(self) -> Share:
-        """What one request holds of it: nothing yet."""
+        """A share for one request, empty at first."""
         return Share(self)
 
     async def take(self, size: int) -> None:
-        """Wait for bytes; never more than there are in all."""
+        """Wait for `size` bytes, which must not exceed the limit."""
         if not self.queue and size <= self.free:
             self.free -= size
             return
-        place = (size, asyncio.get_running_loop().create_future())
-        self.queue.append(place)
+        granted = asyncio.get_running_loop().create_future()
+        entry = (size, granted)
+        self.queue.append(entry)
         try:
-            await place[1]
+            await granted
         except asyncio.CancelledError:
-            if place[1].done() and not place[1].cancelled():
-                self.give(size)
+            if granted.done() and not granted.cancelled():
+                self.give_back(size)
             else:
-                self.queue.remove(place)
-                self.give(0)
+                self.queue.remove(entry)
+                self.give_back(0)
             raise
 
-    def give(self, size: int) -> None:
-        """Bytes back, and on to those who wait."""
+    def give_back(self, size: int) -> None:
+        """Return bytes, and grant them to the requests that wait."""
         self.free += size
         while self.queue and (self.queue[0][1].done() or self.queue[0][0] <= self.free):
-            wanted, place = self.queue[0]
-            if place.done():
-                # Cancelled; it takes itself out of the queue.
+            wanted, granted = self.queue[0]
+            if granted.done():
+                # Cancelled. `take` removes it from the queue.
                 break
             self.queue.popleft()
             self.free -= wanted
-            place.set_result(None)
+            granted.set_result(None)
 
 
 class Share:
-    """Given back on exit, whatever happened."""
+    """The bytes that one request holds. They are given back on exit."""
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
         self.held = 0
 
     async def take(self, size: int) -> None:
-        """Hold this much more, or all there is where it is less."""
+        """Hold `size` more bytes, or the whole budget if it is smaller."""
         size = min(size, self.budget.limit - self.held)
         await self.budget.take(size)
         self.held += size
@@ -75,8 +76,8 @@ class Share:
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        at: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
         if self.held:
-            self.budget.give(self.held)
+            self.budget.give_back(self.held)
             self.held = 0

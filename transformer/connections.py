@@ -1,4 +1,4 @@
-"""HTTP/1.1 to one host over connections that are kept: as little as a request needs."""
+"""HTTP/1.1 requests to one host over kept connections."""
 
 from __future__ import annotations
 
@@ -13,143 +13,110 @@ from transformer.errors import MAX_ANSWER_BYTES, PredictorError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Answer", "Connections", "whole"]
+__all__ = ["Answer", "Connections"]
 
 MAX_IDLE = 64
-GOOD, LINE_END, HEAD_END = b"HTTP/1.1 200 OK", b"\r\n", b"\r\n\r\n"
-# Headers that say nothing of how the body is framed or whether the connection stays.
-PLAIN = frozenset(
-    (b"content-type", b"content-length", b"inference-header-content-length", b"date", b"server")
-)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Header names are in lower case."""
+    """An HTTP response. Header names are in lower case."""
 
     status: int
     headers: dict[bytes, bytes]
     body: bytes
 
 
-def whole(data: bytes) -> Answer | None:
-    """A good answer that came in one piece, with nothing in its head that needs a parser.
-
-    Most do, and a parser that is made for each, and calls back for every header, takes longer.
-    """
-    head, _, body = data.partition(HEAD_END)
-    first, *lines = head.split(LINE_END)
-    headers = {}
-    for line in lines:
-        name, _, value = line.partition(b":")
-        headers[name.lower()] = value.strip()
-    if (
-        first != GOOD
-        or len(headers) != len(lines)
-        or not headers.keys() <= PLAIN
-        or headers.get(b"content-length") != b"%d" % len(body)
-    ):
-        return None
-    return Answer(200, headers, body)
-
-
 class StaleError(Exception):
-    """The server had closed the connection before it saw the request."""
+    """The server closed the connection before it received the request."""
 
 
 class Connection(asyncio.Protocol):
-    """One request at a time."""
+    """A connection that carries one request at a time."""
 
-    def __init__(self, born: float) -> None:
-        self.born = born
+    def __init__(self, created: float) -> None:
+        self.created = created
         self.transport: asyncio.Transport
-        self.waiting: asyncio.Future[Answer] | None = None
+        self.answer: asyncio.Future[Answer] | None = None
         self.open = False
-        self._start()
 
-    def _start(self) -> None:
-        self.parser: httptools.HttpResponseParser | None = None
+    async def exchange(self, request: Sequence[bytes | memoryview]) -> Answer:
+        """Send a request and wait for its answer.
+
+        Raises StaleError if nothing was received, PredictorError if a part of an answer was.
+        """
+        self.parser = httptools.HttpResponseParser(self)
         self.headers: dict[bytes, bytes] = {}
         self.parts: list[bytes] = []
         self.size = 0
         self.answered = False
-
-    async def exchange(self, request: Sequence[bytes | memoryview]) -> Answer:
-        """Send and wait. Raises StaleError, or PredictorError once something was received."""
-        self._start()
-        self.waiting = asyncio.get_running_loop().create_future()
+        self.answer = asyncio.get_running_loop().create_future()
         self.transport.writelines(request)
-        return await self.waiting
+        return await self.answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio's."""
+        """Called by asyncio."""
         self.transport = cast("asyncio.Transport", transport)
         self.open = True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio's."""
-        self.open = False
-        if self.answered:
-            self._fail(PredictorError("closed the connection within its answer"))
-        else:
+        """Called by asyncio."""
+        if self.answer is None or not self.answered:
             self._fail(StaleError(str(exc or "closed the connection")))
+        else:
+            self._fail(PredictorError("closed the connection within its answer"))
 
     def data_received(self, data: bytes) -> None:
-        """asyncio's."""
-        found = None if self.answered else whole(data)
-        self.answered = True
-        if found is not None:
-            self._done(found)
+        """Called by asyncio."""
+        if self.answer is None:
+            # An answer without a request.
+            self._abort(PredictorError("sent more than its answer"))
             return
+        self.answered = True
         try:
-            self._parser().feed_data(data)
+            self.parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._fail(PredictorError(f"its answer is not HTTP: {error}"))
-            self.transport.abort()
-
-    def _parser(self) -> httptools.HttpResponseParser:
-        """Of the answer that comes now."""
-        if self.parser is None:
-            self.parser = httptools.HttpResponseParser(self)
-        return self.parser
+            self._abort(PredictorError(f"its answer is not HTTP: {error}"))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """The parser's."""
+        """Called by httptools."""
         self.headers[name.lower()] = value
 
     def on_body(self, body: bytes) -> None:
-        """The parser's."""
+        """Called by httptools."""
         self.size += len(body)
         if self.size > MAX_ANSWER_BYTES:
-            self._fail(PredictorError(f"its answer is larger than {MAX_ANSWER_BYTES >> 20} MiB"))
-            self.transport.abort()
+            self._abort(PredictorError(f"its answer is larger than {MAX_ANSWER_BYTES >> 20} MiB"))
         else:
             self.parts.append(body)
 
     def on_message_complete(self) -> None:
-        """The parser's."""
-        parser = self._parser()
-        self.open = self.open and bool(parser.should_keep_alive())
-        body = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
-        self._done(Answer(parser.get_status_code(), self.headers, body))
-
-    def _done(self, answer: Answer) -> None:
-        waiting, self.waiting = self.waiting, None
-        if waiting is None:
-            # An answer to nothing: whatever comes next can't be told apart from it.
+        """Called by httptools."""
+        if self.answer is None:
             self.open = False
-        elif not waiting.done():
-            waiting.set_result(answer)
+            return
+        self.open = self.open and bool(self.parser.should_keep_alive())
+        answer, self.answer = self.answer, None
+        if not answer.done():
+            body = b"".join(self.parts)
+            answer.set_result(Answer(self.parser.get_status_code(), self.headers, body))
+
+    def _abort(self, error: Exception) -> None:
+        self._fail(error)
+        self.transport.abort()
 
     def _fail(self, error: Exception) -> None:
         self.open = False
-        waiting, self.waiting = self.waiting, None
-        if waiting is not None and not waiting.done():
-            waiting.set_exception(error)
+        answer, self.answer = self.answer, None
+        if answer is not None and not answer.done():
+            answer.set_exception(error)
 
 
 class Connections:
-    """Those to one host and port; the one used last is used next, so that others may end."""
+    """The connections to one host and port.
+
+    The connection used last is used next, so that the others become idle and can be closed.
+    """
 
     def __init__(self, host: str, port: int, max_age: float) -> None:
         self.host = host
@@ -158,19 +125,21 @@ class Connections:
         self.idle: list[Connection] = []
 
     async def exchange(self, request: Sequence[bytes | memoryview]) -> Answer:
-        """Raises PredictorError. A connection found closed is made anew, once."""
-        kept = self._kept()
+        """Send a request, once more if the kept connection was closed. Raises PredictorError."""
+        kept = self._pop_idle()
         if kept is not None:
             try:
-                return await self._on(kept, request)
+                return await self._exchange_on(kept, request)
             except StaleError:
                 pass
         try:
-            return await self._on(await self._connect(), request)
+            return await self._exchange_on(await self._connect(), request)
         except StaleError as error:
             raise PredictorError(f"{self.host}:{self.port}: {error}") from error
 
-    async def _on(self, connection: Connection, request: Sequence[bytes | memoryview]) -> Answer:
+    async def _exchange_on(
+        self, connection: Connection, request: Sequence[bytes | memoryview]
+    ) -> Answer:
         try:
             answer = await connection.exchange(request)
         except BaseException:
@@ -182,11 +151,11 @@ class Connections:
             connection.transport.close()
         return answer
 
-    def _kept(self) -> Connection | None:
+    def _pop_idle(self) -> Connection | None:
         oldest = asyncio.get_running_loop().time() - self.max_age
         while self.idle:
             connection = self.idle.pop()
-            if connection.open and connection.born > oldest:
+            if connection.open and connection.created > oldest:
                 return connection
             connection.transport.close()
         return None
@@ -194,14 +163,14 @@ class Connections:
     async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
         try:
-            _, made = await loop.create_connection(
+            _, connection = await loop.create_connection(
                 lambda: Connection(loop.time()), self.host, self.port
             )
         except OSError as error:
             raise PredictorError(f"{self.host}:{self.port}: {error.strerror or error}") from error
-        return made
+        return connection
 
     def close(self) -> None:
-        """End all that are idle."""
+        """Close the idle connections."""
         while self.idle:
             self.idle.pop().transport.close()

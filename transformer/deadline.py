@@ -1,4 +1,4 @@
-"""When a request must be answered."""
+"""The time by which a request must be answered."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import time
 
 from transformer.errors import RequestError
 
-__all__ = ["BODY", "PREDICTOR", "ROOM", "Deadline"]
+__all__ = ["BODY", "MEMORY", "PREDICTOR", "Deadline"]
 
-# What a request may wait for: the status and the cause if it does so for too long.
+# What a request waits for: status and cause of the error if the deadline passes meanwhile.
 BODY = (408, "the body arrived")
-ROOM = (503, "the requests before it left room to decode its images")
+MEMORY = (503, "earlier requests left memory to decode its images")
 PREDICTOR = (504, "the predictor answered")
 
 
 class Deadline:
-    """Seconds from now; `waits_for` follows the request."""
+    """A time limit in seconds from now. `waits_for` is updated while the request proceeds."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -23,10 +23,10 @@ class Deadline:
         self.waits_for = BODY
 
     def passed(self) -> bool:
-        """Nobody waits for an answer any more."""
+        """Whether the time is over."""
         return time.monotonic() > self.end
 
     def error(self) -> RequestError:
-        """For the client."""
-        status, what = self.waits_for
-        return RequestError(status, f"{self.seconds:g} s passed before {what}")
+        """The answer to the client when the time is over."""
+        status, event = self.waits_for
+        return RequestError(status, f"{self.seconds:g} s passed before {event}")

@@ -1,10 +1,10 @@
-"""What ends a request early: a status and a sentence for the client."""
+"""Errors that end a request: a status and a message for the client."""
 
 from __future__ import annotations
 
 __all__ = ["MAX_ANSWER_BYTES", "PredictorError", "RequestError"]
 
-# More from the predictor is an error, whichever way it comes.
+# The limit of an answer from the predictor, over HTTP and over gRPC.
 MAX_ANSWER_BYTES = 64 * 2**20
 
 
@@ -17,13 +17,13 @@ class RequestError(Exception):
         self.message = message
 
     @classmethod
-    def of_instance(cls, index: int, error: RequestError) -> RequestError:
-        """The same error, naming the instance; they count from 0."""
+    def at_instance(cls, index: int, error: RequestError) -> RequestError:
+        """The same error with the index of the instance, counted from 0."""
         return cls(error.status, f"instance {index}: {error.message}")
 
 
 class PredictorError(RequestError):
-    """The predictor is away, or answered something else than tensors."""
+    """The predictor is not reachable, or its answer is not the tensors asked for."""
 
     def __init__(self, message: str) -> None:
         super().__init__(503, f"predictor: {message[:500]}")

@@ -1,4 +1,4 @@
-"""Logs as JSON, a line for each event; never anything of an image."""
+"""Logs as JSON lines on standard output. They never contain an image."""
 
 from __future__ import annotations
 
@@ -8,37 +8,40 @@ from datetime import UTC, datetime
 
 import orjson
 
-__all__ = ["configure", "failure"]
+__all__ = ["configure", "log_failure"]
 
 logger = logging.getLogger("transformer")
 
 
-class _Lines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
+    """One JSON object a record, with the fields of `extra={"fields": {...}}`."""
+
     def format(self, record: logging.LogRecord) -> str:
-        made = {
+        """The record as a line."""
+        fields = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "message": record.getMessage(),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
-            made["trace"] = self.formatException(record.exc_info)
-        return orjson.dumps(made).decode()
+            fields["trace"] = self.formatException(record.exc_info)
+        return orjson.dumps(fields).decode()
 
 
 def configure() -> None:
-    """All loggers, uvicorn's and gRPC's too, to standard output."""
+    """Send all loggers, including uvicorn's and gRPC's, to standard output."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_Lines())
+    handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logger.setLevel(logging.INFO)
     logging.captureWarnings(True)
-    # Pillow's and asyncio's debugging are nobody's concern, and uvicorn says it when it starts.
+    # uvicorn sets its own level when it starts.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 
-def failure(path: str, status: int, message: str, seconds: float) -> None:
-    """The line of a request that failed."""
+def log_failure(path: str, status: int, message: str, seconds: float) -> None:
+    """Log a request that was answered with an error."""
     level = logging.ERROR if status >= 500 else logging.WARNING
     fields = {"path": path[:200], "status": status, "seconds": round(seconds, 4)}
     logger.log(level, message[:1000], extra={"fields": fields})

@@ -1,4 +1,4 @@
-"""What the two ways to Triton have in common."""
+"""The interface of Triton's two protocols, and the check of its answers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from release.schema import DTYPES
 from transformer.errors import PredictorError
 
 if TYPE_CHECKING:
@@ -13,49 +14,49 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from transformer.release import Output, Release
+    from release.schema import Release, Tensor
 
-__all__ = ["MAX_AGE_SECONDS", "Predictor", "tensor"]
+__all__ = ["MAX_AGE_SECONDS", "Predictor", "read_tensor"]
 
-# A Service spreads connections over its pods, not requests: those that stay open for long would
-# never reach a pod that came later.
+# A Service distributes connections over its pods, not requests. Connections are replaced at this
+# age, so that new pods get requests too.
 MAX_AGE_SECONDS = 60.0
 
 
 class Predictor(Protocol):
-    """Triton, asked with raw tensors."""
+    """A client of Triton that sends and receives raw tensors."""
 
     release: Release
 
     async def infer(
-        self, batch: NDArray[np.float32], outputs: Sequence[Output]
+        self, batch: NDArray[np.float32], outputs: Sequence[Tensor]
     ) -> list[NDArray[Any]]:
-        """The outputs of a batch, in the order asked for. Raises PredictorError."""
+        """The outputs of a batch, in the order of `outputs`. Raises PredictorError."""
         ...
 
     async def ready(self) -> bool:
-        """The model answers requests."""
+        """Whether the model answers requests."""
         ...
 
     async def close(self) -> None:
-        """End its connections."""
+        """Close the connections."""
         ...
 
 
-def tensor(
-    output: Output, datatype: str, shape: Sequence[int], raw: bytes | memoryview, batch: int
+def read_tensor(
+    output: Tensor, datatype: str, shape: Sequence[int], raw: bytes | memoryview, batch: int
 ) -> NDArray[Any]:
-    """An output as an array; it must be what the release says. Raises PredictorError."""
+    """An output as an array. Raises PredictorError if it isn't as the release describes it."""
     expected = (batch, *output.dims)
-    fits = len(shape) == len(expected) and all(
+    same_shape = len(shape) == len(expected) and all(
         want in (-1, size) for want, size in zip(expected, shape, strict=True)
     )
-    if datatype != output.datatype or not fits:
+    if datatype != output.dtype or not same_shape:
         raise PredictorError(
             f"answered {output.name} as {datatype} {list(shape)}; the release says "
-            f"{output.datatype} {list(expected)}"
+            f"{output.dtype} {list(expected)}"
         )
     try:
-        return np.frombuffer(raw, output.numpy).reshape(tuple(shape))
+        return np.frombuffer(raw, DTYPES[output.dtype]).reshape(tuple(shape))
     except ValueError as error:
         raise PredictorError(f"answered {output.name} with {len(raw)} bytes: {error}") from error

@@ -1,9 +1,8 @@
-"""The server: a process, or several that share its socket and their metrics."""
+"""The HTTP server: one process, or several that share a socket and their metrics."""
 
 from __future__ import annotations
 
 import functools
-import gc
 import os
 import shutil
 import signal
@@ -16,27 +15,33 @@ from typing import TYPE_CHECKING
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from transformer.front import Front
+from transformer.http_limits import KEEP_ALIVE_SECONDS, LimitedHttp
 
 if TYPE_CHECKING:
+    from transformer.app import App
     from transformer.settings import Settings
 
 __all__ = ["listen", "serve"]
 
-# Longer than proxies keep idle connections, so that it's they who close them.
-KEEP_ALIVE_SECONDS = 120
-# New objects before a collection; Python's own 700 comes with every other request.
-GARBAGE = 20_000
-# Writable also where the root file system is read-only.
+# A client has the request's deadline and these seconds to send a request or to read an answer.
+CLIENT_SECONDS = 5
+# Writable even if the root file system is read-only.
 SHARED_MEMORY = Path("/dev/shm")
 
 
-def serve(given: Settings, listening: socket.socket) -> None:
-    """Until SIGTERM."""
+def listen(port: int) -> socket.socket:
+    """A listening socket on all addresses, IPv6 included where the machine has it."""
+    dualstack = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if dualstack else socket.AF_INET
+    return socket.create_server(("", port), family=family, dualstack_ipv6=dualstack, backlog=2048)
+
+
+def serve(settings: Settings, listening: socket.socket) -> None:
+    """Serve until SIGTERM."""
     config = uvicorn.Config(
-        functools.partial(_app, given),
+        functools.partial(_create_app, settings),
         factory=True,
-        http=Front,
+        http=functools.partial(LimitedHttp, client_seconds=settings.deadline + CLIENT_SECONDS),
         loop="uvloop",
         ws="none",
         lifespan="on",
@@ -44,18 +49,18 @@ def serve(given: Settings, listening: socket.socket) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        workers=given.workers,
+        workers=settings.workers,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=int(given.deadline) + 1,
+        timeout_graceful_shutdown=int(settings.deadline) + 1,
     )
-    if given.workers == 1:
-        # uvicorn raises the signal again once it has shut down, which is a good end.
-        for stop in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(stop, lambda *_: sys.exit(0))
+    if settings.workers == 1:
+        # uvicorn raises the signal again after its shutdown; the exit status must be 0.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: sys.exit(0))
         uvicorn.Server(config).run([listening])
         return
     shared = tempfile.mkdtemp(dir=SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None)
-    # Read by prometheus_client when a worker imports it.
+    # prometheus_client reads it when a worker imports it.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
     try:
         Multiprocess(config, [listening]).run()
@@ -63,21 +68,8 @@ def serve(given: Settings, listening: socket.socket) -> None:
         shutil.rmtree(shared, ignore_errors=True)
 
 
-def _app(given: Settings) -> object:
-    # By the workers alone: metrics ask for their shared directory when they are imported.
-    from transformer.app import make  # noqa: PLC0415
+def _create_app(settings: Settings) -> App:
+    # Imported in the workers only: the metrics need their shared directory at import.
+    from transformer.app import create_app  # noqa: PLC0415
 
-    made = make(given)
-    # What lives as long as the process is looked at no more, and the rest less often: a request
-    # makes few objects that refer to each other, and a collection in its midst costs it time.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE)
-    return made
-
-
-def listen(port: int) -> socket.socket:
-    """On every address, IPv6 too where there is such."""
-    both = socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if both else socket.AF_INET
-    return socket.create_server(("", port), family=family, dualstack_ipv6=both, backlog=2048)
+    return create_app(settings)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["PROTOCOLS", "Settings", "parse"]
 
 PROTOCOLS = ("v2", "grpc-v2")
-# What KServe's own model servers take and this one has no use for: told in the log.
+# Arguments of KServe's model servers that this server does not need. The log names those given.
 UNUSED = {
-    "protocol": "KServe's old name; --predictor_protocol counts",
+    "protocol": "--predictor_protocol replaces it",
     "grpc_port": "the transformer serves HTTP",
     "enable_grpc": "the transformer serves HTTP",
     "max_threads": "images are decoded by one thread a worker",
@@ -26,12 +26,12 @@ UNUSED = {
     "log_config_file": "failed requests are logged as JSON lines",
     "access_log_format": "failed requests are logged as JSON lines",
     "predictor_request_timeout_seconds": "--deadline_seconds bounds the whole request",
-    "predictor_request_retries": "only a connection that had gone stale is made anew",
-    "enable_predictor_health_check": "readiness always follows the predictor's",
+    "predictor_request_retries": "only a request on a closed connection is sent again",
+    "enable_predictor_health_check": "this server is ready when the predictor is ready",
 }
-# What would make a difference to someone: refused when asked for.
+# Arguments that would change the behaviour. They are refused unless they switch it off.
 REFUSED = {
-    "predictor_use_ssl": "the predictor is spoken to in plain text",
+    "predictor_use_ssl": "connections to the predictor are plain text",
     "secure_grpc_server": "the transformer serves plain HTTP",
 }
 FALSE = ("false", "f", "no", "n", "off", "0")
@@ -39,7 +39,7 @@ FALSE = ("false", "f", "no", "n", "off", "0")
 
 @dataclass(frozen=True)
 class Settings:
-    """Where to listen, whom to ask, and how long. `warnings` are for the log."""
+    """The command line. Times are in seconds; `warnings` are lines for the log."""
 
     model: str
     release: Path
@@ -54,64 +54,59 @@ class Settings:
 
     @property
     def address(self) -> tuple[str, int]:
-        """The predictor's host and port; 80 where none is named, as KServe's Services have it."""
-        host, port = _split(self.predictor)
-        return host, port
+        """The predictor's host and port."""
+        return _split(self.predictor)
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
-    """Exits with status 2 and one line on what is wrong, as argparse does."""
+    """Read the command line. Exits with status 2 and one line if it is wrong, as argparse does."""
     parser = _parser()
-    found = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     for name, reason in REFUSED.items():
-        value = getattr(found, name)
+        value = getattr(options, name)
         if value is not None and value.lower() not in FALSE:
             parser.error(f"--{name} {value}: not supported: {reason}")
     warnings = [
         f"--{name} has no effect: {reason}"
         for name, reason in UNUSED.items()
-        if getattr(found, name) is not None
+        if getattr(options, name) is not None
     ]
     return Settings(
-        model=found.model_name,
-        release=found.release,
-        predictor=found.predictor_host,
-        protocol=found.predictor_protocol,
-        port=found.http_port,
-        workers=found.workers,
-        deadline=found.deadline_seconds,
-        max_batch_size=found.max_batch_size,
-        drain=found.drain_seconds,
+        model=options.model_name,
+        release=options.release,
+        predictor=options.predictor_host,
+        protocol=options.predictor_protocol,
+        port=options.http_port,
+        workers=options.workers,
+        deadline=options.deadline_seconds,
+        max_batch_size=options.max_batch_size,
+        drain=options.drain_seconds,
         warnings=tuple(warnings),
     )
 
 
 def _parser() -> argparse.ArgumentParser:
-    # Abbreviations would let a mistyped argument pass for another one.
+    # With abbreviations, a mistyped argument could be read as another one.
     parser = argparse.ArgumentParser(prog="python -m transformer", allow_abbrev=False)
     add = parser.add_argument
     add("--model_name", required=True, help="the model's name in the URL and in Triton")
-    add("--release", required=True, type=Path, help="its release.json")
-    add("--predictor_host", required=True, type=_address, help="host[:port] of Triton; port 80")
-    add("--predictor_protocol", default="v2", choices=PROTOCOLS, help="v2 is HTTP (default)")
-    add("--http_port", default=8080, type=_port, help="to listen on (8080)")
-    add("--workers", default=1, type=_count, help="processes (1)")
-    add("--deadline_seconds", default=10.0, type=_deadline, help="for a whole request (10)")
+    add("--release", required=True, type=Path, help="path of release.json")
+    add("--predictor_host", required=True, type=_address, help="host[:port] of Triton (port 80)")
+    add("--predictor_protocol", default="v2", choices=PROTOCOLS, help="v2 is HTTP (v2)")
+    add("--http_port", default=8080, type=_port, help="port to listen on (8080)")
+    add("--workers", default=1, type=_count, help="number of processes (1)")
+    add("--deadline_seconds", default=10.0, type=_deadline, help="time for a whole request (10)")
     add("--max_batch_size", default=32, type=_count, help="images in one request to Triton (32)")
     add(
         "--drain_seconds",
         default=2.0,
         type=_seconds,
-        help="unready but serving after SIGTERM, until nobody sends new requests (2)",
+        help="time after SIGTERM in which it is unready and still serves (2)",
     )
-    for name, reason in _told().items():
-        add(f"--{name}", nargs="?", const="true", metavar="VALUE", help=reason)
+    for names, effect in ((UNUSED, "no effect"), (REFUSED, "refused")):
+        for name, reason in names.items():
+            add(f"--{name}", nargs="?", const="true", metavar="VALUE", help=f"{effect}: {reason}")
     return parser
-
-
-def _told() -> dict[str, str]:
-    unused = {name: f"no effect: {reason}" for name, reason in UNUSED.items()}
-    return unused | {name: f"refused: {reason}" for name, reason in REFUSED.items()}
 
 
 def _address(text: str) -> str:
@@ -122,6 +117,7 @@ def _address(text: str) -> str:
 
 
 def _split(text: str) -> tuple[str, int]:
+    """Host and port. The default is 80, the port of KServe's Services."""
     if text.startswith("["):
         host, _, port = text[1:].partition("]")
         if port and not port.startswith(":"):
@@ -159,7 +155,7 @@ def _deadline(text: str) -> float:
     return value
 
 
-# argparse names a type by its function in "invalid ... value".
+# argparse prints the name of the function in "invalid NAME value".
 _address.__name__ = "host[:port]"
 _port.__name__ = "port"
 _count.__name__ = "positive number"

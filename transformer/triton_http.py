@@ -9,7 +9,7 @@ import orjson
 
 from transformer.connections import Connections
 from transformer.errors import PredictorError
-from transformer.predictor import MAX_AGE_SECONDS, tensor
+from transformer.predictor import MAX_AGE_SECONDS, read_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,18 +17,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from release.schema import Release, Tensor
     from transformer.connections import Answer
-    from transformer.release import Output, Release
 
 __all__ = ["HttpPredictor"]
 
-# How long the JSON before the raw bytes is.
+# The header with the length of the JSON in front of the raw bytes.
 HEADER_LENGTH = b"inference-header-content-length"
-MAX_HEADS = 256
 
 
 class HttpPredictor:
-    """Keeps connections; a request is its head, made once for each batch size, and raw bytes."""
+    """A client that keeps its connections. A request is JSON, and raw bytes behind it."""
 
     def __init__(self, host: str, port: int, release: Release) -> None:
         self.release = release
@@ -36,29 +35,24 @@ class HttpPredictor:
         netloc = f"[{host}]" if ":" in host else host
         self.host = netloc if port == 80 else f"{netloc}:{port}"
         self.path = f"/v2/models/{quote(release.name, safe='')}"
-        self.heads: dict[tuple[int, int], bytes] = {}
 
     async def infer(
-        self, batch: NDArray[np.float32], outputs: Sequence[Output]
+        self, batch: NDArray[np.float32], outputs: Sequence[Tensor]
     ) -> list[NDArray[Any]]:
-        """The outputs of a batch, in the order asked for. Raises PredictorError."""
-        key = (len(batch), len(outputs))
-        head = self.heads.get(key)
-        if head is None:
-            head = self._head(batch, outputs)
-            if len(self.heads) < MAX_HEADS:
-                self.heads[key] = head
+        """The outputs of a batch, in the order of `outputs`. Raises PredictorError."""
+        head = self._request_head(batch, outputs)
         answer = await self.connections.exchange([head, batch.data.cast("B")])
         if answer.status != 200:
             raise PredictorError(_reason(answer))
-        return _tensors(answer, outputs, len(batch))
+        return _read_outputs(answer, outputs, len(batch))
 
-    def _head(self, batch: NDArray[np.float32], outputs: Sequence[Output]) -> bytes:
+    def _request_head(self, batch: NDArray[np.float32], outputs: Sequence[Tensor]) -> bytes:
+        """The HTTP head and the JSON."""
         described = orjson.dumps(
             {
                 "inputs": [
                     {
-                        "name": self.release.input_name,
+                        "name": self.release.inputs[0].name,
                         "shape": batch.shape,
                         "datatype": "FP32",
                         "parameters": {"binary_data_size": batch.nbytes},
@@ -69,17 +63,17 @@ class HttpPredictor:
                 ],
             }
         )
-        lines = (
+        head = (
             f"POST {self.path}/infer HTTP/1.1\r\n"
             f"Host: {self.host}\r\n"
             "Content-Type: application/octet-stream\r\n"
             f"Inference-Header-Content-Length: {len(described)}\r\n"
             f"Content-Length: {len(described) + batch.nbytes}\r\n\r\n"
         )
-        return lines.encode() + described
+        return head.encode() + described
 
     async def ready(self) -> bool:
-        """The model answers requests."""
+        """Whether the model answers requests."""
         request = f"GET {self.path}/ready HTTP/1.1\r\nHost: {self.host}\r\n\r\n"
         try:
             return (await self.connections.exchange([request.encode()])).status == 200
@@ -87,7 +81,7 @@ class HttpPredictor:
             return False
 
     async def close(self) -> None:
-        """End the connections that are kept."""
+        """Close the idle connections."""
         self.connections.close()
 
 
@@ -98,21 +92,26 @@ def _reason(answer: Answer) -> str:
         return f"{answer.status}: {answer.body[:200].decode(errors='replace')!r}"
 
 
-def _tensors(answer: Answer, outputs: Sequence[Output], batch: int) -> list[NDArray[Any]]:
+def _read_outputs(answer: Answer, outputs: Sequence[Tensor], batch: int) -> list[NDArray[Any]]:
     try:
-        at = int(answer.headers[HEADER_LENGTH])
-        described = {item["name"]: item for item in orjson.loads(answer.body[:at])["outputs"]}
+        start = int(answer.headers[HEADER_LENGTH])
+        described = {item["name"]: item for item in orjson.loads(answer.body[:start])["outputs"]}
         data = memoryview(answer.body)
         # The raw bytes follow in the order in which the answer lists its outputs.
         raw = {}
         for name, item in described.items():
-            size = item["parameters"]["binary_data_size"]
-            raw[name] = data[at : at + size]
-            at += size
-        found = [(output, described[output.name], raw[output.name]) for output in outputs]
+            end = start + item["parameters"]["binary_data_size"]
+            raw[name] = data[start:end]
+            start = end
         return [
-            tensor(output, item["datatype"], item["shape"], part, batch)
-            for output, item, part in found
+            read_tensor(
+                output,
+                described[output.name]["datatype"],
+                described[output.name]["shape"],
+                raw[output.name],
+                batch,
+            )
+            for output in outputs
         ]
     except (ValueError, KeyError, TypeError) as error:
         raise PredictorError(f"its answer lacks what was asked for: {error!r}") from error

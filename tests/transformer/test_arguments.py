@@ -134,8 +134,8 @@ def test_help_has_kserves_too() -> None:
     ended = run("--help")
     assert ended.returncode == 0
     text = " ".join(ended.stdout.split())
-    assert "--deadline_seconds DEADLINE_SECONDS for a whole request (10)" in text
-    assert "--protocol [VALUE] no effect: KServe's old name" in text
+    assert "--deadline_seconds DEADLINE_SECONDS time for a whole request (10)" in text
+    assert "--protocol [VALUE] no effect: --predictor_protocol replaces it" in text
     assert "--predictor_use_ssl [VALUE] refused: " in text
 
 
@@ -213,6 +213,6 @@ def test_what_has_no_effect_is_logged(tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
     with Transformer(address, tmp_path, "--protocol=v2", "--enable_latency_logging") as made:
         levels = {line["message"]: line["level"] for line in made.lines()}
-    expected = "--protocol has no effect: KServe's old name; --predictor_protocol counts"
+    expected = "--protocol has no effect: --predictor_protocol replaces it"
     assert levels[expected] == "warning"
     assert any(message.startswith("serving digits on port") for message in levels)

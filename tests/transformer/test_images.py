@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from release.schema import File, Preprocessing, Release, Tensor
 from tests.transformer.pictures import b64, encoded, noise
 from transformer.errors import RequestError
 from transformer.images import Converter, decode_base64, open_image
-from transformer.release import Output, Release
 
 sides = st.integers(1, 48)
 fractions = st.floats(0, 1, width=32)
@@ -32,12 +32,23 @@ KINDS = [(kind, mode) for kind, modes in WRITABLE for mode in modes]
 
 
 def release(width: int, height: int, mean: Any = (0.5,) * 3, std: Any = (0.5,) * 3) -> Release:
-    scores = Output("OUTPUT__0", "FP32", (2,))
-    return Release("m", "INPUT__0", width, height, mean, std, (scores,), ("a", "b"))
+    return Release(
+        name="m",
+        model=File("0" * 64, 1),
+        torch="2.12.1",
+        inputs=(Tensor("INPUT__0", "FP32", (3, height, width)),),
+        outputs=(Tensor("OUTPUT__0", "FP32", (2,)),),
+        preprocessing=Preprocessing(width, height, mean, std),
+        labels=("a", "b"),
+        accuracy=0.5,
+        held_out=10,
+        samples=(),
+        warmup={},
+    )
 
 
 def convert(data: bytes, served: Release) -> np.ndarray[Any, Any]:
-    made = np.full(served.input_dims, np.nan, np.float32)
+    made = np.full(served.inputs[0].dims, np.nan, np.float32)
     Converter(served).convert(open_image(data), made)
     return made
 
@@ -46,8 +57,8 @@ def reference(image: Image.Image, served: Release) -> np.ndarray[Any, Any]:
     """What torchvision's ToTensor and Normalize do to an RGB image, in torch."""
     assert image.mode == "RGB"
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
-    scaled = pixels.to(torch.float32).div(255)
-    mean, std = (torch.tensor(values)[:, None, None] for values in (served.mean, served.std))
+    scaled, how = pixels.to(torch.float32).div(255), served.preprocessing
+    mean, std = (torch.tensor(values)[:, None, None] for values in (how.mean, how.std))
     made: np.ndarray[Any, Any] = scaled.sub(mean).div(std).numpy()
     return made
 

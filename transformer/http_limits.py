@@ -1,0 +1,94 @@
+"""uvicorn's HTTP/1.1 connection, with limits for slow clients and for large headers.
+
+uvicorn has neither. This class overrides callbacks of `asyncio.Protocol` and of httptools only, and
+uses no other part of uvicorn's class. `docs/adr/0007` compares the servers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+__all__ = ["KEEP_ALIVE_SECONDS", "LimitedHttp"]
+
+# Longer than proxies keep idle connections, so that the proxy closes them and not the server.
+KEEP_ALIVE_SECONDS = 120
+MAX_HEADER_BYTES = 64 * 2**10
+HEADERS_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+# mypy does not follow uvicorn.
+class LimitedHttp(HttpToolsProtocol):  # type: ignore[misc]
+    """Closes the connection of a client that sends or reads too slowly.
+
+    A request must arrive within `client_seconds` of its first byte. An answer that fills the
+    transport's buffer must be read within `client_seconds`.
+    """
+
+    def __init__(self, *, client_seconds: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.client_seconds = client_seconds
+        # Bytes since the last piece of a body, or since the last request.
+        self.header_bytes = 0
+        self.read_timer: asyncio.TimerHandle | None = None
+        self.write_timer: asyncio.TimerHandle | None = None
+
+    def _abort_after(self, seconds: float) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(seconds, self.client_transport.abort)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Start the time for the first request."""
+        self.client_transport = transport
+        self.read_timer = self._abort_after(KEEP_ALIVE_SECONDS)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the timers."""
+        _cancel(self.read_timer)
+        _cancel(self.write_timer)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Refuse headers that are too large; httptools collects them without a limit."""
+        self.header_bytes += len(data)
+        super().data_received(data)
+        if self.header_bytes > MAX_HEADER_BYTES and not self.client_transport.is_closing():
+            self.client_transport.write(HEADERS_TOO_LARGE)
+            self.client_transport.close()
+
+    def on_message_begin(self) -> None:
+        """Start the time for this request."""
+        _cancel(self.read_timer)
+        self.read_timer = self._abort_after(self.client_seconds)
+        super().on_message_begin()
+
+    def on_body(self, body: bytes) -> None:
+        """Count the next bytes as headers again."""
+        self.header_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Stop the time for this request."""
+        self.header_bytes = 0
+        _cancel(self.read_timer)
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """Start the time for reading the answer."""
+        self.write_timer = self._abort_after(self.client_seconds)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Stop the time for reading the answer."""
+        _cancel(self.write_timer)
+        super().resume_writing()
+
+
+def _cancel(timer: asyncio.TimerHandle | None) -> None:
+    if timer is not None:
+        timer.cancel()
