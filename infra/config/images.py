@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ROOT = Path(__file__).parents[2]
+# Resolved, since benchmark and tests run the program from folders that link to this one.
+ROOT = Path(__file__).resolve().parents[2]
 # Names without a registry: the default before a version is published.
 UNPUBLISHED = "kserve-triton"
 
