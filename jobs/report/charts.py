@@ -7,7 +7,6 @@ from math import ceil
 from statistics import median
 from typing import TYPE_CHECKING
 
-from jobs.report.formatting import milliseconds
 from jobs.report.plot import Series, linear, logarithmic, percentiles, plot
 from jobs.report.reference import REFERENCE, REFERENCE_REQUESTS
 
@@ -58,18 +57,7 @@ def percentile_chart(
     series.append(Series("published run", reference, "violet", line=False, dots=True))
     series += _objective(result, 0.0, 99.0)
     x = percentiles("percentile of requests, %")
-    names = (("p50", "half"), ("p99", "99 %"), ("max", "all"))
-    found = ", ".join(f"{word} {milliseconds(result.latency[name])}" for name, word in names)
-    description = f"{result.requests:,} requests; within milliseconds: {found}."
-    return plot(
-        "Latency by percentile",
-        series,
-        x,
-        logarithmic("ms", _values(series)),
-        description=description,
-        size=size,
-        key=key,
-    )
+    return plot("Latency by percentile", series, x, logarithmic("ms", _values(series)), size, key)
 
 
 def latency_chart(result: Result, parts: Sequence[Span], key: str, size: tuple[int, int]) -> str:
@@ -83,18 +71,8 @@ def latency_chart(result: Result, parts: Sequence[Span], key: str, size: tuple[i
         )
     ]
     series += _objective(result, 0.0, _end(result, parts))
-    highest = max(((part.max, part.start) for part in parts if part.max is not None), default=None)
-    return plot(
-        "Latency over time",
-        series,
-        linear("seconds", [_end(result, parts)]),
-        logarithmic("ms", _values(series)),
-        description=f"Slowest: {milliseconds(highest[0])} ms, after {highest[1]:g} s."
-        if highest
-        else "",
-        size=size,
-        key=key,
-    )
+    x = linear("seconds", [_end(result, parts)])
+    return plot("Latency over time", series, x, logarithmic("ms", _values(series)), size, key)
 
 
 def rate_chart(result: Result, parts: Sequence[Span], key: str, size: tuple[int, int]) -> str:
@@ -106,17 +84,8 @@ def rate_chart(result: Result, parts: Sequence[Span], key: str, size: tuple[int,
         Series("of them failed", _steps(parts, "error_rate"), "red", fill=True),
         Series("rate asked for", asked, "text", OBJECTIVE_DASH),
     ]
-    rates = [part.rate for part in parts] or [0.0]
-    return plot(
-        "Rate over time",
-        series,
-        linear("seconds", [end]),
-        linear("requests/s", _values(series)),
-        description=f"Asked for: {result.asked_rate:g} requests/s; sent: {min(rates):.4g} to "
-        f"{max(rates):.4g}.",
-        size=size,
-        key=key,
-    )
+    x = linear("seconds", [end])
+    return plot("Rate over time", series, x, linear("requests/s", _values(series)), size, key)
 
 
 def _span(inside: Sequence[Second], start: int, width: int, result: Result) -> Span:

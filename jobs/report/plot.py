@@ -23,13 +23,36 @@ if TYPE_CHECKING:
 __all__ = ["PALETTE", "Axis", "Series", "linear", "logarithmic", "percentiles", "plot"]
 
 PALETTE = Path(__file__).with_name("palette.css")
-FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif'
-# In pixels: of a series in the legend, its sample, its row, and its text.
-LEGEND_WIDTH, KEY, LEGEND_ROW, FONT_SIZE = 175, 20, 30, 12
+# Pixels of the legend: a column, a row, the sample of a series.
+COLUMN, ROW, KEY = 175, 30, 20
 MARGIN = 6
 SMALLEST = 1e-3
 # Tags and a class of what pygal adds for its script.
 SCRIPTED = {"script", "desc", "title", "plot tooltip-overlay"}
+STYLE = {
+    "background": "var(--sheet)",
+    "plot_background": "none",
+    "font_family": 'system-ui, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif',
+    "opacity": "1",
+    "stroke_opacity": "1",
+    "stroke_width": "2",
+    "transition": "none",
+    **dict.fromkeys(("foreground", "foreground_strong"), "var(--text)"),
+    **dict.fromkeys(("guide_stroke_color", "major_guide_stroke_color"), "var(--line)"),
+    **dict.fromkeys(("guide_stroke_dasharray", "major_guide_stroke_dasharray"), "none"),
+    **{f"{each}_font_size": 12 for each in ("label", "major_label", "legend", "title")},
+}
+OPTIONS = {
+    "allow_interruptions": True,
+    "show_x_guides": True,
+    "truncate_label": -1,
+    "truncate_legend": -1,
+    "legend_at_bottom": True,
+    "legend_box_size": KEY,
+    "margin": MARGIN,
+    "margin_right": 20,
+    "spacing": MARGIN,
+}
 
 
 @dataclass(frozen=True)
@@ -92,8 +115,6 @@ def plot(
     series: Sequence[Series],
     x: Axis,
     y: Axis,
-    *,
-    description: str = "",
     size: tuple[int, int] = (820, 420),
     key: str = "",
 ) -> str:
@@ -102,9 +123,10 @@ def plot(
     With `key` it is an element for a page that has the palette: the chart's id on that page.
     """
     listed = sum(each.listed for each in series)
-    columns = min((size[0] + 30) // LEGEND_WIDTH, listed)
+    columns = min((size[0] + 30) // COLUMN, listed)
     # pygal reserves room in the legend for what is not listed, too.
-    unused = LEGEND_ROW * (ceil(len(series) / columns) - ceil(listed / columns))
+    unused = ROW * (ceil(len(series) / columns) - ceil(listed / columns))
+    colours = [f"var(--{each.colour})" for each in series]
     chart = pygal.XY(
         title=f"{title}, {y.title}",
         x_title=x.title,
@@ -115,33 +137,24 @@ def plot(
         range=(0, y.place(y.ticks[-1])),
         width=size[0],
         height=size[1],
-        style=_style(series),
-        css=("file://style.css", "file://graph.css", *([] if key else [f"file://{PALETTE}"])),
-        allow_interruptions=True,
-        show_x_guides=True,
-        truncate_label=-1,
-        truncate_legend=-1,
-        legend_at_bottom=True,
-        legend_at_bottom_columns=columns,
-        legend_box_size=KEY,
-        margin=MARGIN,
-        margin_right=20,
         margin_bottom=MARGIN - unused,
-        spacing=MARGIN,
+        legend_at_bottom_columns=columns,
+        style=Style(**STYLE, colors=colours, value_colors=colours),
+        css=("file://style.css", "file://graph.css", *([] if key else [f"file://{PALETTE}"])),
+        **OPTIONS,
     )
     chart.uuid = key or "plot"
     for each in series:
-        points = [(x.place(a), None if b is None else y.place(b)) for a, b in each.points]
         chart.add(
             each.name if each.listed else None,
-            points,
+            [(x.place(a), None if b is None else y.place(b)) for a, b in each.points],
             stroke=each.line,
             show_dots=each.dots,
             dots_size=each.dot_size,
             fill=each.fill,
-            stroke_style={"width": 2, "dasharray": each.dash},
+            stroke_style={"dasharray": each.dash},
         )
-    chart.add_xml_filter(partial(_finish, series=series, title=title, description=description))
+    chart.add_xml_filter(partial(_finish, title, series))
     drawn: str = chart.render(is_unicode=True, disable_xml_declaration=True)
     return drawn if key else f"{drawn}\n"
 
@@ -153,32 +166,7 @@ def _labels(axis: Axis) -> list[dict[str, float | str]]:
     ]
 
 
-def _style(series: Sequence[Series]) -> Style:
-    colours = [f"var(--{each.colour})" for each in series]
-    text = dict.fromkeys(("foreground", "foreground_strong"), "var(--text)")
-    lines = dict.fromkeys(
-        ("foreground_subtle", "guide_stroke_color", "major_guide_stroke_color"), "var(--line)"
-    )
-    sizes = {f"{name}_font_size": FONT_SIZE for name in ("label", "major_label", "legend", "title")}
-    return Style(
-        **text,
-        **lines,
-        **sizes,
-        background="var(--sheet)",
-        plot_background="none",
-        font_family=FONT,
-        guide_stroke_dasharray="none",
-        major_guide_stroke_dasharray="none",
-        opacity="1",
-        stroke_opacity="1",
-        stroke_width="2",
-        transition="none",
-        colors=colours,
-        value_colors=colours,
-    )
-
-
-def _finish(root: Element, series: Sequence[Series], title: str, description: str) -> Element:
+def _finish(title: str, series: Sequence[Series], root: Element) -> Element:
     """Remove what needs a script; add names for screen readers and for the pointer."""
     for element in list(root.iter()):
         for child in list(element):
@@ -193,7 +181,7 @@ def _finish(root: Element, series: Sequence[Series], title: str, description: st
             # The id is the same in every chart of a page.
             del element.attrib["id"]
             _draw_key(element[0], series[int(found[1])])
-    root.attrib |= {"role": "img", "aria-label": f"{title}. {description}".rstrip(". ")}
+    root.attrib |= {"role": "img", "aria-label": title}
     root.insert(0, Element("title"))
     root[0].text = title
     return root
@@ -202,13 +190,13 @@ def _finish(root: Element, series: Sequence[Series], title: str, description: st
 def _draw_key(box: Element, series: Series) -> None:
     """Draw a series in the legend as it is in the chart, in place of pygal's coloured square."""
     left, top, colour = float(box.get("x", 0)), float(box.get("y", 0)), box.get("class", "")
-    box.attrib.clear()
     if series.fill:
-        box.attrib |= {"x": f"{left}", "y": f"{top + 5}", "width": f"{KEY}", "height": "10"}
-    elif series.line:
+        box.attrib |= {"y": f"{top + 5}", "height": "10"}
+        return
+    box.attrib = {"class": colour}
+    if series.line:
         box.tag = "path"
         box.attrib |= {"d": f"M{left} {top + 10}h{KEY}", "stroke-dasharray": series.dash}
     else:
         box.tag = "circle"
         box.attrib |= {"cx": f"{left + 10}", "cy": f"{top + 10}", "r": "3"}
-    box.set("class", colour)

@@ -35,7 +35,7 @@ def draw(outcome: Outcome) -> str:
     lines.append(Series(name, objective, "red", "6 4"))
     y = logarithmic("ms", [b for each in lines for _, b in each.points if b is not None])
     title = f"{outcome.facts['model']}: p99 over throughput, by setting"
-    return plot(title, lines, x, y, size=(820, 480))
+    return plot(title, lines, x, y, (820, 480))
 
 
 def _highlighted(title: str, point: Measured, colour: str, most: float) -> list[Series]:
