@@ -1,6 +1,6 @@
-"""CPU seconds of the program under mocks, beside an empty one: `make bench`.
+"""CPU seconds of the program under mocks and of an empty program: `make bench`.
 
-Each run is a process of its own; the two alternate, and the medians are compared.
+Each run is a process of its own; both programs alternate, and their medians are compared.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def cpu_seconds(source: str) -> float:
 
 
 def main() -> None:
-    """Measure, print, and keep what was found."""
+    """Measure, print, and store the results."""
     pairs = [(cpu_seconds(EMPTY), cpu_seconds(WHOLE)) for _ in range(ROUNDS)]
     empty, whole = (statistics.median(side) for side in zip(*pairs, strict=True))
     more = whole - empty

@@ -1,4 +1,4 @@
-"""measure/bench/results.json: what was measured last, each benchmark under a key of its own."""
+"""measure/bench/results.json: the newest results, each benchmark under its own key."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ PATH = Path(__file__).parent / "results.json"
 
 
 def read() -> dict[str, Any]:
-    """Empty before anything was measured."""
+    """Read the file; an empty object if it does not exist."""
     found: dict[str, Any] = json.loads(PATH.read_text()) if PATH.exists() else {}
     return found
 
 
 def medians(runs: Sequence[Run]) -> Run:
-    """Figure by figure, of dataclasses of numbers: one disturbed run disturbs none of them."""
+    """The median of each field of dataclasses of numbers."""
     rows = [vars(run) for run in runs]
     made = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
     return type(runs[0])(**made)
 
 
 def keep(key: str, found: dict[str, Any]) -> None:
-    """The others stay as they are."""
+    """Store results under a key; other keys stay unchanged."""
     PATH.write_text(json.dumps(read() | {key: found}, indent=1, sort_keys=True) + "\n")

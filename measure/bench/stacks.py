@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from local.cluster import bring_down, bring_up
 from local.environment import environment
 from local.layout import ROOT, Layout
 from release import files, lock
@@ -27,7 +26,10 @@ PROGRAM = ("Pulumi.yaml", "__main__.py", "infra", "release", "templates")
 
 @contextlib.contextmanager
 def cluster() -> Iterator[tuple[Path, Layout]]:
-    """A local cluster of its own, and a folder that goes with it. Raises LocalError."""
+    """Start a local cluster and make a folder; both are deleted at the end. Raises LocalError."""
+    # Only the environment of the local cluster has what this imports; the pages need the rest.
+    from local.cluster import bring_down, bring_up  # noqa: PLC0415
+
     with tempfile.TemporaryDirectory(prefix="kserve-triton-bench-") as base:
         layout = Layout(Path(base) / "cluster")
         bring_up(layout)
@@ -45,7 +47,7 @@ class Project:
         self.pulumi("stack", "init", stack)
 
     def pulumi(self, *words: str) -> None:
-        """Raises RuntimeError with what the CLI said."""
+        """Run the CLI. Raises RuntimeError with its output."""
         done = subprocess.run(
             ["pulumi", *words, "--non-interactive"],
             cwd=self.folder,
@@ -65,7 +67,7 @@ def program(
     models: Mapping[str, Mapping[str, Any]],
     changes: Mapping[str, Any],
 ) -> Project:
-    """This project's, as the local stack has it but for the changes; every model is `digits`."""
+    """This program with the local stack's settings and `changes`; every model is `digits`."""
     folder.mkdir()
     for name in PROGRAM:
         (folder / name).symlink_to(ROOT / name)

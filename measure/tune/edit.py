@@ -1,8 +1,7 @@
-"""One value set in a YAML text, every other byte left as it is. Pure.
+"""Sets a value in a YAML text and leaves all other bytes unchanged. Pure.
 
-No tool that loads and dumps keeps comments, quotes, order and line breaks of a file all at once. So
-the parser is only asked where things are, and the text is changed there; then the result is parsed,
-and must say what the old text said but for that value.
+No library keeps comments, quotes, order and line breaks of a file. So the parser only gives
+positions at which the text is changed; then the result is parsed and compared.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ INDENT = 2
 
 
 class EditError(Exception):
-    """The text is written in a way that this can't edit; says where."""
+    """The text can't be edited; the message says where."""
 
 
 def set_value(text: str, path: Sequence[str], value: Any) -> str:
@@ -45,7 +44,7 @@ def set_value(text: str, path: Sequence[str], value: Any) -> str:
 
 
 def _edited(text: str, node: Any, path: list[str], value: Any) -> str:
-    """Down to where the path ends, or to the last mapping that is there."""
+    """Follow the path to its end, or to the last mapping that exists."""
     for depth, key in enumerate(path):
         if not isinstance(node, yaml.MappingNode):
             raise EditError(f"{'.'.join(path[:depth]) or 'the text'}: found no mapping")
@@ -55,20 +54,20 @@ def _edited(text: str, node: Any, path: list[str], value: Any) -> str:
         node = found
     start, end = node.start_mark.index, _end(text, node)
     block = isinstance(node, yaml.CollectionNode) and not node.flow_style
-    new = _in_block(text, node.start_mark.column, value) if block else _written(value)
+    new = _in_block(text, node.start_mark.column, value) if block else _flow(value)
     return text[:start] + new + text[end:]
 
 
 def _in_block(text: str, column: int, value: Any) -> str:
-    """Instead of a block: a list in its style, anything else further in than its key can be."""
+    """A replacement of a block: a list in block style, any other value indented."""
     if isinstance(value, list) and value:
-        return (_newline(text) + " " * column).join(f"- {_written(each)}" for each in value)
-    return " " * INDENT + _written(value)
+        return (_newline(text) + " " * column).join(f"- {_flow(each)}" for each in value)
+    return " " * INDENT + _flow(value)
 
 
 def _added(text: str, node: yaml.MappingNode, key: str, value: Any) -> str:
-    """A key more: after the last one, in the mapping's own style."""
-    entry = f"{_key(key)}: {_written(value)}"
+    """Add a key after the last one, in the mapping's own style."""
+    entry = f"{_key(key)}: {_flow(value)}"
     if not node.value:  # {}
         at = node.start_mark.index + 1
         return f"{text[:at]}{entry}{text[at:]}"
@@ -77,7 +76,7 @@ def _added(text: str, node: yaml.MappingNode, key: str, value: Any) -> str:
         return f"{text[:last]}, {entry}{text[last:]}"
     newline = _newline(text)
     lines = newline.join(_block(key, value, node.value[0][0].start_mark.column))
-    if text[:last].endswith("\n"):  # A block of text: it ends with its line.
+    if text[:last].endswith("\n"):  # A block scalar ends with its line.
         return f"{text[:last]}{lines}{newline}{text[last:]}"
     at = text.find("\n", last)
     if at < 0:
@@ -90,16 +89,16 @@ def _newline(text: str) -> str:
 
 
 def _block(key: str, value: Any, column: int) -> list[str]:
-    """In block style, a line each."""
+    """Lines in block style."""
     start = " " * column + _key(key) + ":"
     if not isinstance(value, dict) or not value:
-        return [f"{start} {_written(value)}"]
+        return [f"{start} {_flow(value)}"]
     inner = [line for name, each in value.items() for line in _block(name, each, column + INDENT)]
     return [start, *inner]
 
 
 def _end(text: str, node: Any) -> int:
-    """Behind a value's last character; the parser has blocks end where the next thing begins."""
+    """The end of a value's text; the parser's end of a block is the start of the next node."""
     if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         return _end(text, last[1] if isinstance(last, tuple) else last)
@@ -113,24 +112,24 @@ def _nested(path: Sequence[str], value: Any) -> Any:
 
 
 def _set(data: Any, path: Sequence[str], value: Any) -> Any:
-    """A copy of `data` with the value at the path, and nowhere else that YAML has it stand for."""
+    """A copy of `data` with the value at the path only, also where YAML aliases share an object."""
     if not path:
         return value
     inner = data if isinstance(data, dict) else {}
     return {**inner, path[0]: _set(inner.get(path[0]), path[1:], value)}
 
 
-def _written(value: Any) -> str:
-    """In flow style, on one line, as people write it."""
+def _flow(value: Any) -> str:
+    """A value in flow style, on one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_key(k)}: {_written(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{_key(k)}: {_flow(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(map(_written, value)) + "]"
+        return "[" + ", ".join(map(_flow, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
 
 
 def _key(name: str) -> str:
-    """Plain where YAML reads it back as this very text."""
+    """A plain key if YAML reads it as the same text, else a quoted one."""
     try:
         plain = yaml.safe_load(f"{{{name}: 0}}") == {name: 0}
     except yaml.YAMLError:

@@ -1,4 +1,4 @@
-"""What is tried: stages, each a group of settings that depend on each other. Pure."""
+"""The points that a sweep tries: stages of settings that depend on each other. Pure."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["Stage", "grid"]
 
 DELAYS, QUICK_DELAYS = (0, 100, 500, 2000), (500,)
 PREFERRED: tuple[tuple[int, ...], ...] = ((), (8,), (16, 32))
-# Copies for each GPU: beyond that they rarely do anything but take its memory.
+# More instances on a GPU rarely do anything but use its memory.
 GPU_INSTANCES = 4
 UNBATCHED = {"dynamic_batching": False, "queue_delay_microseconds": 0, "preferred_batch_sizes": ()}
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Changes to the best point so far; `batched`: only where that one batches."""
+    """Changes of the best point so far; `batched`: only if it uses dynamic batching."""
 
     name: str
     changes: tuple[Mapping[str, Any], ...]
@@ -32,7 +32,7 @@ class Stage:
 
 
 def grid(settings: ModelSettings, cores: int, *, quick: bool = False) -> tuple[Stage, ...]:
-    """Stages for a model on so many cores; `quick`: one other shape and one delay, a look only."""
+    """Stages for a model on `cores`; `quick`: only one other shape and one delay."""
     shapes, most = _shapes(settings, cores), settings.triton.max_batch_size
     stages = [Stage("instances × threads", shapes[-1:] if quick else shapes)]
     if most > 1:
@@ -50,8 +50,10 @@ def _delays(delays: Sequence[int]) -> tuple[Mapping[str, Any], ...]:
 
 
 def _shapes(settings: ModelSettings, cores: int) -> tuple[Mapping[str, Any], ...]:
-    """Copies times threads: no more than cores, but for a second copy, which may fill the gaps in
-    which the first waits for its requests. Threads mean nothing to a network on a GPU."""
+    """Instances and threads, whose product is at most `cores`, or two instances.
+
+    A second instance may compute while the first waits for requests. A GPU needs no threads.
+    """
     if settings.device is Device.GPU:
         return tuple({"instances": count} for count in powers_of_two(GPU_INSTANCES))
     counts = powers_of_two(cores)

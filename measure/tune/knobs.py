@@ -1,8 +1,8 @@
-"""The settings that are swept, as one small value, and what they are in a stack's settings. Pure.
+"""The settings that a sweep varies. Pure.
 
-How many threads a network computes with is the backend's INTRA_OP_THREAD_COUNT here: it is part of
-config.pbtxt, so it is a model's own, travels with it, and changes by a reload. Without it the
-backend follows the pod's OMP_NUM_THREADS, which is 1 unless a stack says otherwise.
+The number of threads is the backend's INTRA_OP_THREAD_COUNT, which is part of config.pbtxt and
+changes by a reload of the model. Without it the backend uses the pod's OMP_NUM_THREADS, 1 by
+default.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["Knobs", "changes", "powers_of_two"]
 
 THREADS = "INTRA_OP_THREAD_COUNT"
-# Warming takes time at every start, and rarely do more wait together.
+# Every warm-up takes time at every start, and larger batches are rare.
 LARGEST_WARMED = 32
 
 
 @dataclass(frozen=True)
 class Knobs:
-    """One point of the grid; the names are those of `infra.sections.Triton`, but for threads."""
+    """One point of the grid; fields are those of `infra.config.Triton`, and threads."""
 
     instances: int = 1
     threads: int = 1
@@ -34,7 +34,7 @@ class Knobs:
 
     @classmethod
     def of(cls, settings: ModelSettings) -> Knobs:
-        """Where a stack stands."""
+        """The point of a stack's settings."""
         triton = settings.triton
         return cls(
             triton.instances,
@@ -45,9 +45,9 @@ class Knobs:
         )
 
     def on(self, settings: ModelSettings) -> ModelSettings:
-        """The stack's settings at this point: untouched where they stand there already.
+        """Settings changed to this point; unchanged if they are at it.
 
-        Elsewhere every batch size that may come about is warmed, a power of two at a time.
+        Changed settings warm up every power of two up to the largest batch size.
         """
         if self == Knobs.of(settings):
             return settings
@@ -65,7 +65,7 @@ class Knobs:
         return ModelSettings.model_validate(raw)
 
     def distance(self, other: Knobs) -> int:
-        """How many of them differ."""
+        """The number of fields that differ."""
         names = [field.name for field in fields(self)]
         return sum(getattr(self, name) != getattr(other, name) for name in names)
 
@@ -80,7 +80,7 @@ class Knobs:
 
 
 def changes(present: ModelSettings, wanted: ModelSettings) -> dict[tuple[str, ...], Any]:
-    """Key of `triton` in a stack's file -> its new value, for those that differ."""
+    """Differences as keys of a stack's file and their new values."""
     before, after = (
         each.triton.model_dump(mode="json", by_alias=True) for each in (present, wanted)
     )

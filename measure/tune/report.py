@@ -1,4 +1,4 @@
-"""What came out: a table for the terminal, and JSON. Pure."""
+"""The outcome of a sweep: a table for the terminal, and JSON. Pure."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "document", "table"]
 
 SCHEMA = 1
-# Of a core, on the average of all trials.
+# Mean cores of all trials.
 DISTURBED = 0.25
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A whole sweep. `facts`: model, stack, release, machine, date, how it was measured.
+    """The results of a sweep. `facts` are its conditions.
 
-    `batched`: present and winner again, by requests of several images.
+    `batched` are the present point and the winner with requests of several images.
     """
 
     facts: dict[str, Any]
@@ -40,17 +40,17 @@ class Outcome:
 
     @property
     def disturbed(self) -> bool:
-        """Others had so much of this machine that rates say more of them than of settings."""
+        """Whether other processes used so much CPU that the rates are not usable."""
         return bool(self.facts["others_cores"] > DISTURBED)
 
     @property
     def keeps(self) -> bool:
-        """The stack is as good as the best already."""
+        """Whether the present point is the winner."""
         return self.winner is not None and self.winner.knobs == self.present
 
 
 def table(outcome: Outcome) -> str:
-    """Fastest first; `*` the winner, `=` what the stack has."""
+    """Points by rate, highest first; `*` marks the winner, `=` the present point."""
     head = ("", "instances × threads", "batching", "requests/s", "p99 ms", "")
     ordered = sorted(outcome.points, key=lambda each: -each.rate)
     rows = [head, *(_row(each, outcome) for each in ordered)]
@@ -70,7 +70,7 @@ def table(outcome: Outcome) -> str:
         )
     if outcome.disturbed:
         busy = outcome.facts["others_cores"]
-        lines.append(f"of this machine others kept {busy:.1f} cores busy meanwhile")
+        lines.append(f"other processes used {busy:.1f} cores of this machine meanwhile")
     return "\n".join(lines)
 
 
@@ -104,7 +104,7 @@ def _row(point: Measured, outcome: Outcome) -> tuple[str, ...]:
 
 
 def _limit(point: Measured) -> str:
-    """Where the generator had no CPU left for more, so that Triton might have held it."""
+    """Whether the generator, not Triton, limited the rate."""
     missed = [each for each in point.trials if not each.held and each.asked > point.rate]
     nearest = min(missed, key=lambda each: each.asked, default=None)
     return nearest.why if nearest and "kept" in nearest.why else ""

@@ -1,4 +1,4 @@
-"""How the best point is found: a staged search over settings, a geometric one over rates. Pure."""
+"""The search: coordinate search over settings, geometric search over rates. Pure."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 __all__ = ["Measured", "confirmed", "highest_rate", "margin", "sweep", "winner"]
 
 LEAST, MOST = 10, 100_000
-# First step away from the start, squared until the answer is between two rates.
+# The first step; each next one is squared until two rates enclose the result.
 STEP, LARGEST_STEP = 1.25, 4.0
-# Less than this is no reason to change a stack.
+# A smaller gain is no reason to change a stack.
 WORTHWHILE = 1.05
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A point, its trials, and the highest rate (requests a second) that held; 0: none did."""
+    """A point with the highest rate (requests a second) that held; 0 if none did."""
 
     knobs: Knobs
     rate: float
@@ -36,11 +36,11 @@ class Measured:
 def sweep(
     start: Knobs, stages: Sequence[Stage], measure: Callable[[Knobs, float], Measured]
 ) -> list[Measured]:
-    """Every point that was measured, the start first.
+    """Measure points by coordinate search; return them all, the start first.
 
-    A coordinate search: each stage changes its own settings of the best point before it. It finds
-    the best of the whole grid where stages don't interact. `measure` gets a point, and the best
-    rate so far to begin with. Where the start can't be measured, nothing else is tried.
+    Each stage changes its own settings of the best point so far, which finds the best point of the
+    whole grid if stages don't interact. `measure` gets a point and a rate to begin with. If the
+    start can't be measured, nothing else is tried.
     """
     found = {start: measure(start, 0)}
     if found[start].failure:
@@ -61,9 +61,9 @@ def sweep(
 def highest_rate(
     holds: Callable[[int], bool], start: float, resolution: float, least: int = LEAST
 ) -> int:
-    """The highest rate that holds, within a factor of `resolution`; 0: not even the least does.
+    """The highest rate that holds, within a factor of `resolution`; 0 if `least` doesn't.
 
-    Exact in that it was tried and held; the next higher that was tried did not.
+    The result was tried and held; the next higher rate that was tried did not.
     """
     low, high = 0, MOST + 1
     rate, step = min(max(round(start), least), MOST), STEP
@@ -86,12 +86,12 @@ def highest_rate(
 
 
 def margin(resolution: float) -> float:
-    """By what factor rates must differ to be different."""
+    """The factor by which rates must differ to count as different."""
     return max(WORTHWHILE, resolution)
 
 
 def confirmed(first: Measured, again: Measured) -> Measured:
-    """A point measured twice: the mean of both."""
+    """The mean of two measurements of a point."""
     return Measured(
         first.knobs,
         (first.rate + again.rate) / 2,
@@ -102,9 +102,9 @@ def confirmed(first: Measured, again: Measured) -> Measured:
 
 
 def winner(measured: Iterable[Measured], present: Knobs, apart: float) -> Measured | None:
-    """Of those whose rate is within the factor `apart` of the best, the one that changes least.
+    """Of the points within the factor `apart` of the best rate, the one with the fewest changes.
 
-    None where no point held any rate.
+    None if no point held any rate.
     """
     held = [each for each in measured if each.rate and not each.failure]
     if not held:

@@ -1,4 +1,4 @@
-"""A sweep as it runs: each point applied, settled, and driven to its highest rate."""
+"""A running sweep: each point is deployed, warmed up, and driven to its highest rate."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from measure.tune.bench import targets
-from measure.tune.errors import BenchError
-from measure.tune.neighbours import Clock, others
+from jobs.load.targets import sample_targets
+from jobs.load.vegeta import Attack, run_attack
+from measure.procfs import CpuTimes, other_cores
+from measure.tune.deployment import DeployError, wait_until_fast
 from measure.tune.search import Measured, confirmed, highest_rate, margin, sweep, winner
-from measure.tune.trial import judged
-from measure.tune.vegeta import attack, settle
+from measure.tune.trial import judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from infra.config import ModelSettings
-    from jobs.load.vegeta import Target
-    from measure.tune.bench import Bench
+    from jobs.load.targets import Target
+    from measure.tune.deployment import Deployment
     from measure.tune.grid import Stage
     from measure.tune.knobs import Knobs
     from measure.tune.trial import Trial
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 __all__ = ["BATCH", "Plan", "Session"]
 
-# A rate at which anything that deserves the name of a service answers.
+# Every service should hold this rate.
 FIRST_RATE = 200
-# Of load that nobody looks at: connections are made, caches filled, the network optimised.
+# A load that is not measured makes connections, fills caches, optimises the network.
 WARM_SECONDS = 1.0
-# Images in a request, where clients batch themselves.
+TIMEOUT_SECONDS = 2.0
+# Images in a request of a client that batches itself.
 BATCH = 8
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How thoroughly: seconds a trial, how near to the highest rate, how often a miss is tried
-    again (a neighbour's burst is no property of a setting), and whether the best are measured
-    twice."""
+    """Seconds of a trial, precision of the highest rate as a factor, attempts at a rate (another
+    process may disturb one), and whether the best points are measured twice."""
 
     seconds: float
     resolution: float
@@ -50,7 +50,7 @@ class Plan:
 
     @classmethod
     def of(cls, *, quick: bool, seconds: float | None) -> Plan:
-        """As the command line asks."""
+        """The plan for options of the command line."""
         if quick:
             return cls(seconds or 1.0, 1.2, 1, False)
         return cls(seconds or 3.0, 1.05, 2, True)
@@ -58,12 +58,12 @@ class Plan:
 
 @dataclass
 class Session:
-    """Points are measured one after another on a bench; `settings` are the stack's own.
+    """Measures points one after another; `settings` are the stack's own.
 
-    `others`: for each trial, how many cores of this machine everybody else kept busy.
+    `others` has the cores that other processes used during each trial.
     """
 
-    bench: Bench
+    deployment: Deployment
     settings: ModelSettings
     release: Release
     plan: Plan
@@ -72,57 +72,63 @@ class Session:
     started: float = field(default_factory=time.monotonic)
 
     def run(self, stages: Sequence[Stage], present: Knobs) -> list[Measured]:
-        """All points, the present one first; the best and the present measured twice."""
+        """Measure all points, the present one first; the best and the present one twice."""
         found = {each.knobs: each for each in sweep(present, stages, self.measure)}
         best = winner(found.values(), present, margin(self.plan.resolution))
         if self.plan.confirm and best:
             fastest = max(found.values(), key=lambda each: each.rate)
-            # Once each: these three are often fewer.
+            # Often two or all three are the same point.
             for knobs in dict.fromkeys((fastest.knobs, best.knobs, present)):
-                self._say(f"again: {knobs}")
+                self._log(f"again: {knobs}")
                 found[knobs] = confirmed(found[knobs], self.measure(knobs, found[knobs].rate))
         return list(found.values())
 
     def in_batches(self, points: Iterable[Measured]) -> list[Measured]:
-        """The same points once more, by requests of `BATCH` images each."""
+        """Measure points with requests of `BATCH` images each."""
         return [self.measure(each.knobs, each.rate / BATCH, BATCH) for each in points]
 
     def measure(self, knobs: Knobs, hint: float, batch: int = 1) -> Measured:
-        """A point's highest rate under the objective; a failure is a result."""
-        self._say(str(knobs) if batch == 1 else f"{knobs}, {batch} images a request")
+        """Find a point's highest rate within the objectives; a DeployError is a result."""
+        self._log(str(knobs) if batch == 1 else f"{knobs}, {batch} images a request")
         trials: list[Trial] = []
-        objectives = self.settings.perf.objectives
         try:
-            payloads = targets(self.bench.apply(knobs.on(self.settings)), self.release, batch)
-            settle(payloads[0], objectives.p99_ms)
-            self._trial(payloads, FIRST_RATE // batch, WARM_SECONDS)
-            settle(payloads[0], objectives.p99_ms)
+            address = self.deployment.apply(knobs.on(self.settings))
+            targets = sample_targets(
+                address.url, self.release, batch=batch, host=address.host_header
+            )
+            self._wait_until_fast(targets)
+            self._trial(targets, FIRST_RATE // batch, WARM_SECONDS)
+            self._wait_until_fast(targets)
             rate = highest_rate(
-                lambda asked: self._holds(payloads, asked, trials),
+                lambda asked: self._holds(targets, asked, trials),
                 hint or FIRST_RATE / batch,
                 self.plan.resolution,
             )
-        except BenchError as error:
-            self._say(f"  left out: {error}")
+        except DeployError as error:
+            self._log(f"  left out: {error}")
             return Measured(knobs, 0, 0, tuple(trials), str(error))
         p99 = min((each.p99_ms for each in trials if each.held and each.asked == rate), default=0)
         return Measured(knobs, rate, p99, tuple(trials))
 
-    def _holds(self, payloads: Sequence[Target], rate: int, trials: list[Trial]) -> bool:
+    def _holds(self, targets: Sequence[Target], rate: int, trials: list[Trial]) -> bool:
         for _ in range(self.plan.attempts):
-            trials.append(self._trial(payloads, rate, self.plan.seconds))
-            self._say(f"  {trials[-1]}")
+            trials.append(self._trial(targets, rate, self.plan.seconds))
+            self._log(f"  {trials[-1]}")
             if trials[-1].held:
                 return True
-            settle(payloads[0], self.settings.perf.objectives.p99_ms)
+            self._wait_until_fast(targets)
         return False
 
-    def _trial(self, payloads: Sequence[Target], rate: int, seconds: float) -> Trial:
-        began = Clock.read()
+    def _trial(self, targets: Sequence[Target], rate: int, seconds: float) -> Trial:
+        before = CpuTimes.read()
+        attack = Attack(seconds, rate, timeout_seconds=TIMEOUT_SECONDS, bodies=False)
         with tempfile.TemporaryDirectory(prefix="tune-") as folder:
-            hits = attack(self.vegeta, payloads, rate, seconds, Path(folder))
-        self.others.append(others(began, Clock.read()))
-        return judged(hits, rate, seconds, self.settings.perf.objectives)
+            hits = run_attack(targets, attack, Path(folder), program=self.vegeta)
+        self.others.append(other_cores(before, CpuTimes.read()))
+        return judge(hits, rate, seconds, self.settings.perf.objectives)
 
-    def _say(self, text: str) -> None:
+    def _wait_until_fast(self, targets: Sequence[Target]) -> None:
+        wait_until_fast(targets[0], self.settings.perf.objectives.p99_ms, TIMEOUT_SECONDS)
+
+    def _log(self, text: str) -> None:
         print(f"[{time.monotonic() - self.started:6.1f} s] {text}", file=sys.stderr, flush=True)

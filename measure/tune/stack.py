@@ -1,7 +1,6 @@
-"""A stack's file: one model's settings read from it, and written into it where they count.
+"""A stack's file: reads the settings of a model, and writes changes of them.
 
-Read with the sections alone: `infra.settings` belongs to the program, whose environment has no
-torch, as this one has no pulumi.
+Read with the classes of `infra.config`, without pulumi, which this environment does not have.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ import yaml
 from pydantic import ValidationError
 
 from infra.config import ModelSettings, merged
+from measure.tune.deployment import TuneError
 from measure.tune.edit import EditError, set_value
-from measure.tune.errors import TuneError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +28,7 @@ SECTIONS = frozenset(each.alias or name for name, each in ModelSettings.model_fi
 
 @dataclass(frozen=True)
 class StackFile:
-    """Pulumi.STACK.yaml as it was read: `settings` are the model's, the stack's defaults in it."""
+    """Pulumi.STACK.yaml; `settings` are the model's, with the stack's defaults."""
 
     path: Path
     model: str
@@ -38,7 +37,7 @@ class StackFile:
 
     @classmethod
     def read(cls, path: Path, model: str) -> StackFile:
-        """Raises TuneError."""
+        """Read a file. Raises TuneError."""
         try:
             text = path.read_bytes().decode()
         except (OSError, UnicodeDecodeError) as error:
@@ -51,9 +50,9 @@ class StackFile:
         return self.path.name.removeprefix("Pulumi.").removesuffix(".yaml")
 
     def edited(self, changes: Mapping[tuple[str, ...], Any]) -> str:
-        """The file's text with these set for the model; every other byte as it was.
+        """The file's text with changes for the model; all other bytes stay the same.
 
-        Raises TuneError where the file is written in a way that can't be edited.
+        Raises TuneError if the file can't be edited that way.
         """
         text = self.text
         try:
@@ -65,19 +64,19 @@ class StackFile:
         return text
 
     def diff(self, text: str) -> str:
-        """From the file to another text of it, unified."""
+        """The unified diff from the file to another text."""
         before, after = (each.splitlines(keepends=True) for each in (self.text, text))
         name = self.path.name
         return "".join(difflib.unified_diff(before, after, f"a/{name}", f"b/{name}"))
 
     def write(self, text: str) -> None:
-        """Raises TuneError where somebody else has changed the file meanwhile."""
+        """Write the file. Raises TuneError if it has changed since it was read."""
         if self.path.read_bytes() != self.text.encode():
             raise TuneError(f"{self.path} has changed since the sweep began; nothing was written")
         self.path.write_bytes(text.encode())
 
     def _place(self, section: str) -> list[str]:
-        """Under the model where the stack has others, or where it has its own already."""
+        """The place of a section: the model's if it has one or the stack has other models."""
         models = _config(self.text, self.path.name)["models"]
         if len(models) > 1 or section in models[self.model]:
             return [f"{PREFIX}models", self.model, section]
@@ -88,14 +87,14 @@ def _settings(text: str, model: str, name: str) -> ModelSettings:
     config = _config(text, name)
     models = config.get("models")
     if not isinstance(models, dict) or not isinstance(models.get(model), dict):
-        known = ", ".join(models) if isinstance(models, dict) else "none"
-        raise TuneError(f"model {model}: not in {name}; it has {known}")
+        names = ", ".join(models) if isinstance(models, dict) else "none"
+        raise TuneError(f"model {model}: not in {name}; it has {names}")
     shared = {key: value for key, value in config.items() if key in SECTIONS}
     try:
         return ModelSettings.model_validate(merged(shared, models[model]))
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-        raise TuneError("\n".join([f"wrong in {name}:", *lines])) from error
+        raise TuneError("\n".join([f"invalid in {name}:", *lines])) from error
 
 
 def _config(text: str, name: str) -> dict[str, Any]:

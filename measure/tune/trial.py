@@ -1,41 +1,24 @@
-"""One attempt at a rate, and whether the objective held. Pure."""
+"""One attempt at a rate, and whether it held the objectives. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from jobs.load.schedule import lateness
+from jobs.load.metrics import latencies, percentiles, rate_ratio, throughput
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from infra.config import Objectives
+    from jobs.load.metrics import Hits
 
-__all__ = ["Hits", "Trial", "judged"]
-
-MILLISECOND, SECOND = 1e6, 1e9
-
-
-@dataclass(frozen=True)
-class Hits:
-    """Request by request, in nanoseconds: when it was sent, how long it took; and if it was good.
-
-    Never empty.
-    """
-
-    at: NDArray[Any]
-    took: NDArray[Any]
-    good: NDArray[Any]
+__all__ = ["Trial", "judge"]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of a rate: latencies count from when requests were due, not from when they left.
+    """The figures of a rate; latencies count from when requests were due.
 
-    `why` is empty where the objective held.
+    `why` is the first missed objective; empty where the rate held.
     """
 
     asked: int
@@ -47,28 +30,23 @@ class Trial:
 
     @property
     def held(self) -> bool:
-        """p99 under the objective, every answer good, and the rate kept."""
+        """Whether p99 was within the objective, every answer good, and the rate kept."""
         return not self.why
 
     def __str__(self) -> str:
-        said = f"{self.asked}/s: p99 {self.p99_ms:.1f} ms"
-        return f"{said}, {self.why}" if self.why else f"{said}, holds"
+        return f"{self.asked}/s: p99 {self.p99_ms:.1f} ms, {self.why or 'holds'}"
 
 
-def judged(hits: Hits, rate: int, seconds: float, objectives: Objectives) -> Trial:
-    """A trial's figures, and the first reason for which it doesn't hold."""
-    latency = (hits.took + lateness(hits.at, rate)) / MILLISECOND
-    # The least latency that was seen and that 99 % didn't exceed.
-    p50, p99 = (float(np.percentile(latency, share, method="inverted_cdf")) for share in (50, 99))
-    good = float(hits.good.mean())
-    ended = float((hits.at + hits.took).max() - hits.at.min()) / SECOND
-    sent = float(hits.at.max() - hits.at.min()) / SECOND
-    kept = min(len(hits.at) / (rate * seconds), seconds / max(sent, 1e-9))
+def judge(hits: Hits, rate: int, seconds: float, objectives: Objectives) -> Trial:
+    """The trial of a load's requests."""
+    latency, _ = latencies(hits, rate)
+    p50, p99 = percentiles(latency, (50, 99))
+    good = sum(hits.good) / len(hits.good)
     why = ""
     if good < 1:
         why = f"{1 - good:.1%} failed"
-    elif kept < objectives.rate_ratio:
+    elif rate_ratio(hits, rate, seconds) < objectives.rate_ratio:
         why = "the rate was not kept"
     elif p99 > objectives.p99_ms:
         why = f"above {objectives.p99_ms:g} ms"
-    return Trial(rate, float(hits.good.sum()) / max(ended, 1e-9), good, p50, p99, why)
+    return Trial(rate, throughput(hits), good, p50, p99, why)

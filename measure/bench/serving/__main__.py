@@ -1,7 +1,7 @@
-"""`python -m measure.bench.serving`: everything, side by side, in some 40 minutes on two cores.
+"""`python -m measure.bench.serving`: all servers side by side, 40 minutes on two cores.
 
-Results go to measure/bench/results.json after every round, and docs/benchmark.md is made of them
-at the end. `--quick` keeps nothing: it prints, and ends with status 1 on what no noise explains.
+Results are written to measure/bench/results.json after every round, and docs/benchmark.md at the
+end. `--quick` writes nothing; its exit status is 1 when a gross limit is missed.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ import sys
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
+from jobs.load.vegeta import LoadError
 from local.errors import LocalError
-from measure.bench import placement
+from local.layout import ROOT
 from measure.bench import results as file
+from measure.bench.placement.endpoints import KEY as PLACEMENT
 from measure.bench.serving import page, table
 from measure.bench.serving.goals import GROSS
 from measure.bench.serving.loads import FULL, QUICK, shortened
 from measure.bench.serving.results import SERVING, Results, read, written
 from measure.bench.serving.runner import turns
-from measure.bench.serving.servers import ROOT
 from measure.bench.serving.session import minutes, session
 from measure.bench.serving.subjects import SUBJECTS
 from measure.bench.tables import text
@@ -33,15 +34,15 @@ DOCS = ROOT / "docs"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status."""
+    """Run the benchmark; return the exit status."""
     given = _parser().parse_args(arguments)
     if given.render:
-        page.make(_kept(), file.read().get(placement.KEY), DOCS)
+        page.make(_kept(), file.read().get(PLACEMENT), DOCS)
         return 0
     steps = shortened(QUICK, given.seconds) if given.quick else FULL
     todo = turns(steps, SUBJECTS, lambda key: fnmatch(str(key), given.only))
     if not todo:
-        print(f"nothing is called {given.only}; --list says what there is", file=sys.stderr)
+        print(f"no measurement matches {given.only}; --list prints all", file=sys.stderr)
         return 2
     if given.list:
         print("\n".join(str(turn.key) for step in todo for turn in step))
@@ -49,25 +50,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         return (_quick if given.quick else _full)(todo, given.rounds)
-    except (LocalError, RuntimeError) as error:
+    except (LoadError, LocalError, RuntimeError) as error:
         print(f"the benchmark can't be run: {error}", file=sys.stderr)
         return 2
 
 
 def _full(todo: Sequence[Sequence[Turn]], rounds: int) -> int:
     made = session(todo, rounds, _kept(), keep=_keep)
-    _tell(made, todo)
-    # As the file has it, so that making the page again makes the same one.
-    page.make(_kept(), file.read().get(placement.KEY), DOCS)
+    _print(made, todo)
+    # From the rounded figures in the file, so that --render makes the same page.
+    page.make(_kept(), file.read().get(PLACEMENT), DOCS)
     return 0
 
 
 def _quick(todo: Sequence[Sequence[Turn]], rounds: int) -> int:
     made = session(todo, rounds, Results(), keep=lambda _: None)
-    _tell(made, todo)
+    _print(made, todo)
     missed = [row for row in table.goals(made, GROSS) if row[-1] == "missed"]
     for title, found, wanted, _ in missed:
-        print(f"much too slow: {title}: {found}, should at the very least be {wanted}")
+        print(f"much too slow: {title}: {found}, limit {wanted}")
     return 1 if missed else 0
 
 
@@ -79,7 +80,7 @@ def _keep(made: Results) -> None:
     file.keep(SERVING, written(made))
 
 
-def _tell(made: Results, todo: Sequence[Sequence[Turn]]) -> None:
+def _print(made: Results, todo: Sequence[Sequence[Turn]]) -> None:
     groups = dict.fromkeys((step[0].key.load, step[0].key.payload) for step in todo)
     for load, payload in groups:
         print(f"\n{table.said(load, payload)}")
@@ -91,12 +92,12 @@ def _tell(made: Results, todo: Sequence[Sequence[Turn]]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m measure.bench.serving", description=__doc__)
     add = parser.add_argument
-    add("--quick", action="store_true", help="one load in under 90 seconds; keeps nothing")
-    add("--only", default="*", metavar="GLOB", help="of load/payload/subject, as --list has them")
-    add("--rounds", type=int, default=3, help="medians of so many (3)")
-    add("--seconds", type=float, help="of each load, with --quick: to try it out")
-    add("--list", action="store_true", help="say what would be measured, and for how long")
-    add("--render", action="store_true", help="measure nothing, make the page of what there is")
+    add("--quick", action="store_true", help="one load in under 90 seconds; writes nothing")
+    add("--only", default="*", metavar="GLOB", help="measure only matching load/payload/subject")
+    add("--rounds", type=int, default=3, help="number of rounds (3)")
+    add("--seconds", type=float, help="duration of each load with --quick")
+    add("--list", action="store_true", help="print what would be measured, and how long it takes")
+    add("--render", action="store_true", help="measure nothing; make the page from results.json")
     return parser
 
 

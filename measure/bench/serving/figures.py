@@ -1,4 +1,4 @@
-"""From the latency of every single request to figures; medians, ratios, the search. Pure."""
+"""Figures of a load, their medians, and the search for the highest rate. Pure."""
 
 from __future__ import annotations
 
@@ -6,48 +6,55 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from jobs.load.metrics import percentiles
+import numpy as np
+
+from jobs.load.metrics import latencies, percentiles, throughput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["SHARES", "Figures", "Shots", "distribution", "highest", "medians"]
+    from jobs.load.metrics import Hits
 
-# Per cent of requests: each step of the plots' axis takes a tenth of what is left.
+__all__ = ["SHARES", "Figures", "LoadResult", "distribution", "highest", "medians"]
+
+# Per cent of requests; an axis of percentiles has steps that each leave a tenth.
 SHARES = (0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 100)
 
 
 @dataclass(frozen=True)
-class Shots:
-    """What one load did: latencies in milliseconds of the requests that were answered well.
+class LoadResult:
+    """Latencies of good answers in milliseconds, and the number of other requests.
 
-    `service` counts from the send: it is without what the load generator's own timer adds.
+    `latencies` count from when a request was due, `service` from when it was sent.
     """
 
     latencies: NDArray[np.float64]
     service: NDArray[np.float64]
     failed: int
-    seconds: float
+    throughput: float
+
+    @classmethod
+    def of(cls, hits: Hits, rate: int | None) -> LoadResult:
+        """The result of an open loop at `rate`, or of a closed loop."""
+        good = np.asarray(hits.good, np.bool_)
+        latency, service = latencies(hits, rate)
+        return cls(latency[good], service[good], int((~good).sum()), throughput(hits))
 
     @property
     def sent(self) -> int:
-        """All, failed ones too."""
+        """The number of all requests."""
         return len(self.latencies) + self.failed
-
-    @property
-    def throughput(self) -> float:
-        """Good answers a second."""
-        return len(self.latencies) / self.seconds if self.seconds else 0.0
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one run, or the medians of several. CPU is in seconds a thousand good answers, memory is
-    the peak of all processes in MiB; `distribution` has a latency for each of SHARES; `service` is
-    the mean from the send."""
+    """Figures of one run, or medians of several.
+
+    CPU is seconds per thousand good answers, memory the peak of all processes in MiB;
+    `distribution_ms` has a latency for each of SHARES; `service_ms` is the mean from the send.
+    """
 
     throughput: float
     success_ratio: float
@@ -60,22 +67,22 @@ class Figures:
     triton_peak_mib: float
 
     def at(self, share: float) -> float:
-        """The latency that this share, in per cent, did not exceed."""
+        """The latency that `share` per cent of requests did not exceed."""
         return self.distribution_ms[SHARES.index(share)]
 
     @property
     def p99_ms(self) -> float:
-        """What objectives are about."""
+        """The 99th percentile."""
         return self.at(99)
 
 
 def distribution(latencies: NDArray[np.float64]) -> tuple[float, ...]:
-    """A latency that was seen for each of SHARES; zeros where nothing was answered."""
+    """A percentile for each of SHARES; zeros without an answer."""
     return tuple(percentiles(latencies, SHARES)) if len(latencies) else (0.0,) * len(SHARES)
 
 
 def medians(runs: Sequence[Figures]) -> Figures:
-    """Figure by figure, so that one disturbed run disturbs none of them."""
+    """The median of each figure, which one disturbed run does not change."""
 
     def of(read: Callable[[Figures], float]) -> float:
         return median(read(run) for run in runs)
@@ -96,9 +103,9 @@ def medians(runs: Sequence[Figures]) -> Figures:
 
 
 def highest(holds: Callable[[float], bool], low: float, high: float, steps: int) -> float:
-    """The highest of `steps` halvings of [low, high] that holds; 0 when not even `low` does.
+    """Bisect [low, high] in `steps` steps for the highest value that holds; 0 if `low` doesn't.
 
-    Each step asks once. `high` is taken not to hold, and whatever holds, less does too.
+    `high` is assumed not to hold, and every value below one that holds to hold.
     """
     if not holds(low):
         return 0.0

@@ -1,4 +1,4 @@
-"""What ours has to reach, each as a ratio of two cells of one run."""
+"""Goals of our transformer, each as a ratio of two cells of one run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["GOALS", "GROSS", "Goal", "ratio"]
 
 @dataclass(frozen=True)
 class Goal:
-    """The ratio of `read` of two cells, at most or at least `limit`; without one it is told."""
+    """The ratio of `read` of two cells, and its bound; without a `limit` it is only reported."""
 
     title: str
     ours: Key
@@ -29,25 +29,25 @@ class Goal:
     at_most: bool = True
 
     def found(self, results: Results) -> float | None:
-        """None where there is nothing to compare."""
+        """The ratio; None unless both cells were measured in one run."""
         return ratio(results, self.ours, self.other, self.read)
 
     def verdict(self, found: float) -> str:
-        """Whether this ratio does."""
+        """Whether a ratio is within the bound."""
         if self.limit is None:
             return ""
         met = found <= self.limit if self.at_most else found >= self.limit
         return "met" if met else "missed"
 
     def wanted(self) -> str:
-        """As people read it."""
+        """The bound as text."""
         return "" if self.limit is None else f"{'≤' if self.at_most else '≥'} {self.limit:g}"
 
 
 def ratio(
     results: Results, ours: Key, other: Key, read: Callable[[Key, Cell], float]
 ) -> float | None:
-    """None unless both were measured, in the same run."""
+    """The ratio of two cells; None unless both were measured in one run."""
     pair = [results.cells.get(key) for key in (ours, other)]
     if None in pair:
         return None
@@ -59,22 +59,22 @@ def ratio(
 
 
 def mean(_: Key, cell: Cell) -> float:
-    """Milliseconds from the send: the generator's timer would make any two subjects more alike."""
+    """Mean latency in ms, from the send: lateness of the generator would hide differences."""
     return cell.figures.service_ms if cell.figures else 0.0
 
 
 def p99(_: Key, cell: Cell) -> float:
-    """Milliseconds."""
+    """99th percentile in ms."""
     return cell.figures.p99_ms if cell.figures else 0.0
 
 
 def requests_a_second(_: Key, cell: Cell) -> float:
-    """Answered well."""
+    """Good answers a second."""
     return cell.figures.throughput if cell.figures else 0.0
 
 
 def images_a_second(key: Key, cell: Cell) -> float:
-    """Answered well."""
+    """Images of good answers a second."""
     return cell.figures.throughput * Payload.parse(key.payload).images if cell.figures else 0.0
 
 
@@ -113,7 +113,7 @@ GOALS = (
     ),
     Goal("images/s, 64 in one request to 64 at once", BATCH, _alone(64), images_a_second),
 )
-# What no noise of a machine explains: the quick run's exit status.
+# Limits of the quick run's exit status, which noise does not exceed.
 GROSS = (
     Goal("mean, to the SDK's JSON", OURS, _steady("sdk-json"), mean, 0.9),
     Goal("mean, to Triton's own binary", OURS, _steady("triton-binary"), mean, 2.5),

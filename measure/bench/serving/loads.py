@@ -1,4 +1,4 @@
-"""How they are asked, and what a run consists of."""
+"""Loads, and the steps of a run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KINDS = tuple(product(("png", "jpeg"), ((32, 32), (640, 480))))
 
 @dataclass(frozen=True)
 class Rate:
-    """An open loop: requests at their times, whatever has come back of those before."""
+    """An open loop: requests are sent on schedule, without waiting for answers."""
 
     a_second: int
     seconds: float
@@ -43,7 +43,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Clients:
-    """A closed loop: each client sends its next request when it has the answer."""
+    """A closed loop: each client sends its next request after an answer."""
 
     count: int
     seconds: float
@@ -54,7 +54,7 @@ class Clients:
 
 @dataclass(frozen=True)
 class Saturation:
-    """The highest rate of an open loop whose p99 stays below; each probe takes `seconds`."""
+    """The highest rate of an open loop with a p99 below; each probe takes `seconds`."""
 
     p99_ms: float
     seconds: float
@@ -69,7 +69,7 @@ Load = Rate | Clients | Saturation
 
 @dataclass(frozen=True)
 class Step:
-    """One load with one payload, for every subject that takes it, or only those named."""
+    """A load with a payload, for the named subjects, or all that take it."""
 
     load: Load
     payload: Payload
@@ -104,7 +104,7 @@ QUICK = (
 
 
 def shortened(steps: Sequence[Step], seconds: float | None) -> list[Step]:
-    """The same, each load for so long."""
+    """The same steps with other durations."""
     if seconds is None:
         return list(steps)
     return [replace(step, load=replace(step.load, seconds=seconds)) for step in steps]

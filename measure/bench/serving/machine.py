@@ -1,4 +1,4 @@
-"""On what it was measured."""
+"""The machine and the versions of a run."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import os
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 from local.catalogue import TOOLS
+from local.layout import ROOT
 from local.toolchain import version as pinned
 from measure.bench.serving.generators import GHZ
-from measure.bench.serving.servers import ROOT
+from measure.procfs import field, processor
 
 __all__ = ["Machine", "describe"]
 
 
 @dataclass(frozen=True)
 class Machine:
-    """`load` is the mean number of others' processes that ran in the minute before."""
+    """`load` is the load average of the minute before the run."""
 
     processor: str
     cores: int
@@ -30,22 +30,16 @@ class Machine:
 
 
 def describe() -> Machine:
-    """This one, now."""
+    """This machine now."""
     return Machine(
-        processor=_field("/proc/cpuinfo", "model name") or platform.machine(),
+        processor=processor(),
         cores=len(os.sched_getaffinity(0)),
-        memory_gib=round(int(_field("/proc/meminfo", "MemTotal").split()[0]) / 2**20, 1),
+        memory_gib=round(int(field("meminfo", "MemTotal").split()[0]) / 2**20, 1),
         kernel=f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         python=platform.python_version(),
         load=round(os.getloadavg()[0], 2),
         versions=_versions(),
     )
-
-
-def _field(path: str, name: str) -> str:
-    lines = Path(path).read_text().splitlines()
-    found = [line.partition(":")[2].strip() for line in lines if line.startswith(name)]
-    return found[0] if found else ""
 
 
 def _versions() -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from measure.bench.placement import HEADS, rows
+from measure.bench.placement.endpoints import HEADS, rows
 from measure.bench.serving import plots, table
 from measure.bench.serving.loads import CLIENTS, KINDS, RATE
 from measure.bench.serving.payloads import Payload

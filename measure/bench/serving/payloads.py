@@ -1,4 +1,4 @@
-"""What a request carries: images of a format and size, or the tensor that they become."""
+"""Requests: images of a format and size, or the tensor made of them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 from tritonclient.grpc import service_pb2
 
-from jobs import protocol
-from jobs.load.vegeta import Target
+from jobs.load.targets import Target
+from jobs.protocol import infer_request, predict_request
 from jobs.samples import input_tensor
 
 if TYPE_CHECKING:
@@ -27,12 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMS", "Payload", "grpc_message"]
 
-# What a camera's sensor adds, in levels of 256: a PNG of a drawing is unlike a photo's without.
+# Noise of a camera's sensor, in levels of 256, so that a PNG compresses as that of a photo.
 NOISE = 2
 JPEG_QUALITY = 85
-# Go's client asks for gzip by itself; KServe's SDK then sends a header that belies the body.
+# Go's client accepts gzip by default; KServe's SDK then sends a wrong Content-Encoding.
 PLAIN = {"Accept-Encoding": "identity"}
-JSON = PLAIN | {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True)
@@ -49,20 +48,19 @@ class Payload:
 
     @classmethod
     def parse(cls, text: str) -> Payload:
-        """Of what `str` gives."""
+        """Parse the text of `str`."""
         images, kind, size = text.split("-")
         width, height = size.split("x")
         return cls(int(images), kind, int(width), int(height))
 
     @property
     def is_standard(self) -> bool:
-        """As the release's own samples: what Triton alone is measured with, since format and
-        size are gone from a tensor."""
+        """Whether the images are the release's own samples; Triton alone is measured with these."""
         return (self.kind, self.width, self.height) == ("png", 32, 32)
 
 
 def _samples(release: Release, kind: str, size: tuple[int, int]) -> tuple[Sample, ...]:
-    """The release's samples in this format and size."""
+    """The release's samples in a format and size."""
     if Payload(1, kind, *size).is_standard:
         return release.samples
     return tuple(replace(sample, image=_encoded(sample, kind, size)) for sample in release.samples)
@@ -85,7 +83,7 @@ def _photo(image: Image.Image) -> Image.Image:
 
 
 def _requests(release: Release, payload: Payload) -> list[list[Sample]]:
-    """One image a request takes all samples in turn; of several, one request has them all."""
+    """The samples of each request: one each in turn, or as many as needed in a single request."""
     samples = _samples(release, payload.kind, (payload.width, payload.height))
     if payload.images == 1:
         return [[sample] for sample in samples]
@@ -97,41 +95,31 @@ def _tensor(release: Release, samples: list[Sample]) -> NDArray[Any]:
 
 
 def images(url: str, release: Release, payload: Payload) -> list[Target]:
-    """V1 JSON with the images, as a transformer takes it."""
+    """V1 requests with images, for a transformer."""
+    requests = map(predict_request, _requests(release, payload))
     url = f"{url}/v1/models/{release.name}:predict"
-    return [
-        Target(url, JSON, json.dumps({"instances": [_instance(each) for each in asked]}).encode())
-        for asked in _requests(release, payload)
-    ]
-
-
-def _instance(sample: Sample) -> dict[str, dict[str, str]]:
-    return {"image_bytes": {"b64": sample.image}}
+    return [Target(url, PLAIN | headers, body) for body, headers in requests]
 
 
 def numbers(url: str, release: Release, payload: Payload) -> list[Target]:
-    """V2 with the tensor as JSON numbers."""
-    made = []
-    for asked in _requests(release, payload):
-        values = _tensor(release, asked)
-        tensor = {
-            "name": release.inputs[0].name,
-            "shape": values.shape,
-            "datatype": release.inputs[0].dtype,
-            "data": values.ravel().tolist(),
-        }
-        body = json.dumps({"inputs": [tensor]}).encode()
-        made.append(Target(f"{url}/v2/models/{release.name}/infer", JSON, body))
-    return made
+    """V2 requests with the tensor as JSON numbers."""
+    targets, given = [], release.inputs[0]
+    for samples in _requests(release, payload):
+        values = _tensor(release, samples)
+        tensor = {"name": given.name, "shape": values.shape, "datatype": given.dtype}
+        body = json.dumps({"inputs": [tensor | {"data": values.ravel().tolist()}]}).encode()
+        headers = PLAIN | {"Content-Type": "application/json"}
+        targets.append(Target(f"{url}/v2/models/{release.name}/infer", headers, body))
+    return targets
 
 
 def binary(url: str, release: Release, payload: Payload) -> list[Target]:
-    """V2 with the tensor as raw bytes."""
-    made = []
-    for asked in _requests(release, payload):
-        body, headers = protocol.encode(release.inputs[0], _tensor(release, asked))
-        made.append(Target(f"{url}/v2/models/{release.name}/infer", PLAIN | headers, body))
-    return made
+    """V2 requests with the tensor as binary data."""
+    targets = []
+    for samples in _requests(release, payload):
+        body, headers = infer_request(release.inputs[0], _tensor(release, samples))
+        targets.append(Target(f"{url}/v2/models/{release.name}/infer", PLAIN | headers, body))
+    return targets
 
 
 FORMS: dict[str, Callable[[str, Release, Payload], list[Target]]] = {
@@ -142,7 +130,7 @@ FORMS: dict[str, Callable[[str, Release, Payload], list[Target]]] = {
 
 
 def grpc_message(release: Release, payload: Payload) -> bytes:
-    """V2's ModelInferRequest with the tensor as raw bytes."""
+    """A ModelInferRequest with the tensor as binary data."""
     values = _tensor(release, _requests(release, payload)[0])
     request = service_pb2.ModelInferRequest(
         model_name=release.name, raw_input_contents=[values.tobytes()]

@@ -1,4 +1,4 @@
-"""What was measured, to and from the key "serving" of measure/bench/results.json."""
+"""Results of the benchmark: the key "serving" of measure/bench/results.json."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DIGITS = 4
 
 @dataclass(frozen=True, order=True)
 class Key:
-    """One load with one payload of one subject."""
+    """A load with a payload of a subject."""
 
     load: str
     payload: str
@@ -33,10 +33,10 @@ class Key:
 
 @dataclass(frozen=True)
 class Cell:
-    """Medians over a run's rounds, and the least and most of what is compared.
+    """Medians over the rounds of a run, and the range of the means and p99s.
 
-    `run` is when it began: only what one run measured is compared. Without figures the subject
-    could not do it; `capacity` is the requests a second that it answered at most.
+    `run` is the start of the run; only cells of one run are compared. Without figures the subject
+    could not keep the rate; `capacity` is the highest throughput that it reached.
     """
 
     run: str
@@ -49,28 +49,25 @@ class Cell:
 
 @dataclass(frozen=True)
 class Results:
-    """All cells, and the machine of each run that has some."""
+    """Cells, and the machine of each of their runs."""
 
     cells: Mapping[Key, Cell] = field(default_factory=dict)
     machines: Mapping[str, Machine | dict[str, Any]] = field(default_factory=dict)
 
     def merged(self, run: str, machine: Machine, cells: Mapping[Key, Cell]) -> Results:
-        """With a run's cells in place of older ones; runs that have none left are forgotten."""
+        """Replace cells by those of a run; drop runs without cells."""
         kept = {**self.cells, **cells}
         runs = {each.run for each in kept.values()}
         machines = {**self.machines, run: machine}
         return Results(kept, {name: machines[name] for name in machines if name in runs})
 
     def groups(self) -> list[tuple[str, str]]:
-        """Load and payload, each once, as measured."""
+        """Pairs of load and payload, in the order of measurement."""
         return list(dict.fromkeys((key.load, key.payload) for key in self.cells))
 
 
 def cell(run: str, found: Sequence[Figures | float]) -> Cell:
-    """Of a run's rounds: figures, or the capacity where the load was beyond it.
-
-    Figures count only if most rounds have them: else it held by luck.
-    """
+    """Combine the rounds of a run: medians if most rounds have figures, else the capacity."""
     figures = [each for each in found if isinstance(each, Figures)]
     capacities = [each for each in found if isinstance(each, float)]
     if len(figures) <= len(capacities):
@@ -86,13 +83,13 @@ def cell(run: str, found: Sequence[Figures | float]) -> Cell:
 
 
 def read(document: Mapping[str, Any]) -> Results:
-    """Of what `written` gives; nothing where nothing was measured yet."""
+    """Read what `written` returns; an empty document has no results."""
     cells = dict(map(_cell, document.get("cells", ())))
     return Results(cells, document.get("machines", {}))
 
 
 def written(results: Results) -> dict[str, Any]:
-    """As JSON takes it."""
+    """The results as a JSON object."""
     machines = {
         run: machine if isinstance(machine, dict) else asdict(machine)
         for run, machine in results.machines.items()
@@ -125,7 +122,7 @@ def _shorts(values: Iterable[float]) -> tuple[float, ...]:
 
 
 def _short(value: float) -> float:
-    """More digits than a machine can repeat only make the file's changes longer."""
+    """Round to significant digits, so that changes of the file are short."""
     if not value:
         return 0.0
     return round(value, DIGITS - 1 - floor(log10(abs(value))))

@@ -1,4 +1,4 @@
-"""Measures: every subject in turn within a round, so that what disturbs one disturbs all."""
+"""Measures the subjects in turn within each round, so that a disturbance affects all of them."""
 
 from __future__ import annotations
 
@@ -7,32 +7,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.http_client import request
-from measure.bench.serving.figures import Figures, distribution, highest
+from measure.bench.serving.figures import Figures, LoadResult, distribution, highest
 from measure.bench.serving.generators import ghz, vegeta
 from measure.bench.serving.loads import Clients, Rate, Saturation
 from measure.bench.serving.payloads import FORMS, Payload, grpc_message
 from measure.bench.serving.results import Key
-from measure.bench.serving.usage import forget_peak, usage
+from measure.procfs import reset_peak, usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from measure.bench.serving.figures import Shots
     from measure.bench.serving.loads import Step
-    from measure.bench.serving.servers import Running
+    from measure.bench.serving.servers import Server
     from measure.bench.serving.subjects import Subject
     from release.schema import Release
 
-__all__ = ["Bench", "Turn", "turns"]
+__all__ = ["Runner", "Turn", "turns"]
 
-# Connections, caches and the allocator's memory are there when it counts.
+# Warm-up, which makes connections and fills caches.
 FIRST_SECONDS, WARM_SECONDS = 1.0, 0.3
 WARM_CLIENTS = 8
-# Of several times the images one request is enough to warm up.
+# Requests with more images are warmed up by a single client.
 MANY_IMAGES = 8
 PROBE_CLIENTS, PROBE_SECONDS = 16, 1.0
-# The search goes from a fraction of what clients in a closed loop reached to somewhat beyond.
+# Range of the search, as parts of the throughput of a closed loop.
 SEARCH = (0.15, 1.5)
 KEPT_RATIO = 0.95
 
@@ -46,14 +45,14 @@ class Turn:
 
     @property
     def key(self) -> Key:
-        """Where its figures belong."""
+        """The key of its figures."""
         return Key(str(self.step.load), str(self.step.payload), self.subject.name)
 
 
 def turns(
     steps: Sequence[Step], subjects: Sequence[Subject], wanted: Callable[[Key], bool]
 ) -> list[list[Turn]]:
-    """What there is to do, a list for each step."""
+    """The turns of each step."""
     found = [
         [
             turn
@@ -68,23 +67,22 @@ def turns(
     return [each for each in found if each]
 
 
-class Bench:
-    """Subjects that run; `measure` asks one of them."""
+class Runner:
+    """Measures running subjects."""
 
-    def __init__(self, up: Mapping[str, Running], release: Release, folder: Path) -> None:
-        self.up, self.release, self.folder = up, release, folder
+    def __init__(self, servers: Mapping[str, Server], release: Release, folder: Path) -> None:
+        self.servers, self.release, self.folder = servers, release, folder
 
     def prepare(self, subject: Subject) -> None:
-        """Raises RuntimeError where a subject answers wrongly: being fast would be no merit."""
+        """Warm a subject up. Raises RuntimeError if it answers wrongly."""
         if subject.form == "images":
             self._check(subject)
-        shots = self._shoot(subject, Payload(1), Clients(WARM_CLIENTS, FIRST_SECONDS))
-        if shots.failed or not shots.sent:
-            raise RuntimeError(f"{subject.name} fails {shots.failed} of {shots.sent} requests")
+        result = self._send(subject, Payload(1), Clients(WARM_CLIENTS, FIRST_SECONDS))
+        if result.failed:
+            raise RuntimeError(f"{subject.name} fails {result.failed} of {result.sent} requests")
 
     def _check(self, subject: Subject) -> None:
-        running = self.up[subject.name]
-        targets = FORMS["images"](running.url, self.release, Payload(1))
+        targets = FORMS["images"](self.servers[subject.name].url, self.release, Payload(1))
         for target, sample in zip(targets, self.release.samples, strict=True):
             answer = request(target.url, body=target.body, headers=target.headers, timeout=30)
             expected = max(range(len(sample.outputs[0])), key=sample.outputs[0].__getitem__)
@@ -94,28 +92,28 @@ class Bench:
     def round(
         self, steps: Sequence[Sequence[Turn]], shift: int
     ) -> Iterator[tuple[Turn, Figures | float]]:
-        """Figures, or the capacity, of each turn; `shift` changes who goes first."""
+        """Measure each turn of each step; `shift` decides which subject is first."""
         for step in steps:
             at = shift % len(step)
             for turn in (*step[at:], *step[:at]):
                 yield turn, self.measure(turn)
 
     def measure(self, turn: Turn) -> Figures | float:
-        """Figures; or, where the load is beyond the subject, requests a second that are not."""
+        """Return figures, or the throughput of a subject that can't keep the rate."""
         load, payload, subject = turn.step.load, turn.step.payload, turn.subject
         if isinstance(load, Saturation):
             return self._saturate(subject, payload, load)
         few = payload.images > MANY_IMAGES
         warm = Clients(1 if few else WARM_CLIENTS, WARM_SECONDS)
-        capacity = self._shoot(subject, payload, warm).throughput
+        capacity = self._send(subject, payload, warm).throughput
         if isinstance(load, Rate) and capacity < load.a_second:
-            # A queue that only grows has no latency to speak of, and would take minutes to drain.
+            # The queue would only grow, and take minutes to drain.
             return capacity
         return self._figures(subject, payload, load)
 
     def _saturate(self, subject: Subject, payload: Payload, load: Saturation) -> Figures | float:
         warm = Clients(PROBE_CLIENTS, PROBE_SECONDS)
-        capacity = self._shoot(subject, payload, warm).throughput
+        capacity = self._send(subject, payload, warm).throughput
         held: dict[float, Figures] = {}
 
         def holds(rate: float) -> bool:
@@ -135,39 +133,41 @@ class Bench:
         return held.get(best, capacity)
 
     def _figures(self, subject: Subject, payload: Payload, load: Rate | Clients) -> Figures:
-        running = self.up[subject.name]
-        everyone = (running.pids, running.triton_pids)
-        for pids in everyone:
-            forget_peak(pids)
-        before = [usage(pids).cpu_seconds for pids in everyone]
-        shots = self._shoot(subject, payload, load)
-        after = [usage(pids) for pids in everyone]
-        good = max(len(shots.latencies), 1)
+        server = self.servers[subject.name]
+        trees = (server.pids, server.triton_pids)
+        for pids in trees:
+            reset_peak(pids)
+        before = [usage(pids).cpu_seconds for pids in trees]
+        result = self._send(subject, payload, load)
+        after = [usage(pids) for pids in trees]
+        good = max(len(result.latencies), 1)
         cpu, triton_cpu = (
             1000 * (now.cpu_seconds - then) / good for now, then in zip(after, before, strict=True)
         )
         return Figures(
-            throughput=shots.throughput,
-            success_ratio=len(shots.latencies) / max(shots.sent, 1),
-            mean_ms=float(shots.latencies.mean()) if len(shots.latencies) else 0.0,
-            service_ms=float(shots.service.mean()) if len(shots.service) else 0.0,
-            distribution_ms=distribution(shots.latencies),
+            throughput=result.throughput,
+            success_ratio=len(result.latencies) / max(result.sent, 1),
+            mean_ms=float(result.latencies.mean()) if len(result.latencies) else 0.0,
+            service_ms=float(result.service.mean()) if len(result.service) else 0.0,
+            distribution_ms=distribution(result.latencies),
             cpu=cpu,
             triton_cpu=triton_cpu,
             peak_mib=after[0].peak_mib,
             triton_peak_mib=after[1].peak_mib,
         )
 
-    def _shoot(self, subject: Subject, payload: Payload, load: Rate | Clients) -> Shots:
-        running = self.up[subject.name]
+    def _send(self, subject: Subject, payload: Payload, load: Rate | Clients) -> LoadResult:
+        server = self.servers[subject.name]
         if subject.form == "grpc":
-            return ghz(running.grpc, grpc_message(self.release, payload), load, self.folder)
-        targets = FORMS[subject.form](running.url, self.release, payload)
-        return vegeta(targets, load, self.folder)
+            hits = ghz(server.grpc, grpc_message(self.release, payload), load, self.folder)
+        else:
+            targets = FORMS[subject.form](server.url, self.release, payload)
+            hits = vegeta(targets, load, self.folder)
+        return LoadResult.of(hits, load.a_second if isinstance(load, Rate) else None)
 
 
 def _best(body: bytes) -> int:
-    """The index of the highest score of the first prediction, however the scores are given."""
+    """The index of the highest score of the first prediction, in either form of predictions."""
     prediction = json.loads(body)["predictions"][0]
     scores = prediction["scores"] if isinstance(prediction, dict) else prediction
     return max(range(len(scores)), key=scores.__getitem__)

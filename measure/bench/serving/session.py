@@ -1,4 +1,4 @@
-"""One run: the machine, the processes, the rounds, and what is kept of them."""
+"""One run of the benchmark: all rounds, on this machine."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from measure.bench.serving.generators import build
 from measure.bench.serving.loads import Saturation
 from measure.bench.serving.machine import describe
 from measure.bench.serving.results import cell
-from measure.bench.serving.runner import Bench
-from measure.bench.serving.servers import RELEASE, running
+from measure.bench.serving.runner import Runner
+from measure.bench.serving.servers import running
+from measure.bench.serving.subjects import RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["minutes", "session"]
 
-# Of each turn, for warming up and for reading what the generator recorded.
-BESIDE_SECONDS = 0.8
+# Of each turn, for the warm-up and for reading results.
+OVERHEAD_SECONDS = 0.8
 START_SECONDS = 25
-# Beyond this others take what is to be measured.
+# Above this load other processes disturb the measurement.
 QUIET_LOAD = 0.5
 
 
@@ -37,20 +38,20 @@ def session(
     results: Results,
     keep: Callable[[Results], None],
 ) -> Results:
-    """The results with this run's in place of older ones; `keep` gets them after every round."""
+    """Measure; return `results` updated with this run, and pass them to `keep` after each round."""
     subjects = list(dict.fromkeys(turn.subject for step in todo for turn in step))
     build(grpc=any(subject.form == "grpc" for subject in subjects))
     run, machine = datetime.now(UTC).isoformat(timespec="seconds"), describe()
     if machine.load > QUIET_LOAD:
-        print(f"others use this machine (load {machine.load}): the figures will be noisy")
+        print(f"other processes use this machine (load {machine.load}): figures will be noisy")
     print(f"about {minutes(todo, rounds):.1f} minutes", flush=True)
     found: dict[Key, list[Figures | float]] = {}
-    with tempfile.TemporaryDirectory() as folder, running(subjects, Path(folder)) as up:
-        bench = Bench(up, read_release(RELEASE), Path(folder))
+    with tempfile.TemporaryDirectory() as folder, running(subjects, Path(folder)) as servers:
+        runner = Runner(servers, read_release(RELEASE), Path(folder))
         for subject in subjects:
-            bench.prepare(subject)
+            runner.prepare(subject)
         for number in range(rounds):
-            for turn, got in bench.round(todo, number):
+            for turn, got in runner.round(todo, number):
                 found.setdefault(turn.key, []).append(got)
                 print(f"{number + 1}/{rounds} {turn.key}: {_brief(got)}", flush=True)
             cells = {key: cell(run, runs) for key, runs in found.items()}
@@ -60,12 +61,12 @@ def session(
 
 
 def minutes(todo: Sequence[Sequence[Turn]], rounds: int) -> float:
-    """About how long it takes."""
+    """About how many minutes a run takes."""
     each = 0.0
     for turn in (turn for step in todo for turn in step):
         load = turn.step.load
         probes = load.steps + 1 if isinstance(load, Saturation) else 1
-        each += probes * load.seconds + BESIDE_SECONDS
+        each += probes * load.seconds + OVERHEAD_SECONDS
     return (START_SECONDS + rounds * each) / 60
 
 

@@ -1,26 +1,31 @@
-"""Who is measured: a name, what it is started with, and what it is asked."""
+"""The servers that are compared: how each is started, and the form of its requests."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from measure.bench.serving.servers import MAX_BATCH, MODEL, RELEASE, ROOT
+from local.layout import ROOT
 
 if TYPE_CHECKING:
     from measure.bench.serving.payloads import Payload
 
-__all__ = ["SUBJECTS", "Subject"]
+__all__ = ["MAX_BATCH", "RELEASE", "SUBJECTS", "Subject"]
 
+MODEL = "digits"
+RELEASE = ROOT / "build" / MODEL / "release.json"
+# Triton takes the largest request at once.
+MAX_BATCH = 64
 OURS = (str(ROOT / ".venv-model/bin/python"), "-m", "transformer")
 SDK = (str(ROOT / ".venv-bench/bin/python"), str(ROOT / "measure/bench/serving/sdk_transformer.py"))
 
 
 @dataclass(frozen=True)
 class Subject:
-    """`form` is what is sent: images, numbers, binary, or grpc, as in `payloads`.
+    """`form` is a form of requests in `payloads`, or grpc.
 
-    Without a program it is Triton itself; `to_triton` is a transformer's --predictor_protocol.
+    `program` starts a transformer, whose --predictor_protocol is `to_triton`; without it the
+    subject is Triton alone.
     """
 
     name: str
@@ -28,33 +33,33 @@ class Subject:
     form: str
     program: tuple[str, ...] = ()
     to_triton: str = ""
-    more: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
-    def line(self, predictor: str, port: int) -> list[str]:
-        """Its command line."""
+    def command(self, predictor: str, port: int) -> list[str]:
+        """The command line of the transformer."""
         return [
             *self.program,
             f"--model_name={MODEL}",
             f"--predictor_host={predictor}",
             f"--predictor_protocol={self.to_triton}",
             f"--http_port={port}",
-            *self.more,
+            *self.options,
         ]
 
     def takes(self, payload: Payload) -> bool:
-        """Triton gets tensors, in which images of every format and size are alike."""
+        """Triton gets tensors, which are the same for images of every format and size."""
         return self.form == "images" or payload.is_standard
 
 
 def _ours(name: str, title: str, to_triton: str) -> Subject:
-    more = (f"--release={RELEASE}", f"--max_batch_size={MAX_BATCH}", "--drain_seconds=0")
-    return Subject(name, title, "images", OURS, to_triton, more)
+    options = (f"--release={RELEASE}", f"--max_batch_size={MAX_BATCH}", "--drain_seconds=0")
+    return Subject(name, title, "images", OURS, to_triton, options)
 
 
 def _sdk(name: str, title: str, to_triton: str, tensors: str) -> Subject:
-    # Its own gRPC server is for clients; nobody asks it here.
-    more = (f"--tensors={tensors}", "--enable_grpc=false")
-    return Subject(name, title, "images", SDK, to_triton, more)
+    # The SDK's own gRPC server is not measured.
+    options = (f"--tensors={tensors}", "--enable_grpc=false")
+    return Subject(name, title, "images", SDK, to_triton, options)
 
 
 SUBJECTS = (

@@ -1,4 +1,4 @@
-"""Rows of the results. Pure."""
+"""Tables of the results. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NONE = "–"
 
 
 def said(load: str, payload: str) -> str:
-    """A group's title."""
+    """The title of a load with a payload."""
     given = Payload.parse(payload)
     what = "image" if given.images == 1 else "images"
     size = f"{given.images} {what} a request, {given.kind.upper()} {given.width}×{given.height}"
@@ -39,7 +39,7 @@ def said(load: str, payload: str) -> str:
 
 
 def heads(load: str) -> Row:
-    """Where rates are given, latencies are compared; else what was answered."""
+    """Heads of columns: latencies are compared at a given rate, otherwise throughputs."""
     what = "as sent" if _is_rate(load) else "requests/s"
     return (*HEADS, f"{what}: to SDK JSON", "to Triton binary")
 
@@ -49,7 +49,7 @@ def _is_rate(load: str) -> bool:
 
 
 def rows(results: Results, load: str, payload: str) -> list[Row]:
-    """One for each subject that was measured, in the order of SUBJECTS."""
+    """A row for each measured subject, in the order of SUBJECTS."""
     found: list[Row] = []
     for subject in SUBJECTS:
         key = Key(load, payload, subject.name)
@@ -70,7 +70,7 @@ def _figures(results: Results, key: Key, cell: Cell) -> Row:
         *(figures.service_ms, figures.mean_ms),
         *(figures.at(share) for share in (50, 99, 99.9)),
     )
-    # Triton alone gets the same tensor whatever the image was.
+    # Triton alone was measured with the tensor of the release's own images.
     compared = mean if _is_rate(key.load) else requests_a_second
     others = [
         ratio(results, key, Key(key.load, payload, subject), compared)
@@ -91,7 +91,7 @@ def _tensor(key: Key) -> str:
 
 
 def goals(results: Results, wanted: Sequence[Goal] = GOALS) -> list[Row]:
-    """Title, ratio, what it should be, and whether it is."""
+    """A row for each goal: title, ratio, bound, verdict."""
     found: list[Row] = []
     for goal in wanted:
         value = goal.found(results)

@@ -29,7 +29,7 @@ def test_each_point_is_deployed_and_measured_and_the_stack_put_back(stack: Stack
         timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "putting test back as Pulumi.test.yaml says" in done.stderr
+    assert "restoring test from Pulumi.test.yaml" in done.stderr
     found = json.loads((stack.folder / "build" / "tune" / "digits.json").read_text())
     assert found["bench"] == "deployed"
     assert len([each for each in found["points"] if each["rate"]]) == 3

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from measure.bench import results as file
-from measure.bench.placement import KEY
+from measure.bench.placement.endpoints import KEY
 from measure.bench.serving import table
 from measure.bench.serving.page import make, pages
 from measure.bench.serving.results import SERVING, Cell, Key, Results, read

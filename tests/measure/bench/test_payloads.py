@@ -16,7 +16,7 @@ from tritonclient.grpc import service_pb2
 
 from jobs.samples import read_release
 from measure.bench.serving.payloads import FORMS, Payload, grpc_message
-from measure.bench.serving.servers import RELEASE
+from measure.bench.serving.subjects import RELEASE
 
 if TYPE_CHECKING:
     from release.schema import Release

@@ -1,4 +1,4 @@
-"""The load test Jobs that are made again, and what is made of their results."""
+"""Load test Jobs with other configurations, and the table of their results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.config import JOB_VARIABLE
-from measure.bench.placement import SUBJECTS, Figures, again, rows
+from measure.bench.placement.__main__ import copy
+from measure.bench.placement.endpoints import ENDPOINTS, Latencies, rows
 from measure.bench.results import medians
 
 JOB: dict[str, Any] = {
@@ -36,7 +37,7 @@ def existing() -> dict[str, Any]:
 
 
 def test_triton_is_asked_alone_or_behind_the_transformer() -> None:
-    alone, behind = (s.asked(JOB, 8, "gs://b/r.json") for s in SUBJECTS[:2])
+    alone, behind = (s.config(JOB, 8, "gs://b/r.json") for s in ENDPOINTS[:2])
     assert (alone["target"], behind["target"]) == ("predictor", "transformer")
     assert alone["url"] == "http://separate-predictor.models.svc.cluster.local"
     assert behind["url"] == JOB["url"]
@@ -44,7 +45,7 @@ def test_triton_is_asked_alone_or_behind_the_transformer() -> None:
 
 
 def test_a_job_made_again_is_nobodys_and_tries_once() -> None:
-    made = again(existing(), "again", JOB | {"rate": 7})
+    made = copy(existing(), "again", JOB | {"rate": 7})
     assert made["metadata"] == {"name": "again", "labels": {"app.kubernetes.io/name": "separate"}}
     assert "controller-uid" not in json.dumps(made)
     assert made["spec"]["backoffLimit"] == 0
@@ -53,16 +54,16 @@ def test_a_job_made_again_is_nobodys_and_tries_once() -> None:
     assert container["image"] == "i"
 
 
-@given(st.lists(st.builds(Figures, *[MILLISECONDS] * 4), min_size=1, max_size=7))
-def test_medians_lie_among_the_runs(runs: list[Figures]) -> None:
+@given(st.lists(st.builds(Latencies, *[MILLISECONDS] * 4), min_size=1, max_size=7))
+def test_medians_lie_among_the_runs(runs: list[Latencies]) -> None:
     for name, value in asdict(medians(runs)).items():
         seen = [asdict(run)[name] for run in runs]
         assert min(seen) <= value <= max(seen)
 
 
 def test_rows_are_compared_with_triton_alone() -> None:
-    names = [subject.name for subject in SUBJECTS]
-    kept = {name: asdict(Figures(at + 1.0, 2, 3, 4)) for at, name in enumerate(names)}
+    names = [endpoint.name for endpoint in ENDPOINTS]
+    kept = {name: asdict(Latencies(at + 1.0, 2, 3, 4)) for at, name in enumerate(names)}
     made = list(rows({"figures": kept}))
     assert [row[-1] for row in made] == ["1.00", "2.00", "3.00", "4.00", "5.00"]
 
@@ -71,4 +72,4 @@ def test_a_failed_request_is_no_figure() -> None:
     latency = {"mean": 1, "p50": 1, "p99": 1}
     result = {"success_ratio": 0.99, "url": "u", "errors": {"refused": 1}, "latency_ms": latency}
     with pytest.raises(RuntimeError, match="refused"):
-        Figures.of(result)
+        Latencies.of(result)

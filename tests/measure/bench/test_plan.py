@@ -1,4 +1,4 @@
-"""What is measured, of whom, and in which order."""
+"""Which measurements a run consists of, and their order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from measure.bench.serving.goals import GROSS
 from measure.bench.serving.loads import FULL, QUICK, Rate
 from measure.bench.serving.payloads import Payload
-from measure.bench.serving.runner import Bench, turns
+from measure.bench.serving.runner import Runner, turns
 from measure.bench.serving.session import minutes
 from measure.bench.serving.subjects import SUBJECTS
 
@@ -59,9 +59,9 @@ def test_rounds_take_turns_in_who_goes_first(monkeypatch: pytest.MonkeyPatch) ->
     steps = turns(QUICK, SUBJECTS, lambda _: True)
     order = []
     for number in range(len(steps[0])):
-        bench = Bench.__new__(Bench)
-        monkeypatch.setattr(bench, "measure", lambda _: 0.0)
-        order.append([turn.subject.name for turn, _ in bench.round(steps, number)])
+        runner = Runner.__new__(Runner)
+        monkeypatch.setattr(runner, "measure", lambda _: 0.0)
+        order.append([turn.subject.name for turn, _ in runner.round(steps, number)])
     assert len({names[0] for names in order}) == len(order)
     assert len({frozenset(names) for names in order}) == 1
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from measure.tune.errors import TuneError
+from measure.tune.deployment import TuneError
 from measure.tune.knobs import Knobs, changes
 from measure.tune.stack import StackFile
 

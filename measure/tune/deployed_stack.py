@@ -1,4 +1,4 @@
-"""The deployed service: each point goes out by `pulumi up`, and at the end the stack's own file."""
+"""A deployed stack: `pulumi up` for each point, and at the end for the stack's own file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from measure.tune.bench import Address
-from measure.tune.errors import BenchError, TuneError
+from measure.tune.deployment import Address, DeployError, TuneError
 from measure.tune.knobs import changes
 
 if TYPE_CHECKING:
@@ -23,17 +22,17 @@ if TYPE_CHECKING:
     from infra.config import ModelSettings
     from measure.tune.stack import StackFile
 
-__all__ = ["Deployed"]
+__all__ = ["DeployedStack"]
 
-# An update that was interrupted finishes what it has begun.
+# An interrupted update finishes the operations that it has started.
 CANCEL_SECONDS = 600.0
 
 
-class Deployed:
-    """A stack whose model is redeployed for each point, from a copy of the stack's file.
+class DeployedStack:
+    """A stack that is updated for each point from a copy of its file.
 
-    The copy has no load test: a point that misses its objectives is a result here, no failure.
-    `url` is where the model's own URL is reached from here, if not at that.
+    The copy disables the load test, which would fail the update of a point that misses its
+    objectives. `url` replaces the model's URL in the stack's outputs.
     """
 
     def __init__(self, file: StackFile, root: Path, url: str | None = None) -> None:
@@ -53,20 +52,20 @@ class Deployed:
     ) -> None:
         with self._folder:
             if self._touched:
-                with _patient():
+                with _ignoring_interrupts():
                     self._restore()
 
     def apply(self, settings: ModelSettings) -> Address:
-        """Deploy with these; verified by the program itself when it returns."""
+        """Deploy with settings; the program verifies the endpoint."""
         wanted = changes(self.file.settings, settings) | {("perf", "enabled"): False}
         self._copy.write_bytes(self.file.edited(wanted).encode())
         self._touched = True
         if self._pulumi(*self._up(self._copy)):
-            raise BenchError("`pulumi up` failed, see above")
-        said = self._outputs().get("models", {}).get(self.file.model)
-        if said is None:
+            raise DeployError("`pulumi up` failed, see above")
+        output = self._outputs().get("models", {}).get(self.file.model)
+        if output is None:
             raise TuneError(f"stack {self.file.stack} has no output for model {self.file.model}")
-        own = str(said["url"])
+        own = str(output["url"])
         if self.url is None:
             return Address(own)
         return Address(self.url, host_header=urlsplit(own).netloc)
@@ -76,17 +75,17 @@ class Deployed:
         return ("up", *flags, "--stack", self.file.stack, "--config-file", str(config))
 
     def _restore(self) -> None:
-        print(f"putting {self.file.stack} back as {self.file.path.name} says", file=sys.stderr)
+        print(f"restoring {self.file.stack} from {self.file.path.name}", file=sys.stderr)
         if self._pulumi(*self._up(self.file.path)):
             raise TuneError(
-                f"{self.file.stack} could not be put back, see above; again: "
+                f"{self.file.stack} could not be restored, see above; run: "
                 f"pulumi up --stack {self.file.stack}"
             )
 
     def _pulumi(self, *words: str) -> int:
-        """Exit status. Interrupted, it is asked to cancel and waited for: its state stays whole."""
+        """Run the CLI; return its exit status. An interrupt cancels an update and waits for it."""
         try:
-            # Its own session: Ctrl-C reaches it through here alone, and once.
+            # In a session of its own it gets Ctrl-C only from the handler below, once.
             process = subprocess.Popen(
                 ["pulumi", *words], cwd=self.root, stdout=sys.stderr, start_new_session=True
             )
@@ -96,7 +95,7 @@ class Deployed:
             return process.wait()
         except BaseException:
             process.send_signal(signal.SIGINT)
-            with _patient():
+            with _ignoring_interrupts():
                 process.wait(CANCEL_SECONDS)
             raise
 
@@ -115,13 +114,13 @@ class Deployed:
 
 
 @contextlib.contextmanager
-def _patient() -> Iterator[None]:
-    """A second Ctrl-C would leave the stack halfway; it is told so instead."""
+def _ignoring_interrupts() -> Iterator[None]:
+    """Print a message on Ctrl-C, which would leave the stack half restored."""
 
-    def say(_number: int, _frame: FrameType | None) -> None:
-        print("the stack is being put back; this takes a moment", file=sys.stderr)
+    def explain(_number: int, _frame: FrameType | None) -> None:
+        print("the stack is being restored; wait for the end", file=sys.stderr)
 
-    before = {each: signal.signal(each, say) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {each: signal.signal(each, explain) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""CPU and memory from /proc."""
+"""CPU time and memory from /proc."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from measure.bench.serving.usage import cpu_ticks, forget_peak, peak_kib, usage
+from measure.procfs import CpuTimes, cpu_ticks, other_cores, peak_kib, reset_peak, usage
 
 CHILD = """
 import subprocess, sys
@@ -49,10 +49,9 @@ def test_peak_is_read_and_nothing_where_a_process_is_just_ending() -> None:
 def test_what_a_process_started_counts_as_its_own() -> None:
     parent = subprocess.Popen([sys.executable, "-c", CHILD, BURN], stdin=subprocess.PIPE)
     try:
-        end = time.monotonic() + 20
-        while (found := usage([parent.pid])).cpu_seconds < 0.4 and time.monotonic() < end:
+        while (found := usage([parent.pid])).cpu_seconds < 0.4:
+            assert parent.poll() is None
             time.sleep(0.05)
-        assert found.cpu_seconds >= 0.4
         assert found.peak_mib > 10
     finally:
         parent.communicate(b"\n")
@@ -73,7 +72,40 @@ def test_the_peak_is_forgotten_between_loads() -> None:
     try:
         process.stdout.readline()
         assert usage([process.pid]).peak_mib > 64
-        forget_peak([process.pid])
+        reset_peak([process.pid])
         assert usage([process.pid]).peak_mib < 64
     finally:
         process.communicate(b"\n")
+
+
+SECONDS = 0.3
+TICK = 0.02
+
+
+def test_work_of_this_process_is_its_own() -> None:
+    before = CpuTimes.read()
+    end = time.process_time() + SECONDS
+    while time.process_time() < end:
+        pass
+    assert CpuTimes.read().own - before.own >= SECONDS - TICK
+
+
+def test_work_of_children_that_run_and_that_ended_is_its_own() -> None:
+    burn = f"import time\nwhile time.process_time() < {SECONDS}: pass\nprint(flush=True)\ninput()"
+    before = CpuTimes.read()
+    child = subprocess.Popen(
+        [sys.executable, "-c", burn], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    assert CpuTimes.read().own - before.own >= SECONDS - TICK
+    child.communicate(b"\n")
+    assert CpuTimes.read().own - before.own >= SECONDS - TICK
+
+
+def test_the_rest_is_work_of_others() -> None:
+    assert other_cores(CpuTimes(0, 100, 10), CpuTimes(2, 104, 13)) == 0.5
+
+
+def test_other_cores_are_never_negative() -> None:
+    assert other_cores(CpuTimes(0, 100, 10), CpuTimes(1, 100, 10.01)) == 0
