@@ -1,4 +1,4 @@
-"""A pull request's comment: what a preview would change, said to the person who reviews it.
+"""Writes a pull request's comment: what the preview of a stack would change.
 
-Reads `pulumi preview --json` and two locks, imports nothing of `infra`, writes Markdown.
+Input: `pulumi preview --json` and models.lock.json of the branch and of its base. Output: Markdown.
 """

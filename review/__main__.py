@@ -1,4 +1,4 @@
-"""`python -m review`: the comment on standard output; one line and status 1 where it can't be."""
+"""Write the comment to standard output, or one line of error and exit with status 1."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from release.lock import Lock
 from release.schema import ReleaseError
 from review.comment import comment
 from review.cost import Prices
-from review.escape import STACK, line
+from review.markdown import STACK, one_line
 from review.preview import Preview
 from review.reading import ReviewError, read
 
@@ -18,7 +18,7 @@ PRICES = Path(__file__).parent / "prices.json"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit status."""
+    """Run the command; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m review", description=__doc__)
     parser.add_argument("--preview", type=Path, required=True, help="of pulumi preview --json")
     parser.add_argument("--stack", required=True, help="the stack's name, without organisation")
@@ -37,25 +37,25 @@ def main(arguments: list[str] | None = None) -> int:
 def _comment(options: argparse.Namespace) -> str:
     if not STACK.fullmatch(options.stack):
         raise ReviewError(
-            f"--stack {line(repr(options.stack), 100)}: allowed: 1 to 100 of A-Z, a-z, 0-9, '_', "
-            "'.' and '-'; the name without organisation and project"
+            f"--stack {one_line(repr(options.stack), 100)}: allowed: 1 to 100 of A-Z, a-z, 0-9, "
+            "'_', '.' and '-'; the name without organisation and project"
         )
     return comment(
         options.stack,
         read(options.preview, Preview, "preview"),
-        _lock(options.lock),
-        _lock(options.base_lock),
+        _read_lock(options.lock),
+        _read_lock(options.base_lock),
         read(options.prices, Prices, "price table"),
     )
 
 
-def _lock(path: Path) -> Lock:
+def _read_lock(path: Path) -> Lock:
     try:
         return Lock.from_json(path.read_bytes())
     except OSError as error:
         raise ReviewError(f"{path}: can't be read: {error.strerror}") from error
     except ReleaseError as error:
-        raise ReviewError(f"{path}: {line(str(error))}") from error
+        raise ReviewError(f"{path}: {one_line(str(error))}") from error
 
 
 if __name__ == "__main__":

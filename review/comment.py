@@ -4,56 +4,60 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from review import cost_section, model_section, resources
-from review.escape import code, fence, marker
-from review.fit import Block, fit
-from review.losses import losses
+from review import cost_section, model_section, removals, resource_diff
+from review.blocks import Block, join
+from review.heading import counts, sentence
+from review.markdown import code, fence, marker
 from review.models import models
 from review.preview import changes
-from review.summary import counts, sentence
 
 if TYPE_CHECKING:
     from release.lock import Lock
     from review.cost import Prices
     from review.preview import Preview
 
-# Of errors and warnings together; the workflow's log has them whole.
-MOST_SAID = 40
+# Of errors and warnings together; the workflow's log has them all.
+MAX_LINES = 40
 
 
 def comment(stack: str, preview: Preview, lock: Lock, base: Lock, prices: Prices) -> str:
-    """Markdown of at most fit.MAX_BYTES; two lines where nothing changes."""
+    """Markdown of at most blocks.MAX_BYTES; two lines if nothing changes."""
     found = changes(preview)
-    said = _said(preview)
-    if not (found or said or preview.failed):
+    resources = [each for each in found if not each.component]
+    messages = _messages(preview)
+    if not (resources or messages or preview.failed):
         return f"{marker(stack)}\n### {code(stack)}: no changes\n"
     changed = models(found, lock, base)
-    heading = f"{marker(stack)}\n### {code(stack)}: {sentence(preview, found, changed)}"
-    blocks = [Block(heading)]
+    texts: list[str | None] = [
+        f"{marker(stack)}\n### {code(stack)}: {sentence(preview, resources, changed)}"
+    ]
     if preview.failed:
-        blocks.append(Block("**The preview failed: what follows is not all that would change.**"))
-    # Why it failed comes first, what might go wrong after what would.
-    first, last = (said, None) if preview.failed else (None, said)
-    texts = [first, losses(found), last, counts(found) if found else None]
-    blocks += [Block(text) for text in texts if text]
+        # The errors explain why the rest is incomplete, so they come first.
+        texts.append("**The preview failed: the changes below are incomplete.**")
+        texts += [messages, removals.section(resources)]
+    else:
+        texts += [removals.section(resources), messages]
+    if resources:
+        texts.append(counts(resources))
+    blocks = [Block(text) for text in texts if text]
     for model in changed:
         blocks += model_section.sections(model)
     blocks += cost_section.section(changed, prices)
-    if found:
-        blocks.append(resources.section(found))
-    return fit(blocks)
+    if resources:
+        blocks.append(resource_diff.section(resources))
+    return join(blocks)
 
 
-def _said(preview: Preview) -> str | None:
+def _messages(preview: Preview) -> str | None:
     lines = [
-        f"{sign} {severity}: {line}" if number == 0 else f"{sign}   {line}"
+        f"{sign}   {line}" if number else f"{sign} {severity}: {line}"
         for severity, sign in (("error", "-"), ("warning", "!"))
-        for message in preview.said(severity)
+        for message in preview.messages(severity)
         for number, line in enumerate(message.splitlines())
     ]
     if not lines:
         return None
-    if len(lines) > MOST_SAID:
-        more = len(lines) - MOST_SAID
-        lines = [*lines[:MOST_SAID], f"and {more} more lines in the workflow's log"]
+    if len(lines) > MAX_LINES:
+        more = len(lines) - MAX_LINES
+        lines = [*lines[:MAX_LINES], f"and {more} more lines in the workflow's log"]
     return f"#### Errors and warnings\n\n{fence(lines, 'diff')}"

@@ -14,13 +14,13 @@ from review.serving import GIB
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from review.serving import Part
+    from review.serving import Pods
 
 Price = Annotated[Decimal, Field(ge=0, le=10**6)]
 
 
 class Machine(Document):
-    """Prices an hour of a vCPU, a GiB and a GPU; `spot` is the share of them that spot costs."""
+    """Prices of a vCPU, a GiB and a GPU for an hour; spot nodes cost `spot` times as much."""
 
     machine: str
     vcpu: Price
@@ -41,37 +41,34 @@ class Prices(Document):
     cpu: Machine
     gpu: dict[str, Machine]
 
+    def machine(self, pods: Pods) -> Machine | None:
+        """The prices of the machines that run the pods; None if the table doesn't have the GPU."""
+        return self.gpu.get(pods.accelerator or "") if pods.gpus else self.cpu
+
 
 @dataclass(frozen=True)
 class Cost:
-    """A month at fewest and most replicas; None where `gaps` say why it isn't known."""
+    """The cost of a month with the fewest and with the most replicas."""
 
-    low: Decimal | None
-    high: Decimal | None
-    gaps: tuple[str, ...] = ()
-
-
-def cost(part: Part, prices: Prices) -> Cost:
-    """Of one component."""
-    machine = prices.gpu.get(part.accelerator) if part.accelerator else prices.cpu
-    if machine is None or (part.gpus and not part.accelerator):
-        return Cost(None, None, (f"no price for {part.accelerator or 'a GPU of no named type'}",))
-    if part.cpu is None or part.memory is None:
-        return Cost(None, None, (f"{part.name}: no limit of CPU or memory that can be read",))
-    hour = part.cpu * machine.vcpu + part.memory / GIB * machine.gib + part.gpus * machine.gpu
-    month = hour * prices.hours_a_month * (machine.spot if part.spot else 1)
-    if part.maximum is None:
-        return Cost(month * part.minimum, None, (f"{part.name}: replicas without an upper bound",))
-    return Cost(month * part.minimum, month * part.maximum)
+    low: Decimal
+    high: Decimal
 
 
-def total(costs: Iterable[Cost]) -> Cost:
-    """Of all; unknown if one is."""
-    low: Decimal | None = Decimal(0)
-    high: Decimal | None = Decimal(0)
-    gaps: dict[str, None] = {}
+def cost(pods: Pods, prices: Prices) -> Cost | None:
+    """The cost of one component; None without a price for its GPU."""
+    machine = prices.machine(pods)
+    if machine is None:
+        return None
+    hour = pods.cpu * machine.vcpu + pods.memory / GIB * machine.gib + pods.gpus * machine.gpu
+    month = hour * prices.hours_a_month * (machine.spot if pods.spot else 1)
+    return Cost(month * pods.min_replicas, month * max(pods.min_replicas, pods.max_replicas))
+
+
+def total(costs: Iterable[Cost | None]) -> Cost | None:
+    """The sum; None if one of them is."""
+    low = high = Decimal(0)
     for each in costs:
-        low = None if low is None or each.low is None else low + each.low
-        high = None if high is None or each.high is None else high + each.high
-        gaps |= dict.fromkeys(each.gaps)
-    return Cost(low, high, tuple(gaps))
+        if each is None:
+            return None
+        low, high = low + each.low, high + each.high
+    return Cost(low, high)

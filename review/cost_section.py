@@ -4,97 +4,94 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from review.blocks import Block, Priority
 from review.cost import cost, total
-from review.escape import code
-from review.fit import Block, Need
-from review.markdown import bold, table
+from review.markdown import NOTHING, bold_if, code, table
 from review.serving import GIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from decimal import Decimal
 
-    from review.cost import Cost, Prices
+    from review.cost import Prices
     from review.models import Model, Side
-    from review.serving import Part
+    from review.serving import Pods
 
-NOTHING = "–"
-# So many models in one table; a stack rarely has more, and a comment has an end.
-MOST = 30
+# Rows and names in the section, since a comment has a maximal length.
+MAX_MODELS = 30
 
 
 def section(models: Sequence[Model], prices: Prices) -> list[Block]:
     """One table of all pods that change in size or number; nothing where none do."""
-    changed = [model for model in models if _parts(model.old) != _parts(model.new)]
+    changed = [model for model in models if _pods(model.old) != _pods(model.new)]
     if not changed:
         return []
-    rows = [row for model in changed[:MOST] for row in _rows(model, prices)]
-    old = total(cost(part, prices) for model in changed for part in _parts(model.old))
-    new = total(cost(part, prices) for model in changed for part in _parts(model.new))
-    rows.append(["together", "", "", *_money(old, new)])
-    currency = code(prices.currency)
-    head = ["", "old pods", "new pods", f"{currency} a month at least", "at most"]
+    rows = [row for model in changed[:MAX_MODELS] for row in _rows(model, prices)]
+    old = [pods for model in changed for pods in _pods(model.old).values()]
+    new = [pods for model in changed for pods in _pods(model.new).values()]
+    rows.append(["together", "", "", *_costs(old, new, prices)])
+    head = ["", "old pods", "new pods", f"{code(prices.currency)} a month at least", "at most"]
     lines = ["#### Resources and cost", table(head, rows)]
-    if len(changed) > MOST:
-        lines.append(f"And {len(changed) - MOST} more models, counted in the sum.")
-    if gaps := dict.fromkeys([*old.gaps, *new.gaps]):
-        lines.append(f"Not known: {_listed(gaps)}.")
+    if len(changed) > MAX_MODELS:
+        lines.append(f"And {len(changed) - MAX_MODELS} more models, counted in the sum.")
+    unpriced = {pods.accelerator or "" for pods in (*old, *new) if prices.machine(pods) is None}
+    if unpriced:
+        names = [
+            code(each) if each else "a GPU without `predictor.accelerator`"
+            for each in sorted(unpriced)
+        ]
+        lines.append(f"No price for {', '.join(names[:MAX_MODELS])}.")
     source = f"{prices.source}; {prices.region}, {prices.date}; {prices.note}"
     lines.append(f"Prices: {code(source, 400)}")
-    return [Block("\n\n".join(lines), Need.MODEL, "cost tables")]
+    return [Block("\n\n".join(lines), Priority.MODEL, "cost tables")]
 
 
-def _parts(side: Side | None) -> tuple[Part, ...]:
-    return side.service.parts if side else ()
+def _pods(side: Side | None) -> dict[str, Pods]:
+    return side.served.pods if side else {}
 
 
 def _rows(model: Model, prices: Prices) -> list[list[str]]:
-    old = {part.name: part for part in _parts(model.old)}
-    new = {part.name: part for part in _parts(model.new)}
+    old, new = _pods(model.old), _pods(model.new)
+    rows = []
+    for name in old | new:
+        before = [old[name]] if name in old else []
+        after = [new[name]] if name in new else []
+        sizes = [_format(before), bold_if(before != after, _format(after))]
+        rows.append([f"{code(model.name)} {name}", *sizes, *_costs(before, after, prices)])
+    return rows
+
+
+def _format(component: Sequence[Pods]) -> str:
+    """`2–8 × 4 CPU, 8 GiB, 1 nvidia-l4, spot`; a component has pods or doesn't exist."""
+    if not component:
+        return NOTHING
+    (pods,) = component
+    low, high = pods.min_replicas, pods.max_replicas
+    parts = [f"{_number(pods.cpu)} CPU", f"{_number(pods.memory / GIB)} GiB"]
+    if pods.gpus:
+        parts.append(f"{pods.gpus} {pods.accelerator or 'GPU'}")
+    if pods.spot:
+        parts.append("spot")
+    return code(f"{low if low >= high else f'{low}–{high}'} × {', '.join(parts)}")
+
+
+def _number(amount: Decimal) -> str:
+    return f"{amount:.3f}".rstrip("0").rstrip(".")
+
+
+def _costs(old: Sequence[Pods], new: Sequence[Pods], prices: Prices) -> list[str]:
+    """Two cells: a month with the fewest and with the most replicas."""
+    before = total(cost(pods, prices) for pods in old)
+    after = total(cost(pods, prices) for pods in new)
     return [
-        [
-            f"{code(model.name)} {name}",
-            _pods(old.get(name)),
-            bold(_pods(new.get(name)), old.get(name) != new.get(name)),
-            *_money(_cost(old.get(name), prices), _cost(new.get(name), prices)),
-        ]
-        for name in old | new
+        _change(before.low if before else None, after.low if after else None),
+        _change(before.high if before else None, after.high if after else None),
     ]
 
 
-def _cost(part: Part | None, prices: Prices) -> Cost:
-    return total([cost(part, prices)] if part else [])
-
-
-def _pods(part: Part | None) -> str:
-    """`2–8 × 4 CPU, 8 GiB, 1 nvidia-l4, spot`."""
-    if part is None:
-        return NOTHING
-    most = "∞" if part.maximum is None else str(part.maximum)
-    replicas = most if most == str(part.minimum) else f"{part.minimum}–{most}"
-    each = [f"{_plain(part.cpu)} CPU", f"{_plain(part.memory, GIB)} GiB"]
-    if part.gpus:
-        each.append(f"{part.gpus} {part.accelerator or 'GPU'}")
-    return code(f"{replicas} × {', '.join([*each, *(['spot'] if part.spot else [])])}")
-
-
-def _plain(amount: Decimal | None, unit: Decimal | int = 1) -> str:
-    return "?" if amount is None else f"{amount / unit:.3f}".rstrip("0").rstrip(".")
-
-
-def _money(old: Cost, new: Cost) -> tuple[str, str]:
-    return _move(old.low, new.low), _move(old.high, new.high)
-
-
-def _move(old: Decimal | None, new: Decimal | None) -> str:
-    if old == new:
-        return _amount(new)
-    return f"{_amount(old)} → **{_amount(new)}**"
+def _change(old: Decimal | None, new: Decimal | None) -> str:
+    return _amount(new) if old == new else f"{_amount(old)} → **{_amount(new)}**"
 
 
 def _amount(value: Decimal | None) -> str:
     return "?" if value is None else f"{value:,.0f}"
-
-
-def _listed(gaps: Iterable[str]) -> str:
-    return ", ".join(code(gap) for gap in list(gaps)[:MOST])

@@ -8,9 +8,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from release.schema import short
-from review.escape import code, fence, html
-from review.fit import Block, Need
-from review.markdown import bold, folded, table
+from review.blocks import Block, Priority
+from review.markdown import NOTHING, bold_if, code, fence, folded, html_code, table
 from review.models import Model, Side, accepts, tensor_pairs
 
 if TYPE_CHECKING:
@@ -19,102 +18,119 @@ if TYPE_CHECKING:
     from release.lock import Entry
     from release.schema import Tensor
 
-# The stack whose load test counts as a release's proof.
+# The stack whose load test proves a release.
 PROOF = "dev"
-# Comparing takes time with the square of the lines; no config.pbtxt is this long.
-MOST_LINES = 2_000
-NOTHING = "–"
+# The time to compare grows with the square of the lines; no config.pbtxt is this long.
+MAX_LINES = 2_000
 _ROWS: tuple[tuple[str, Callable[[Side], str]], ...] = (
-    ("release", lambda side: code(short(side.digest)) if side.digest else NOTHING),
-    ("model.pt", lambda side: _of(side, _size)),
-    ("accuracy", lambda side: _of(side, lambda entry: f"{entry.accuracy:.2%}")),
-    ("torch", lambda side: _of(side, lambda entry: code(entry.torch))),
-    ("Triton", lambda side: code(side.service.container or "")),
-    ("device", lambda side: side.service.device),
-    ("protocol", lambda side: side.service.protocol),
-    ("transformer", lambda side: code(side.service.transformer or "")),
-    ("placement", lambda side: side.service.placement),
-    ("mode", lambda side: code(side.service.mode or "")),
-    ("folder", lambda side: code(side.service.version or "")),
-    (f"load test on {PROOF}", lambda side: _of(side, _proof)),
+    ("release", lambda side: code(short(side.served.release))),
+    ("canary", lambda side: _canary(side)),
+    ("model.pt", lambda side: _locked(side, _size)),
+    ("accuracy", lambda side: _locked(side, lambda entry: f"{entry.accuracy:.2%}")),
+    ("torch", lambda side: _locked(side, lambda entry: code(entry.torch))),
+    ("Triton", lambda side: code(side.served.container)),
+    ("device", lambda side: side.served.switches["device"]),
+    ("protocol", lambda side: side.served.switches["protocol"]),
+    ("transformer", lambda side: code(side.served.transformer_image or "")),
+    ("placement", lambda side: side.served.switches["placement"]),
+    ("mode", lambda side: side.served.mode),
+    ("folder", lambda side: code(side.served.folder)),
+    (f"load test on {PROOF}", lambda side: _locked(side, _verdict)),
 )
-# Said only where they change.
-_RARE: tuple[tuple[str, Callable[[Side], str]], ...] = (
-    ("labels", lambda side: _of(side, lambda entry: code(", ".join(entry.labels)))),
-    ("preprocessing", lambda side: _of(side, lambda entry: code(_json(entry), 200))),
+# Shown only where they change.
+_RARE_ROWS: tuple[tuple[str, Callable[[Side], str]], ...] = (
+    ("labels", lambda side: _locked(side, lambda entry: code(", ".join(entry.labels)))),
+    ("preprocessing", lambda side: _locked(side, lambda entry: code(_preprocessing(entry), 200))),
 )
 
 
 def sections(model: Model) -> list[Block]:
-    """The table of a model, its tensors where they change, and the diff of its config."""
-    parts = [f"#### Model {code(model.name)}", *_remarks(model), _facts(model)]
+    """The model's table, its tensors where they change, and the diff of its config.pbtxt."""
+    sides = [side for side in (model.old, model.new) if side]
+    if not sides:
+        return []
+    parts = [f"#### Model {code(model.name)}", *_warnings(model), _settings(model, sides)]
     if tensors := _tensors(model):
         parts.append(tensors)
-    made = [Block("\n\n".join(parts), Need.MODEL, "model tables")]
+    blocks = [Block("\n\n".join(parts), Priority.MODEL, "model tables")]
     if config := _config(model):
-        made.append(Block(config, Need.CONFIG, "config diffs"))
-    return made
+        blocks.append(Block(config, Priority.CONFIG, "config diffs"))
+    return blocks
 
 
-def _remarks(model: Model) -> list[str]:
-    made = []
-    if model.inputs_break:
-        made.append("**Incompatible inputs: clients that send tensors must change with it.**")
+def _warnings(model: Model) -> list[str]:
+    warnings = []
+    if model.inputs_incompatible:
+        warnings.append("**Incompatible inputs: clients that send tensors must change with it.**")
     if model.unpinned:
-        made.append("**The preview deploys a release that this branch's lock does not pin.**")
-    return made
+        warnings.append("**The preview deploys a release that this branch's lock does not have.**")
+    return warnings
 
 
-def _facts(model: Model) -> str:
-    sides = [side for side in (model.old, model.new) if side]
-    if len(sides) < 2:
-        head = ["", "new" if model.new else "until now"]
-        rows = [[label, read(side)] for label, read in _ROWS for side in sides]
-        return table(head, rows)
+def _settings(model: Model, sides: list[Side]) -> str:
     rows = [[label, *(read(side) for side in sides)] for label, read in _ROWS]
-    rare = [[label, *(read(side) for side in sides)] for label, read in _RARE]
+    rows = [row for row in rows if set(row[1:]) != {NOTHING}]
+    if len(sides) == 1:
+        return table(["", "new" if model.new else "until now"], rows)
+    rare = [[label, *(read(side) for side in sides)] for label, read in _RARE_ROWS]
     rows += [row for row in rare if row[1] != row[2]]
-    return table(["", "old", "new", ""], [[*_row(row), _note(row, model)] for row in rows])
+    return table(
+        ["", "old", "new", ""],
+        [
+            [label, old, bold_if(old != new, new), _note(model, label, old, new)]
+            for label, old, new in rows
+        ],
+    )
 
 
-def _row(row: list[str]) -> list[str]:
-    label, old, new = row
-    return [label, old, bold(new, old != new)]
-
-
-def _note(row: list[str], model: Model) -> str:
-    label, old, new = row
+def _note(model: Model, label: str, old: str, new: str) -> str:
     if label == "accuracy" and model.accuracy_change is not None and old != new:
         points = f"{model.accuracy_change * 100:+.2f} points".replace("-", "−")
         return f"🔻 **{points}, lower**" if model.accuracy_change < 0 else points
-    if label.startswith("load test") and model.moves and not new.startswith("pass"):
+    if label.startswith("load test") and model.release_changes and not new.startswith("pass"):
         return f"⚠️ not proven on {PROOF}"
+    if label == "canary" and new != NOTHING and old != new:
+        return _canary_note(model.new)
     if label == "release" and model.rollback:
         return "an earlier release"
     return ""
 
 
+def _canary(side: Side) -> str:
+    canary = side.served.canary
+    if canary is None:
+        return NOTHING
+    accuracy = f", accuracy {side.canary_entry.accuracy:.2%}" if side.canary_entry else ""
+    return f"{code(short(canary.release))} with {canary.traffic_percent}%{accuracy}"
+
+
+def _canary_note(side: Side | None) -> str:
+    entry = side.canary_entry if side else None
+    if entry is None or not _verdict(entry).startswith("pass"):
+        return f"⚠️ not proven on {PROOF}"
+    return "the cost of its pods is not shown"
+
+
 def _tensors(model: Model) -> str | None:
-    rows = [row for which in ("inputs", "outputs") for row in _tensor_rows(model, which)]
-    changed = any(
-        old != new for which in ("inputs", "outputs") for old, new in tensor_pairs(model, which)
-    )
-    return table(["tensor", "old", "new", ""], rows) if changed else None
+    pairs = [
+        (which, old, new)
+        for which in ("inputs", "outputs")
+        for old, new in tensor_pairs(model, which)
+    ]
+    if all(old == new for _, old, new in pairs):
+        return None
+    return table(["tensor", "old", "new", ""], [_tensor_row(*pair) for pair in pairs])
 
 
-def _tensor_rows(model: Model, which: str) -> list[list[str]]:
-    rows = []
-    for old, new in tensor_pairs(model, which):
-        name = next(each.name for each in (old, new) if each)
-        note = ""
-        if not accepts(new, old):
-            note = "❌ **incompatible**" if which == "inputs" else "⚠️ changed"
-        elif old != new:
-            note = "takes more than before"
-        rows.append(
-            [f"{which[:-1]} {code(name)}", _tensor(old), bold(_tensor(new), bool(note)), note]
-        )
-    return rows
+def _tensor_row(which: str, old: Tensor | None, new: Tensor | None) -> list[str]:
+    name = next(each.name for each in (old, new) if each)
+    note = ""
+    if not accepts(new, old):
+        note = "❌ **incompatible**" if which == "inputs" else "⚠️ changed"
+    elif old != new:
+        note = "takes more than before"
+    label = f"{which.removesuffix('s')} {code(name)}"
+    return [label, _tensor(old), bold_if(bool(note), _tensor(new)), note]
 
 
 def _tensor(tensor: Tensor | None) -> str:
@@ -128,17 +144,18 @@ def _config(model: Model) -> str | None:
     if new is None or old == new:
         return None
     before, after = (old or "").splitlines(), new.splitlines()
-    if max(len(before), len(after)) > MOST_LINES:
+    if max(len(before), len(after)) > MAX_LINES:
         return f"`config.pbtxt` of {code(model.name)} is too long to compare."
     if old is None:
         whole = fence([f"+{each}" for each in after], "diff")
-        return folded(f"config.pbtxt of {html(model.name)}, which is new here", whole)
+        return folded(f"config.pbtxt of {html_code(model.name)}, which is new here", whole)
     # Its first two lines would name files.
     difference = list(difflib.unified_diff(before, after, lineterm=""))[2:]
     return f"`config.pbtxt` of {code(model.name)}:\n\n{fence(difference, 'diff')}"
 
 
-def _of(side: Side, read: Callable[[Entry], str]) -> str:
+def _locked(side: Side, read: Callable[[Entry], str]) -> str:
+    """A cell from the release's entry in the lock."""
     return read(side.entry) if side.entry else "not in the lock"
 
 
@@ -147,11 +164,11 @@ def _size(entry: Entry) -> str:
     return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
 
 
-def _json(entry: Entry) -> str:
+def _preprocessing(entry: Entry) -> str:
     return json.dumps(asdict(entry.preprocessing), sort_keys=True, ensure_ascii=False)
 
 
-def _proof(entry: Entry) -> str:
+def _verdict(entry: Entry) -> str:
     proof = entry.proven.get(PROOF)
     if proof is None:
         return "none"

@@ -1,4 +1,4 @@
-"""JSON files of others, read into typed values or refused in one line."""
+"""Reads JSON files into typed values, or says in one line what is wrong with them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from review.escape import line
+from review.markdown import one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Deeper than anything that Pulumi or Kubernetes writes, and safely below Python's own limit.
+# Deeper than anything that Pulumi or Kubernetes writes, and below Python's recursion limit.
 MAX_DEPTH = 100
 
 
 class ReviewError(Exception):
-    """The comment can't be made; the message is one line for the person at the terminal."""
+    """The comment can't be written; the message is one line for the person at the terminal."""
 
 
 class Document(BaseModel):
-    """Part of a JSON document: frozen, what is not asked for is ignored, no NaN."""
+    """Part of a JSON document, with camelCase keys: frozen; other keys are ignored; no NaN."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -36,27 +36,27 @@ class Document(BaseModel):
 T = TypeVar("T", bound=Document)
 
 
-def read(path: Path, kind: type[T], what: str) -> T:
-    """The file as `kind`; raises ReviewError, naming the file and its first problem."""
+def read(path: Path, kind: type[T], name: str) -> T:
+    """Read a file as `kind`; raises ReviewError with the file and its first problem."""
     try:
         value = json.loads(path.read_bytes())
     except OSError as error:
         raise ReviewError(f"{path}: can't be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise ReviewError(f"{path}: not JSON: {line(str(error), 100)}") from error
+        raise ReviewError(f"{path}: not JSON: {one_line(str(error), 100)}") from error
     if _deeper_than(value, MAX_DEPTH):
-        raise ReviewError(f"{path}: no {what}: nested deeper than {MAX_DEPTH}")
+        raise ReviewError(f"{path}: no {name}: nested deeper than {MAX_DEPTH}")
     try:
         return kind.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = line(".".join(str(part) for part in first["loc"]), 100)
-        at = f" at {where}" if where else ""
-        raise ReviewError(f"{path}: no {what}: {line(first['msg'], 200)}{at}") from error
+        place = one_line(".".join(str(part) for part in first["loc"]), 100)
+        suffix = f" at {place}" if place else ""
+        raise ReviewError(f"{path}: no {name}: {one_line(first['msg'])}{suffix}") from error
 
 
-def dig(value: Any, *keys: str | int) -> Any:
-    """What lies at a path of keys in nested objects and arrays; None where there is nothing."""
+def lookup(value: Any, *keys: str | int) -> Any:
+    """The value at a path of keys in nested objects and arrays; None if there is none."""
     for key in keys:
         if isinstance(value, dict):
             value = value.get(key)
@@ -65,11 +65,6 @@ def dig(value: Any, *keys: str | int) -> Any:
         else:
             return None
     return value
-
-
-def text(value: Any) -> str | None:
-    """A string as it is; None for all else."""
-    return value if isinstance(value, str) else None
 
 
 def _deeper_than(value: Any, limit: int) -> bool:

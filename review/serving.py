@@ -1,19 +1,15 @@
-"""What an InferenceService asks for, read from its manifest."""
+"""How a model is served: the inputs of a ServedModel component, from infra/manifests/summary.py."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any, Literal
 
-from review.reading import dig, text
+from pydantic import AliasPath, BeforeValidator, Field, ValidationError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from review.reading import Document
 
-MODE = "serving.kserve.io/deploymentMode"
-ACCELERATOR, SPOT = "cloud.google.com/gke-accelerator", "cloud.google.com/gke-spot"
 GIB = Decimal(2**30)
 _QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 # Kubernetes' suffixes of quantities.
@@ -28,129 +24,87 @@ _FACTORS = {
     "Gi": GIB,
     "Ti": Decimal(2**40),
 }
-_MOST_REPLICAS = 100_000
 
 
-@dataclass(frozen=True)
-class Part:
-    """A component's pods: CPUs, bytes and GPUs each, and how many; None where nothing says."""
-
-    name: str
-    cpu: Decimal | None
-    memory: Decimal | None
-    gpus: int
-    accelerator: str | None
-    spot: bool
-    minimum: int
-    maximum: int | None
+def parse_quantity(value: Any) -> Decimal:
+    """A Kubernetes quantity in its base unit. Raises ValueError."""
+    match = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("allowed: a Kubernetes quantity: 500m, 2, 512Mi, 4Gi")
+    return Decimal(match[1]) * _FACTORS.get(match[2], Decimal(1))
 
 
-@dataclass(frozen=True)
-class Service:
-    """How a model is served; None where the manifest says nothing."""
+Quantity = Annotated[Decimal, BeforeValidator(parse_quantity)]
+Count = Annotated[int, Field(ge=0, le=100_000)]
 
-    storage_uri: str | None
-    container: str | None
-    device: str
-    protocol: str
-    placement: str
-    mode: str | None
-    transformer: str | None
-    release: str | None
-    parts: tuple[Part, ...]
+
+class Pods(Document):
+    """The pods of a component: CPUs, bytes of memory and GPUs of each, and how many."""
+
+    cpu: Quantity
+    memory: Quantity
+    min_replicas: Count
+    max_replicas: Count
+    gpus: Count = 0
+    accelerator: str | None = None
+    spot: bool = False
+
+
+class Canary(Document):
+    """Another release, and its share of the traffic."""
+
+    release: str
+    storage_uri: str
+    traffic_percent: Annotated[int, Field(ge=0, le=100)]
+
+
+class ServedModel(Document):
+    """The inputs of the component."""
+
+    release: str
+    storage_uri: str
+    canary: Canary | None = None
+    device: Literal["cpu", "gpu"]
+    protocol: Literal["http", "grpc"]
+    placement: Literal["separate", "collocated"]
+    mode: Literal["Standard", "Knative"]
+    container: str
+    predictor: Pods
+    transformer: Pods | None = None
+    transformer_image: str | None = Field(None, validation_alias=AliasPath("transformer", "image"))
 
     @property
-    def version(self) -> str | None:
-        """The folder of the bucket that Triton loads."""
-        return self.storage_uri.rpartition("/")[2] if self.storage_uri else None
+    def folder(self) -> str:
+        """The last part of the storage URI: the folder of the bucket that Triton loads."""
+        return self.storage_uri.rpartition("/")[2]
+
+    @property
+    def switches(self) -> dict[str, str]:
+        """Device, protocol, placement and mode, as the comment shows them."""
+        return {
+            "device": self.device.upper(),
+            "protocol": {"http": "HTTP", "grpc": "gRPC"}[self.protocol],
+            "placement": self.placement if self.transformer else "no transformer",
+            "mode": self.mode,
+        }
+
+    @property
+    def pods(self) -> dict[str, Pods]:
+        """Its pods by component. A collocated transformer is a container of the predictor's."""
+        if self.transformer is None:
+            return {"predictor": self.predictor}
+        if self.placement == "separate":
+            return {"predictor": self.predictor, "transformer": self.transformer}
+        both = {
+            "cpu": self.predictor.cpu + self.transformer.cpu,
+            "memory": self.predictor.memory + self.transformer.memory,
+        }
+        return {"predictor": self.predictor.model_copy(update=both)}
 
 
-def read_service(name: str, manifest: dict[str, Any]) -> Service:
-    """Of the inputs of an InferenceService; anything may be missing or be something else."""
-    spec = dig(manifest, "spec")
-    parts = tuple(
-        _part(part, dig(spec, part))
-        for part in ("predictor", "transformer")
-        if isinstance(dig(spec, part), dict)
-    )
-    gpu = any(part.gpus for part in parts)
-    grpc = str(dig(spec, "predictor", "model", "protocolVersion")).startswith("grpc")
-    beside = _containers(dig(spec, "predictor"))
-    own = _containers(dig(spec, "transformer"))
-    placement = "separate" if own else "collocated" if beside else "no transformer"
-    return Service(
-        storage_uri=text(dig(spec, "predictor", "model", "storageUri")),
-        container=text(dig(spec, "predictor", "model", "runtimeVersion")),
-        device="GPU" if gpu else "CPU",
-        protocol="gRPC" if grpc else "HTTP",
-        placement=placement,
-        mode=text(dig(manifest, "metadata", "annotations", MODE)),
-        transformer=text(dig([*own, *beside], 0, "image")),
-        release=_release(name, spec),
-        parts=parts,
-    )
-
-
-def quantity(value: Any) -> Decimal | None:
-    """A Kubernetes quantity in its base unit; None for what is none."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+def parse_served_model(inputs: dict[str, Any]) -> ServedModel | None:
+    """None for inputs that are not a ServedModel's."""
+    try:
+        return ServedModel.model_validate(inputs)
+    except ValidationError:
         return None
-    match = _QUANTITY.fullmatch(str(value))
-    return Decimal(match[1]) * _FACTORS.get(match[2], Decimal(1)) if match else None
-
-
-def _part(name: str, component: dict[str, Any]) -> Part:
-    found = [dig(component, "model"), *_containers(component)]
-    containers = [each for each in found if each is not None]
-    selector = dig(component, "nodeSelector")
-    low = _replicas(dig(component, "minReplicas"))
-    high = _replicas(dig(component, "maxReplicas"))
-    # KServe's defaults: one replica; without an upper bound, or with 0, there is none.
-    minimum = 1 if low is None else low
-    return Part(
-        name=name,
-        cpu=_sum(_limit(each, "cpu") for each in containers),
-        memory=_sum(_limit(each, "memory") for each in containers),
-        gpus=int(_sum(_limit(each, "nvidia.com/gpu") or Decimal(0) for each in containers) or 0),
-        accelerator=text(dig(selector, ACCELERATOR)),
-        spot=dig(selector, SPOT) == "true",
-        minimum=minimum,
-        maximum=max(high, minimum) if high else None,
-    )
-
-
-def _containers(component: Any) -> list[Any]:
-    found = dig(component, "containers")
-    return found if isinstance(found, list) else []
-
-
-def _limit(container: Any, resource: str) -> Decimal | None:
-    limit = dig(container, "resources", "limits", resource)
-    return quantity(dig(container, "resources", "requests", resource) if limit is None else limit)
-
-
-def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    """Of all; None if one of them is unknown."""
-    total = None
-    for amount in amounts:
-        if amount is None:
-            return None
-        total = (total or Decimal(0)) + amount
-    return total
-
-
-def _replicas(value: Any) -> int | None:
-    found = quantity(value)
-    return None if found is None else min(int(found), _MOST_REPLICAS)
-
-
-def _release(name: str, spec: Any) -> str | None:
-    """The beginning of the release's digest, from the ConfigMap that the transformer follows."""
-    prefix = f"release-{name}-"
-    for component in ("transformer", "predictor"):
-        volumes = dig(spec, component, "volumes")
-        for volume in volumes if isinstance(volumes, list) else []:
-            config_map = text(dig(volume, "configMap", "name")) or ""
-            if config_map.startswith(prefix):
-                return config_map.removeprefix(prefix)
-    return None

@@ -1,6 +1,6 @@
-"""A comment for each kind of change, as files that people can read: docs/review/.
+"""A comment for each kind of change, in docs/review.
 
-Written anew by `.venv/bin/python -m tests.review.examples`.
+`.venv/bin/python -m tests.review.examples` writes them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ BACK = lock(digits=[entry(FIRST), entry(SECOND, accuracy=0.9722)])
 
 @dataclass(frozen=True)
 class Example:
-    """What a comment is made of; the lock's default is one that does not change."""
+    """The input of a comment; by default the lock does not change."""
 
     preview: dict[str, Any]
     lock: dict[str, Any] = field(default_factory=lambda: LOCK)
@@ -54,6 +54,7 @@ def _moved(new: Setting, *, old: Setting = DIGITS, retain: bool = True) -> dict[
 
 
 RELEASED = replace(DIGITS, digest=SECOND)
+CANARY = replace(DIGITS, canary=(SECOND, 20))
 DIAGNOSTICS = (
     {
         "severity": "error",
@@ -69,6 +70,8 @@ EXAMPLES = {
     "new-release": Example(_moved(RELEASED), BETTER),
     "incompatible-release": Example(_moved(replace(RELEASED, tensors="3, 64, 64")), WIDER),
     "rollback": Example(_moved(DIGITS, old=RELEASED), BACK, BETTER),
+    "canary-started": Example(_moved(CANARY), BETTER, BETTER),
+    "canary-promoted": Example(_moved(RELEASED, old=CANARY), BETTER, BETTER),
     "cpu-to-gpu": Example(_moved(ON_GPU)),
     "replicas-and-cost": Example(
         _moved(replace(ON_GPU, predictor=Pods(cpu="4", memory="8Gi", low=4, high=16)), old=ON_GPU)
@@ -83,7 +86,7 @@ EXAMPLES = {
 
 
 def render(example: Example) -> str:
-    """Its comment, on stack prod, at the project's prices."""
+    """The comment for stack prod with the project's prices."""
     return comment(
         "prod",
         Preview.model_validate(example.preview),
@@ -94,7 +97,7 @@ def render(example: Example) -> str:
 
 
 def main() -> None:
-    """Write all."""
+    """Write all of them."""
     DOCS.mkdir(parents=True, exist_ok=True)
     for name, example in EXAMPLES.items():
         (DOCS / f"{name}.md").write_text(render(example))

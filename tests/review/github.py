@@ -1,8 +1,8 @@
-"""Markdown read as GitHub reads it, as far as the comment uses it; strict about all else.
+"""Reads the comment's Markdown as GitHub does, and refuses what the comment does not use.
 
-Follows the CommonMark and GFM specifications: fenced code, HTML blocks, code spans, tables. What is
-left when all code is taken out must be words of our own, so nothing of anybody else's can be a
-link, a mention, an image, a tag or a part of a table.
+Follows the CommonMark and GFM specifications: fenced code, HTML blocks, code spans, tables. The
+text outside of code must consist of characters that the comment itself uses, so that no value of a
+preview can be a link, a mention, an image, a tag or a part of a table.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^`]*)$")
 _SUMMARY = re.compile(r"<details><summary>(.*)</summary>$")
 _HTML_CODE = re.compile(r"<code>(?:[^\W_]| |&#\d+;|<!-- -->)*</code>")
 _MARKER = re.compile(r"<!-- kserve-triton:review:[A-Za-z0-9_.-]+ -->$")
-_OWN = re.compile(r"[A-Za-z0-9 .,;:%+?/'()*×−–→🔻❌⚠️️]*")
+_ALLOWED = re.compile(r"[A-Za-z0-9 .,;:%+?/'()*×−–→🔻❌⚠️️]*")
 _LINKING = ("www.", "http", "GH-", "@", "://")
 
 
-class NotOursError(AssertionError):
-    """Something of another's got out of its code, or a block has no end."""
+class InvalidCommentError(AssertionError):
+    """A value is outside of code, or a block has no end."""
 
 
 @dataclass
 class Comment:
-    """What a reader sees: code apart from the words around it."""
+    """The comment's parts; `words` is the text outside of code."""
 
     words: list[str] = field(default_factory=list)
     fences: list[tuple[str, list[str]]] = field(default_factory=list)
@@ -43,11 +43,11 @@ class Comment:
 
 
 def read(text: str) -> Comment:
-    """Raises NotOursError where the comment isn't made of what it should be."""
+    """Raises InvalidCommentError."""
     # CommonMark: a line ends with a line feed, a carriage return, or both.
     lines = re.split(r"\r\n|\n|\r", text)
     if not _MARKER.match(lines[0]):
-        raise NotOursError(f"no marker: {lines[0]!r}")
+        raise InvalidCommentError(f"no marker: {lines[0]!r}")
     found, open_details, at = Comment(), 0, 1
     while at < len(lines):
         line = lines[at]
@@ -72,7 +72,7 @@ def read(text: str) -> Comment:
 
 def _expect(condition: bool, what: str) -> None:
     if not condition:
-        raise NotOursError(what)
+        raise InvalidCommentError(what)
 
 
 def _read_fence(lines: list[str], at: int, fence: re.Match[str], found: Comment) -> int:
@@ -82,7 +82,7 @@ def _read_fence(lines: list[str], at: int, fence: re.Match[str], found: Comment)
         if closing.match(lines[end]):
             found.fences.append((language, lines[at + 1 : end]))
             return end
-    raise NotOursError("a fence without an end")
+    raise InvalidCommentError("a fence without an end")
 
 
 def _read_table(lines: list[str], at: int, found: Comment) -> int:
@@ -100,7 +100,7 @@ def _read_table(lines: list[str], at: int, found: Comment) -> int:
 
 
 def _words(text: str, markdown: bool = True) -> str:
-    """The text without its code; raises where what is left isn't ours."""
+    """The text without its code. Raises InvalidCommentError if a value is left."""
     left, at = "", 0
     while at < len(text):
         if html := _HTML_CODE.match(text, at):
@@ -113,7 +113,7 @@ def _words(text: str, markdown: bool = True) -> str:
         else:
             left += text[at]
             at += 1
-    _expect(bool(_OWN.fullmatch(left)), f"not our own words: {left!r}")
-    _expect(not any(each in left for each in _LINKING), f"becomes a link: {left!r}")
+    _expect(bool(_ALLOWED.fullmatch(left)), f"not the comment's own words: {left!r}")
+    _expect(not any(each in left for each in _LINKING), f"GitHub makes a link of it: {left!r}")
     _expect(left.count("*") % 4 == 0, f"bold without an end: {left!r}")
     return left

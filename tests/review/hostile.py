@@ -1,4 +1,4 @@
-"""Text that wants out of its place, and documents that have it anywhere."""
+"""Text that could break Markdown, and documents that contain it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Never one of our own words.
+# A word that the comment itself never uses.
 EVIL = "EVIL"
 _PIECES = (
     *("|", "\\", "\\|", "`", "``", "```", "~~~", "$", "$`", "_", "**", "#", "&", "<", ">", "\t"),
@@ -28,12 +28,12 @@ anything = st.one_of(_scalars, st.lists(text, max_size=2), st.dictionaries(text,
 Path = tuple[str | int, ...]
 
 
-# Whose keys are anybody's; all others are the CLI's and the lock's own.
-_OPEN = {"detailedDiff", "models", "objectives", "proven"}
+# Objects with arbitrary keys.
+_ARBITRARY = {"detailedDiff", "models", "objectives", "proven"}
 
 
 def places(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Every value inside of one, with its path."""
+    """Every value inside another, with its path."""
     if isinstance(value, dict | list):
         for key, each in value.items() if isinstance(value, dict) else enumerate(value):
             yield (*path, key), each
@@ -42,7 +42,7 @@ def places(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 @st.composite
 def documents(draw: st.DrawFn, document: Any, values: st.SearchStrategy[Any], where: type) -> Any:
-    """The document with other values where such are, and another of the keys that are anybody's."""
+    """The document with some values of type `where` and one arbitrary key replaced."""
     document = copy.deepcopy(document)
     leaves = [
         path
@@ -51,23 +51,23 @@ def documents(draw: st.DrawFn, document: Any, values: st.SearchStrategy[Any], wh
     ]
     some = st.lists(st.sampled_from(leaves), max_size=8, unique=True) if leaves else st.just([])
     for path in draw(some):
-        _around(document, path)[path[-1]] = draw(values)
-    keys = [path for path, _ in places(document) if _anybodys(path)]
+        _parent(document, path)[path[-1]] = draw(values)
+    keys = [path for path, _ in places(document) if _arbitrary_key(path)]
     renames: bool = draw(st.booleans())
     if keys and renames:
         renamed: Path = draw(st.sampled_from(keys))
-        around = _around(document, renamed)
-        around[draw(text)] = around.pop(renamed[-1])
+        parent = _parent(document, renamed)
+        parent[draw(text)] = parent.pop(renamed[-1])
     return document
 
 
-def _anybodys(path: Path) -> bool:
+def _arbitrary_key(path: Path) -> bool:
     inside = path[0] == "steps" and bool({"inputs", "outputs"}.intersection(map(str, path[:-1])))
-    within = len(path) > 1 and path[-2] in _OPEN
+    within = len(path) > 1 and path[-2] in _ARBITRARY
     return isinstance(path[-1], str) and (inside or within)
 
 
-def _around(document: Any, path: Path) -> Any:
+def _parent(document: Any, path: Path) -> Any:
     for key in path[:-1]:
         document = document[key]
     return document

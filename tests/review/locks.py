@@ -1,4 +1,4 @@
-"""Locks of made-up releases."""
+"""Locks for tests."""
 
 from __future__ import annotations
 

@@ -1,31 +1,39 @@
-"""Stacks as the engine records them, and the preview of getting from one to another.
+"""Stacks as the engine records them, and the preview of an update from one to another.
 
-Shapes follow the program's own resources and the CLI's `preview --json`; what a test does not need
-of a manifest is left out.
+Shapes follow the program's own resources and the CLI's `preview --json`. Manifests have only the
+fields that the tests need.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from release.schema import SHORT_DIGEST
-from review.preview import BUCKET, BUCKET_OBJECT, CONFIG_MAP, INFERENCE_SERVICE
+from review.preview import (
+    BUCKET,
+    BUCKET_OBJECT,
+    CONFIG_MAP,
+    INFERENCE_SERVICE,
+    JOB,
+    SERVED_MODEL,
+)
 from review.properties import ASSET, SIGNATURE
 
 State = dict[str, Any]
 Stack = dict[str, State]
 
 PROJECT = "urn:pulumi:prod::kserve-triton::"
-JOB = "kubernetes:batch/v1:Job"
+REPOSITORY = "kserve-triton:index:ModelRepository"
 MODE = "serving.kserve.io/deploymentMode"
+IMAGE = "kserve-triton/transformer:0.1.0"
 
 
 @dataclass(frozen=True)
 class Pods:
-    """How many of a component, and how large."""
+    """The number and size of a component's pods."""
 
     cpu: str = "1"
     memory: str = "2Gi"
@@ -35,7 +43,7 @@ class Pods:
 
 @dataclass(frozen=True)
 class Setting:
-    """A model of a stack: its release, and how it is served."""
+    """A model of a stack: its release and settings."""
 
     name: str = "digits"
     digest: str = ""
@@ -45,6 +53,8 @@ class Setting:
     mode: str = "Knative"
     container: str = "26.05-py3"
     collocated: bool = False
+    canary: tuple[str, int] | None = None
+    env: tuple[tuple[str, str], ...] = ()
     predictor: Pods = field(default_factory=Pods)
     transformer: Pods = field(default_factory=lambda: Pods(memory="1Gi"))
 
@@ -52,14 +62,27 @@ class Setting:
     def version(self) -> str:
         return short(f"{self.digest}{config_pbtxt(self)}", SHORT_DIGEST)
 
+    @property
+    def storage_uri(self) -> str:
+        return f"gs://kserve-triton-prod-models/models/{self.name}/{self.version}"
+
+    @property
+    def releases(self) -> list[Setting]:
+        """The model, and the same settings with the release of its canary."""
+        return [self, *([replace(self, digest=self.canary[0], canary=None)] if self.canary else [])]
+
+    @property
+    def release_map(self) -> str:
+        return f"release-{self.name}-{self.digest[:SHORT_DIGEST]}"
+
 
 def short(text: str, digits: int = 64) -> str:
-    """A digest of a name, so that no test has to make one up."""
+    """The digest of a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:digits]
 
 
 def config_pbtxt(model: Setting) -> str:
-    """Enough of one to have a diff."""
+    """Enough of a config.pbtxt to have a diff."""
     kind = "KIND_GPU" if model.gpu else "KIND_CPU"
     return (
         f'name: "{model.name}"\nplatform: "pytorch_libtorch"\nmax_batch_size: 32\n'
@@ -76,15 +99,18 @@ def stack(
     made: Stack = {}
     if bucket:
         inputs = {"name": "kserve-triton-prod-models", "location": location}
-        _add(made, "ModelRepository$" + BUCKET, "models-bucket", inputs, protect=False)
+        _add(made, f"{REPOSITORY}${BUCKET}", "models-bucket", inputs, protect=False)
     for model in models:
-        _objects(made, model, retain)
+        for release in model.releases:
+            _objects(made, release, retain)
+            config_map = _object(release.release_map, {"data": {}})
+            _add(made, f"{SERVED_MODEL}${CONFIG_MAP}", release.release_map, config_map)
         _serving(made, model)
     return made
 
 
 def _add(made: Stack, kind: str, name: str, inputs: dict[str, Any], **more: Any) -> None:
-    urn = f"{PROJECT}kserve-triton:index:{kind}::{name}"
+    urn = f"{PROJECT}{kind}::{name}"
     made[urn] = {
         "urn": urn,
         "custom": True,
@@ -104,32 +130,57 @@ def _objects(made: Stack, model: Setting, retain: bool) -> None:
             "source": source,
         }
         name = f"{model.name}-{model.version}/{model.name}/{path}"
-        kind = "ModelRepository$" + BUCKET_OBJECT
-        _add(made, kind, name, inputs, retainOnDelete=retain)
+        _add(made, f"{REPOSITORY}${BUCKET_OBJECT}", name, inputs, retainOnDelete=retain)
 
 
 def _serving(made: Stack, model: Setting) -> None:
-    release = f"release-{model.name}-{model.digest[:SHORT_DIGEST]}"
-    manifest = inference_service(model, release)
-    _add(made, "Inference$" + CONFIG_MAP, release, _object(release, {"data": {}}))
-    _add(made, "Inference$" + INFERENCE_SERVICE, model.name, manifest)
-    # A Job is named by all that it proves.
-    for verb, component in (("verify", "Verification"), ("perf", "PerfTest")):
+    _add(made, SERVED_MODEL, model.name, served_model(model), custom=False)
+    manifest = inference_service(model)
+    _add(made, f"{SERVED_MODEL}${INFERENCE_SERVICE}", model.name, manifest)
+    # A Job's name has a digest of all that it verifies.
+    for verb in ("verify", "perf"):
         name = f"{verb}-{model.name}-{short(json.dumps(manifest, sort_keys=True), 10)}"
-        _add(made, f"{component}${JOB}", name, _object(name, {"spec": {"backoffLimit": 0}}))
+        _add(made, f"{SERVED_MODEL}${JOB}", name, _object(name, {"spec": {"backoffLimit": 0}}))
 
 
 def _object(name: str, rest: dict[str, Any]) -> dict[str, Any]:
     return {"metadata": {"name": name, "namespace": "models"}} | rest
 
 
-def inference_service(model: Setting, release: str) -> dict[str, Any]:
-    """Its inputs, as the program asks for them."""
-    container = {
-        "image": "kserve-triton/transformer:0.1.0",
-        "resources": _resources(model.transformer),
-    }
-    volumes = [{"name": "release", "configMap": {"name": release}}]
+def served_model(model: Setting) -> dict[str, Any]:
+    """The component's inputs, as infra/manifests/summary.py registers them."""
+    gpu = {"gpus": int(bool(model.gpu)), "accelerator": model.gpu, "spot": False}
+    return {
+        "model": model.name,
+        "release": model.digest,
+        "storageUri": model.storage_uri,
+        "device": "gpu" if model.gpu else "cpu",
+        "protocol": "grpc" if model.grpc else "http",
+        "placement": "collocated" if model.collocated else "separate",
+        "mode": model.mode,
+        "container": model.container,
+        "predictor": _pods(model.predictor) | gpu,
+        "transformer": _pods(model.transformer) | {"image": IMAGE},
+    } | _canary(model)
+
+
+def _canary(model: Setting) -> dict[str, Any]:
+    if not model.canary:
+        return {}
+    uri = model.releases[1].storage_uri
+    release, percent = model.canary
+    return {"canary": {"release": release, "storageUri": uri, "trafficPercent": percent}}
+
+
+def _pods(pods: Pods) -> dict[str, Any]:
+    replicas = {"minReplicas": pods.low, "maxReplicas": pods.high}
+    return {"cpu": pods.cpu, "memory": pods.memory} | replicas
+
+
+def inference_service(model: Setting) -> dict[str, Any]:
+    """The inputs of the InferenceService."""
+    container = {"image": IMAGE, "resources": _resources(model.transformer)}
+    volumes = [{"name": "release", "configMap": {"name": model.release_map}}]
     predictor: dict[str, Any] = {
         "minReplicas": model.predictor.low,
         "maxReplicas": model.predictor.high,
@@ -137,10 +188,14 @@ def inference_service(model: Setting, release: str) -> dict[str, Any]:
             "modelFormat": {"name": "triton"},
             "protocolVersion": "grpc-v2" if model.grpc else "v2",
             "runtimeVersion": model.container,
-            "storageUri": f"gs://kserve-triton-prod-models/models/{model.name}/{model.version}",
+            # Under Knative the newest revision is the canary.
+            "storageUri": model.releases[-1].storage_uri,
+            "env": [{"name": name, "value": value} for name, value in model.env],
             "resources": _resources(model.predictor, gpu=bool(model.gpu)),
         },
     }
+    if model.canary:
+        predictor["canaryTrafficPercent"] = model.canary[1]
     if model.gpu:
         predictor["nodeSelector"] = {"cloud.google.com/gke-accelerator": model.gpu}
     spec = {"predictor": predictor}
@@ -160,7 +215,7 @@ def _resources(pods: Pods, gpu: bool = False) -> dict[str, Any]:
 
 
 def preview(old: Stack, new: Stack, *diagnostics: dict[str, str]) -> dict[str, Any]:
-    """What the CLI would print for going from one to the other."""
+    """The CLI's output for an update from `old` to `new`."""
     root = f"{PROJECT}pulumi:pulumi:Stack::kserve-triton-prod"
     steps: list[dict[str, Any]] = [{"op": "same", "urn": root}]
     steps += [_step(urn, old.get(urn), new.get(urn)) for urn in old | new]
@@ -181,6 +236,8 @@ def _step(urn: str, old: State | None, new: State | None) -> dict[str, Any]:
         return step | {"op": "create" if old is None else "delete"}
     if old == new:
         return step
+    if not old["custom"]:
+        return step | {"op": "update", "detailedDiff": None}
     paths = _differences(old["inputs"], new["inputs"], "")
     replacing = [path for path in paths if path == "location" or MODE in path]
     kind = "update-replace" if replacing else "update"

@@ -1,4 +1,4 @@
-"""Whatever a preview and locks say, the comment is whole, short and nobody else's."""
+"""For any preview and locks the comment is valid Markdown, within its limit, and escaped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from release.schema import ReleaseError
-from review.fit import MAX_BYTES
+from review.blocks import MAX_BYTES
 from tests.review import github, hostile
 from tests.review.examples import EXAMPLES, Example, render
 
@@ -32,7 +32,7 @@ def examples(draw: st.DrawFn, values: st.SearchStrategy[Any], where: type) -> Ex
 
 @slow
 @given(examples(hostile.text, str))
-def test_text_of_others_never_leaves_its_code(example: Example) -> None:
+def test_values_never_leave_their_code(example: Example) -> None:
     read = github.read(render(example))
     assert not [words for words in read.words if hostile.EVIL in words]
 
@@ -49,7 +49,7 @@ def test_a_document_of_any_shape_is_refused_or_rendered(example: Example) -> Non
 
 @slow
 @given(example_names, st.randoms(use_true_random=False))
-def test_the_order_of_keys_and_steps_changes_nothing(name: str, chance: random.Random) -> None:
+def test_the_order_of_keys_and_steps_does_not_matter(name: str, chance: random.Random) -> None:
     example = EXAMPLES[name]
     shuffled = Example(*(_shuffled(each, chance) for each in _documents(example)))
     chance.shuffle(shuffled.preview.get("steps", []))
@@ -57,7 +57,7 @@ def test_the_order_of_keys_and_steps_changes_nothing(name: str, chance: random.R
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_a_comment_as_it_is_can_be_read(name: str) -> None:
+def test_every_example_is_valid_markdown(name: str) -> None:
     github.read(render(EXAMPLES[name]))
 
 

@@ -1,4 +1,4 @@
-"""`python -m review`: a comment, or one line that says why not."""
+"""`python -m review` writes the comment, or one line of error."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def test_a_bad_file_is_one_line_and_status_1(
     if content is not None:
         (files / "bad.json").write_text(content)
     assert main(_arguments(files, **{what: "bad.json"})) == 1
-    written, said = capfd.readouterr()
-    assert written == ""
-    assert said.count("\n") == 1
-    assert said.startswith(f"review: {files}/bad.json: ")
-    assert (lock_reason if "lock" in what and lock_reason else reason) in said
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith(f"review: {files}/bad.json: ")
+    assert (lock_reason if "lock" in what and lock_reason else reason) in err
 
 
 def test_the_place_of_a_wrong_value_is_named(

@@ -1,20 +1,25 @@
-"""What the comment tells, first of all in its first sentence."""
+"""What the comment shows, above all in its first sentence."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from release.schema import SHORT_DIGEST
+from review.preview import SERVED_MODEL
 from tests.review import github
 from tests.review.examples import (
     BETTER,
+    CANARY,
     DIGITS,
     EXAMPLES,
+    FIRST,
     ON_GPU,
     RELEASED,
+    SECOND,
     Example,
     render,
 )
@@ -28,11 +33,13 @@ SENTENCES = {
     "incompatible-release": "`digits` moves to a new release with incompatible inputs and lower "
     "accuracy",
     "rollback": "`digits` goes back to an earlier release with lower accuracy",
+    "canary-started": "`digits` starts a canary with 20% of the traffic",
+    "canary-promoted": "`digits` moves to the release of its canary",
     "cpu-to-gpu": "`digits` moves from CPU to GPU",
     "replicas-and-cost": "`digits` changes its resources or replicas",
     "http-to-grpc": "`digits` moves from HTTP to gRPC",
-    "mode-change": "`digits` changes from `Knative` to `Standard` mode and is taken down and made "
-    "anew; 1 replaced",
+    "mode-change": "`digits` changes from Knative to Standard mode and is deleted and created "
+    "again; 1 replaced",
     "bucket-and-model-removed": "`digits` is no longer served; 4 deleted",
     "failed-preview": "the preview failed: 1 error",
 }
@@ -53,7 +60,7 @@ def test_a_lost_bucket_is_named_in_red_before_all_else() -> None:
     assert red[1].startswith("- InferenceService digits: deleted")
 
 
-def test_a_bucket_that_is_emptied_first_is_said_to_lose_everything() -> None:
+def test_a_bucket_with_force_destroy_loses_everything() -> None:
     old = stack(DIGITS)
     for state in old.values():
         state["inputs"]["forceDestroy"] = True
@@ -61,38 +68,38 @@ def test_a_bucket_that_is_emptied_first_is_said_to_lose_everything() -> None:
     assert "with every release and load test result in it" in red[0]
 
 
-def test_a_moved_bucket_is_a_lost_one() -> None:
+def test_a_bucket_that_moves_is_replaced() -> None:
     moved = preview(stack(DIGITS), stack(DIGITS, location="US"))
     red = github.read(render(Example(moved))).red
     assert red[0].startswith("- Bucket kserve-triton-prod-models: replaced")
 
 
-def test_what_is_protected_is_said_to_be() -> None:
+def test_a_protected_resource_is_marked() -> None:
     old = stack(DIGITS)
     for state in old.values():
         state["protect"] = True
     assert "protected" in github.read(render(Example(preview(old, {})))).red[0]
 
 
-def test_objects_that_stay_in_the_bucket_are_no_loss() -> None:
+def test_objects_that_stay_in_the_bucket_are_not_listed_as_deleted() -> None:
     text = render(EXAMPLES["new-release"])
     assert "Replaced or deleted" not in text
-    assert "2 resources no longer managed, left in place." in text
+    assert "2 resources no longer managed, not deleted." in text
 
 
-def test_objects_that_go_are_counted_by_version() -> None:
+def test_deleted_objects_are_counted_by_folder() -> None:
     moved = preview(stack(DIGITS, retain=False), stack(RELEASED, retain=False))
     red = github.read(render(Example(moved, BETTER))).red
     assert red[0] == f"- 2 objects of digits/{DIGITS.version}: deleted from the bucket"
 
 
-def test_jobs_and_release_maps_made_anew_are_no_alarm() -> None:
+def test_new_jobs_and_release_maps_are_routine() -> None:
     text = render(EXAMPLES["http-to-grpc"])
     assert "Resources: 1 updated. Routine: 4" in text
     assert "Replaced or deleted" not in text
 
 
-def test_a_rule_of_the_engine_with_three_steps_is_one_replacement() -> None:
+def test_the_three_steps_of_a_replacement_are_one_change() -> None:
     document = EXAMPLES["mode-change"].preview
     (step,) = (each for each in document["steps"] if each["op"] == "replace")
     parts = [
@@ -127,7 +134,9 @@ def test_tensors_are_shown_only_where_they_change() -> None:
 @pytest.mark.parametrize(
     ("dims", "note"), [([3, -1, -1], "takes more than before"), ([3, 32], "❌ **incompatible**")]
 )
-def test_an_input_breaks_only_what_it_no_longer_takes(dims: list[int], note: str) -> None:
+def test_an_input_is_incompatible_if_it_no_longer_takes_the_old_shape(
+    dims: list[int], note: str
+) -> None:
     freer = entry(RELEASED.digest, inputs=[{"name": "INPUT__0", "dtype": "FP32", "dims": dims}])
     moved = preview(stack(DIGITS), stack(RELEASED))
     tables = github.read(render(Example(moved, lock(digits=[freer])))).tables
@@ -141,27 +150,27 @@ def test_the_diff_of_the_config_is_between_the_versions() -> None:
     assert [line for line in lines if line[0] in "+-"] == ["-  kind: KIND_CPU", "+  kind: KIND_GPU"]
 
 
-def test_the_release_deployed_counts_more_than_the_one_pinned() -> None:
+def test_the_old_release_is_the_deployed_one_not_the_pinned_one() -> None:
     # The base has moved on, but this stack still serves what came before.
     row = _fact(render(Example(preview(stack(DIGITS), stack(RELEASED)), BETTER, BETTER)), "release")
     assert row[1] == f"`{DIGITS.digest[:SHORT_DIGEST]}`"
 
 
-def test_a_release_that_the_lock_does_not_pin_is_called_out() -> None:
+def test_a_release_that_the_lock_does_not_have_has_a_warning() -> None:
     text = render(Example(preview(stack(DIGITS), stack(RELEASED))))
-    assert "deploys a release that this branch's lock does not pin" in text
+    assert "deploys a release that this branch's lock does not have" in text
     assert _fact(text, "accuracy")[2] == "**not in the lock**"
 
 
-def test_many_models_are_counted_in_the_heading() -> None:
+def test_the_heading_counts_many_models() -> None:
     some = [Setting(name=f"model-{number}", digest=short("x")) for number in range(5)]
     heading = render(Example(preview({}, stack(*some)))).splitlines()[1]
     assert heading == "### `prod`: 5 models change"
 
 
-def test_a_preview_without_a_summary_did_not_end() -> None:
+def test_a_preview_without_a_summary_failed() -> None:
     document = preview(stack(DIGITS), stack(ON_GPU)) | {"changeSummary": {}}
-    assert "the preview failed: it did not come to its end" in render(Example(document))
+    assert "the preview failed: it stopped early" in render(Example(document))
 
 
 def test_a_warning_alone_is_shown() -> None:
@@ -171,53 +180,132 @@ def test_a_warning_alone_is_shown() -> None:
     assert "\n! warning: old plugin\n" in text
 
 
-def test_where_the_cli_found_its_plugins_is_not() -> None:
-    said = "warning: using pulumi-resource-gcp from $PATH at /somewhere/pulumi-resource-gcp\n"
-    warning = {"severity": "warning", "message": said}
+def test_a_warning_about_a_plugins_place_is_left_out() -> None:
+    message = "warning: using pulumi-resource-gcp from $PATH at /somewhere/pulumi-resource-gcp\n"
+    warning = {"severity": "warning", "message": message}
     text = render(Example(preview(stack(DIGITS), stack(DIGITS), warning)))
     assert text == render(EXAMPLES["no-change"])
 
 
-def test_what_google_repeats_of_labels_is_not() -> None:
+def test_googles_copies_of_labels_are_left_out() -> None:
     document = preview(stack(DIGITS), stack(ON_GPU))
     expected = render(Example(document))
-    changed = next(each for each in document["steps"] if "detailedDiff" in each)
-    for echo in ("effectiveLabels.team", "pulumiLabels"):
-        changed["detailedDiff"][echo] = {"kind": "update", "inputDiff": False}
+    changed = next(each for each in document["steps"] if each.get("detailedDiff"))
+    for copy in ("effectiveLabels.team", "pulumiLabels"):
+        changed["detailedDiff"][copy] = {"kind": "update", "inputDiff": False}
     assert render(Example(document)) == expected
 
 
-def test_what_only_informs_is_not() -> None:
+def test_an_informing_message_is_left_out() -> None:
     info = {"severity": "info", "message": "hello"}
     text = render(Example(preview(stack(DIGITS), stack(DIGITS), info)))
     assert text == render(EXAMPLES["no-change"])
 
 
-def test_a_transformer_beside_triton_is_seen() -> None:
+def test_a_change_of_placement_is_in_the_heading() -> None:
     moved = preview(stack(DIGITS), stack(replace(DIGITS, collocated=True)))
     assert "moves from separate placement to collocated" in render(Example(moved))
 
 
-def test_only_routine_changes_say_so() -> None:
+def test_a_preview_of_only_routine_changes_is_named_as_such() -> None:
     old = stack(DIGITS)
     new = {urn: state for urn, state in old.items() if "batch/v1:Job" not in urn}
     heading = render(Example(preview(old, new))).splitlines()[1]
-    assert heading == "### `prod`: only verification and load test run anew"
+    assert heading == "### `prod`: only verification and load test run again"
 
 
-def test_components_are_no_resources() -> None:
-    urn = f"{PROJECT}kserve-triton:index:Inference::digits"
-    component = {"urn": urn, "custom": False, "type": "kserve-triton:index:Inference", "inputs": {}}
+def test_components_are_not_counted_as_resources() -> None:
+    urn = f"{PROJECT}kserve-triton:index:Monitoring::monitoring"
+    kind = "kserve-triton:index:Monitoring"
+    component = {"urn": urn, "custom": False, "type": kind, "inputs": {}}
     assert render(Example(preview({urn: component}, {}))) == render(EXAMPLES["no-change"])
 
 
-def test_replicas_alone_show_no_config() -> None:
+def test_jobs_and_config_maps_outside_of_a_model_are_not_routine() -> None:
+    document = preview(stack(DIGITS), stack(replace(DIGITS, grpc=True)))
+    text = json.dumps(document).replace("index:ServedModel$", "index:Namespace$")
+    assert "Resources: 2 created, 1 updated, 2 deleted." in render(Example(json.loads(text)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (CANARY, DIGITS, "ends its canary"),
+        (
+            CANARY,
+            replace(CANARY, canary=(SECOND, 50)),
+            "gives its canary 50% of the traffic instead of 20%",
+        ),
+        (
+            CANARY,
+            replace(CANARY, canary=(short("third"), 20)),
+            "starts another canary with 20% of the traffic",
+        ),
+        (
+            DIGITS,
+            replace(CANARY, grpc=True),
+            "starts a canary with 20% of the traffic and moves from HTTP to gRPC",
+        ),
+    ],
+)
+def test_what_happens_to_a_canary_is_in_the_heading(
+    old: Setting, new: Setting, sentence: str
+) -> None:
+    heading = render(Example(preview(stack(old), stack(new)))).splitlines()[1]
+    assert heading == f"### `prod`: `digits` {sentence}"
+
+
+def test_a_canary_is_a_row_of_its_model() -> None:
+    row = _row("canary-started", "canary")
+    assert row[1:3] == ["–", f"**`{SECOND[:SHORT_DIGEST]}` with 20%, accuracy 97.22%**"]
+    assert row[3] == "the cost of its pods is not shown"
+
+
+def test_a_canary_that_dev_has_not_proven_is_marked() -> None:
+    unproven = lock(digits=[entry(SECOND, proven={}), entry(FIRST)])
+    text = render(Example(preview(stack(DIGITS), stack(CANARY)), unproven, unproven))
+    assert _fact(text, "canary")[3] == "⚠️ not proven on dev"
+
+
+def test_a_canary_that_the_lock_does_not_have_has_a_warning() -> None:
+    text = render(Example(preview(stack(DIGITS), stack(CANARY))))
+    assert "deploys a release that this branch's lock does not have" in text
+
+
+def test_an_earlier_release_of_the_lock_has_no_warning() -> None:
+    text = render(Example(preview(stack(RELEASED), stack(DIGITS)), BETTER, BETTER))
+    assert "`digits` goes back to an earlier release" in text
+    assert "this branch's lock does not have" not in text
+
+
+def test_an_inference_service_that_changes_without_its_component_is_updated() -> None:
+    changed = replace(DIGITS, env=(("OMP_NUM_THREADS", "2"),))
+    text = render(Example(preview(stack(DIGITS), stack(changed))))
+    assert text.splitlines()[1] == "### `prod`: `digits` is updated"
+    assert '+ spec.predictor.model.env: [{"name": "OMP_NUM_THREADS", "value": "2"}]' in text
+    assert "#### Model" not in text
+
+
+@pytest.mark.parametrize("side", ["oldState", "newState"])
+@pytest.mark.parametrize("inputs", [{}, {"release": 1}, {"device": "abacus"}])
+def test_inputs_that_are_not_a_models_are_left_out(side: str, inputs: dict[str, Any]) -> None:
+    document = json.loads(json.dumps(EXAMPLES["cpu-to-gpu"].preview))
+    (component,) = (each for each in document["steps"] if f"::{SERVED_MODEL}::" in each["urn"])
+    component[side]["inputs"] = component[side]["inputs"] | inputs if inputs else {}
+    text = render(Example(document))
+    assert text.splitlines()[1] == "### `prod`: `digits` is updated"
+    head, device = (_fact(text, label) for label in ("", "device"))
+    shown = {"oldState": ["new", "GPU"], "newState": ["until now", "CPU"]}
+    assert [head[1], device[1]] == shown[side]
+
+
+def test_a_change_of_replicas_shows_no_config() -> None:
     assert "config.pbtxt" not in render(EXAMPLES["replicas-and-cost"])
 
 
 def test_a_gpu_without_a_price_is_named() -> None:
     text = render(Example(preview(stack(DIGITS), stack(replace(ON_GPU, gpu="nvidia-b300")))))
-    assert "Not known: `no price for nvidia-b300`." in text
+    assert "No price for `nvidia-b300`." in text
     assert "22 → **?**" in text
 
 

@@ -1,4 +1,4 @@
-"""A change of the comment is seen in a file's diff."""
+"""docs/review has the comments that the examples render to."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from tests.review.examples import DOCS, EXAMPLES, render
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_committed_comment_is_what_is_rendered(name: str) -> None:
-    again = "write it anew: .venv/bin/python -m tests.review.examples"
-    assert (DOCS / f"{name}.md").read_text() == render(EXAMPLES[name]), again
+    remedy = "write it again: .venv/bin/python -m tests.review.examples"
+    assert (DOCS / f"{name}.md").read_text() == render(EXAMPLES[name]), remedy
 
 
 def test_the_readme_lists_every_example_and_no_other() -> None:
