@@ -1,1 +1,1 @@
-"""The node agent: what a kubelet does, with host processes in unprivileged namespaces."""
+"""The node agent: a kubelet whose containers are processes in unprivileged namespaces."""

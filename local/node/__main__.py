@@ -12,7 +12,7 @@ from local.api import ApiError
 from local.layout import Layout
 from local.node.agent import Agent
 from local.node.images import IMAGES, TEST_IMAGES
-from local.node.reporting import say
+from local.node.reporting import log
 from local.node.sandbox.client import SandboxError
 
 
@@ -37,12 +37,12 @@ def main() -> int:
     try:
         agent.start()
     except ApiError as error:
-        say(f"cannot start: {error}")
+        log(f"cannot start: {error}")
         agent.sandbox.stop()
         return 1
     while not stop.wait(0.5):
         if agent.sandbox.gone.is_set():
-            say("the node's first process is gone, and all pods with it")
+            log("the node's first process is gone, and all pods with it")
             os._exit(1)
     agent.stop()
     return 0

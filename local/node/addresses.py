@@ -1,4 +1,4 @@
-"""Addresses for pods and cores for containers, given out and taken back."""
+"""Allocation of addresses to pods, and of CPU cores to containers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GATEWAY = f"{_PREFIX}1"
 
 
 class Addresses:
-    """In turn, so that one isn't given out again at once: somebody may still talk to it."""
+    """Given in turn: clients may still send to an address that has just been released."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -22,7 +22,7 @@ class Addresses:
         self._last = 1
 
     def take(self) -> str:
-        """Raises RuntimeError where all are in use."""
+        """A free address. Raises RuntimeError if there is none."""
         with self._lock:
             for step in range(253):
                 number = 2 + (self._last - 1 + step) % 253
@@ -32,20 +32,20 @@ class Addresses:
                     return f"{_PREFIX}{number}"
         raise RuntimeError(f"all addresses of {POD_RANGE} are in use")
 
-    def give_back(self, address: str) -> None:
+    def release(self, address: str) -> None:
         with self._lock:
             self._used.discard(int(address.rsplit(".", 1)[1]))
 
 
 class Cores:
-    """The nearest to a CPU limit that needs no cgroup: so many cores, the least used ones."""
+    """CPU limits without cgroups: a container runs on as many cores, the least used ones."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users: Counter[int] = Counter(dict.fromkeys(os.sched_getaffinity(0), 0))
 
     def take(self, count: int) -> list[int]:
-        """Empty where the limit is no limit."""
+        """The container's cores; empty for a limit of all cores or more."""
         with self._lock:
             if not 0 < count < len(self._users):
                 return []
@@ -53,6 +53,6 @@ class Cores:
             self._users.update(chosen)
             return chosen
 
-    def give_back(self, cores: list[int]) -> None:
+    def release(self, cores: list[int]) -> None:
         with self._lock:
             self._users.subtract(cores)

@@ -19,7 +19,7 @@ from local.node.informer import Informer
 from local.node.logs import Log, LogServer
 from local.node.node import NodeObject, capacity
 from local.node.pod import Pod
-from local.node.reporting import Events, Statuses, say
+from local.node.reporting import Events, Statuses, log
 from local.node.sandbox.client import Sandbox, SandboxError
 from local.node.services import Services
 
@@ -38,7 +38,7 @@ _LAST_GRACE = 4.0
 
 
 class Agent:
-    """Runs until `stop`."""
+    """The node agent."""
 
     def __init__(self, layout: Layout, name: str, images: dict[str, Image]) -> None:
         """Raises SandboxError where this machine doesn't allow a node."""
@@ -76,14 +76,14 @@ class Agent:
         self._node = NodeObject(self._api, name, has, logs.port)
 
     def start(self) -> None:
-        """Raises ApiError."""
+        """Register the node and run its pods. Raises ApiError."""
         self._node.register()
         if not self._host.services.synced(30):
             raise ApiError(0, "the API server doesn't list Services")
         self._remove_leftovers()
         Informer(self._api, self._pods_path, self._changed)
         threading.Thread(target=self._watch_usage, name="usage", daemon=True).start()
-        say(f"node {self._host.name} runs pods")
+        log(f"node {self._host.name} runs pods")
 
     def stop(self) -> None:
         """End all containers, with SIGTERM first. The pods' statuses stay as they are."""

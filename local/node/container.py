@@ -32,18 +32,18 @@ __all__ = ["BACK_OFF_LIMIT", "Container", "ImageError"]
 
 BACK_OFF, BACK_OFF_LIMIT, _FORGIVEN = 10.0, 300.0, 600.0
 _PRIVATE = (Path("/tmp"), Path("/run"))
-# As the kubelet has it, for what a program writes and for what is taken from its log.
+# The kubelet's limits, for messages that a program writes and for those from its log.
 _WRITTEN_LIMIT, _LOGGED_LIMIT = 4096, 2048
-# Names are in the hosts file. The machine's name servers are out of reach, and waited for.
+# Names are in the hosts file. The machine's name servers can't be reached from a pod.
 _NO_RESOLVER = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
 
 
 class ImageError(Exception):
-    """An image that stands for nothing here."""
+    """An image that is not in the node's table."""
 
 
 class Container:
-    """Its status is the agent's truth; the rest is what it takes to run it."""
+    """A container's status, and what it takes to run it."""
 
     def __init__(self, host: Host, pod: Object, spec: Object, folder: Path, policy: str) -> None:
         self._host, self._pod, self.spec, self._folder = host, pod, spec, folder
@@ -70,12 +70,12 @@ class Container:
 
     @property
     def memory(self) -> int | None:
-        """Bytes that its processes may use."""
+        """The memory limit of its processes, in bytes."""
         limit = self.spec.get("resources", {}).get("limits", {}).get("memory")
         return int(quantity(limit)) if limit else None
 
     def resume(self, before: Object) -> None:
-        """Take over what an agent before this one knew; its processes died with it."""
+        """Continue from the status of a previous agent, whose processes ended with it."""
         self.status.restart_count = before.get("restartCount", 0)
         self.status.last = before.get("lastState", {})
         state = before.get("state", {})
@@ -83,16 +83,16 @@ class Container:
             self.status.state = state
         elif "running" in state:
             self._set_ended(
-                137, "NodeAgentRestarted", "the node's agent was restarted", state["running"]
+                137, "NodeAgentRestarted", "the node agent was restarted", state["running"]
             )
         ended = self.status.state.get("terminated")
         if ended and restarts(self.status.policy, ended["exitCode"]):
-            self._await_restart(self.status.state, 0.0)
+            self._schedule_restart(self.status.state, 0.0)
 
     def start(
         self, uid: str, volumes: Volumes, hosts: Path, ended: Callable[[str, Exit], None]
     ) -> None:
-        """Raises ImageError, ConfigError, ApiError, SandboxError."""
+        """Start it. Raises ImageError, ConfigError, ApiError, SandboxError."""
         program = self._program(volumes, hosts)
         if self.log.exists():
             self.log.replace(self._folder.parent / f"{self.name}.previous.log")
@@ -113,10 +113,10 @@ class Container:
             if (spec := self.spec.get(kind))
         ]
         self.status.started = not any(each.kind == "startupProbe" for each in self.probes)
-        self.settle()
+        self.update_ready()
 
-    def settle(self) -> None:
-        """Without a readiness probe it is ready once it has started."""
+    def update_ready(self) -> None:
+        """Set it ready if it has started and has no readiness probe."""
         if self.status.started and not any(each.kind == "readinessProbe" for each in self.probes):
             self.status.ready = True
 
@@ -126,7 +126,7 @@ class Container:
             names = ", ".join(sorted(self._host.images))
             raise ImageError(
                 f'image "{self.status.image}" can\'t be pulled: this node has no registry, only '
-                f"programs that stand for {names}"
+                f"programs in place of {names}"
             )
         base = {"HOSTNAME": self._pod["metadata"]["name"], "HOME": "/tmp", **image.env}
         base |= {"KUBERNETES_SERVICE_HOST": SERVICE_ADDRESS, "KUBERNETES_SERVICE_PORT": "443"}
@@ -140,11 +140,11 @@ class Container:
             lambda kind, name: self._host.look_up(namespace, kind, name),
             self._host.capacity,
         )
-        words = [
-            [expand(word, values) for word in self.spec.get(kind) or []]
+        command, args = (
+            [expand(argument, values) for argument in self.spec.get(kind) or []]
             for kind in ("command", "args")
-        ]
-        argv = image.command(*words)
+        )
+        argv = image.command(command, args)
         if not argv:
             raise ConfigError(f"image {self.status.image!r} has no entry point: give a command")
         mounts = [*volumes.mounts(self.spec, values), *self._own_mounts(hosts)]
@@ -153,7 +153,7 @@ class Container:
         base_folder.mkdir(exist_ok=True)
         self._cores = self._host.cores.take(self._core_count())
         workdir = self.spec.get("workingDir") or image.workdir
-        ordered = sorted(_fill(mounts), key=lambda mount: len(Path(mount.target).parts))
+        ordered = sorted(_add_private(mounts), key=lambda mount: len(Path(mount.target).parts))
         return Program(argv, values, workdir, str(base_folder), ordered, self._cores)
 
     def _own_mounts(self, hosts: Path) -> list[Mount]:
@@ -174,20 +174,20 @@ class Container:
         return math.ceil(quantity(limit)) if limit else 0
 
     def ended(self, code: int, message: str) -> None:
-        """Note its end, and when it may start again."""
+        """Record its end, and schedule its restart."""
         begun = self.status.state.get("running", {})
-        self._host.cores.give_back(self._cores)
+        self._host.cores.release(self._cores)
         self._cores, self.key, self.probes = [], "", []
         reason = self._cause or ("Completed" if code == 0 else "Error")
         if message:
             reason, code = "StartError", code or START_ERROR
         self._set_ended(
-            137 if self._cause else code, reason, message or self._last_words(code), begun
+            137 if self._cause else code, reason, message or self._termination_message(code), begun
         )
         if restarts(self.status.policy, code):
             lived = time.monotonic() - self._begun
             self._back_off = 0.0 if lived > _FORGIVEN else self._back_off
-            self._await_restart(self.status.state, self._back_off)
+            self._schedule_restart(self.status.state, self._back_off)
             self._back_off = min(max(2 * self._back_off, BACK_OFF), BACK_OFF_LIMIT)
 
     def _set_ended(self, code: int, reason: str, message: str, begun: Object) -> None:
@@ -203,7 +203,7 @@ class Container:
             }
         }
 
-    def _await_restart(self, state: Object, seconds: float) -> None:
+    def _schedule_restart(self, state: Object, seconds: float) -> None:
         self.status.last = state
         self.status.restart_count += 1
         self.start_at = time.monotonic() + seconds
@@ -212,14 +212,14 @@ class Container:
             self.wait("CrashLoopBackOff", message)
 
     def wait(self, reason: str, message: str = "", seconds: float | None = None) -> None:
-        """Not running, for a reason; to be tried again after so long."""
+        """Set the state to waiting, with a reason; `seconds` until the next attempt."""
         self.status.state = {
             "waiting": {"reason": reason, **({"message": message} if message else {})}
         }
         if seconds is not None:
             self.start_at = time.monotonic() + seconds
 
-    def _last_words(self, code: int) -> str:
+    def _termination_message(self, code: int) -> str:
         written = (self._folder / "termination-log").read_bytes()[-_WRITTEN_LIMIT:]
         falls_back = self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError"
         if not written and falls_back and code != 0:
@@ -227,7 +227,7 @@ class Container:
         return written.decode(errors="replace")
 
     def kill(self, cause: str) -> None:
-        """At once; `cause` is the reason that its status will show."""
+        """End it at once; `cause` is the reason in its status."""
         self._cause = cause
         self.signal(signal.SIGKILL)
 
@@ -235,12 +235,12 @@ class Container:
         if self.key:
             try:
                 self._host.sandbox.signal(self.key, number)
-            except SandboxError:  # It has ended, and we'll hear of it.
+            except SandboxError:  # It has just ended.
                 return
 
 
-def _fill(mounts: list[Mount]) -> list[Mount]:
-    """With folders of its own where the machine's are not for it, and the project in them."""
+def _add_private(mounts: list[Mount]) -> list[Mount]:
+    """Add private folders, with the project in them where it is in one of the machine's."""
     targets = {mount.target for mount in mounts}
     made = [*mounts, *(Mount(str(path), "") for path in _PRIVATE if str(path) not in targets)]
     if any(path in ROOT.parents for path in _PRIVATE):

@@ -1,4 +1,4 @@
-"""What the pods of a node share."""
+"""The objects that all pods of a node share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from local.api import ApiError
 from local.node.addresses import Addresses, Cores
-from local.node.reporting import say
+from local.node.reporting import log
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +70,7 @@ class Host:
         shutil.rmtree(folder, ignore_errors=True)
 
     def confirm_deletion(self, about: Object) -> None:
-        """Tell the API server that nothing of a pod runs any more."""
+        """Delete a pod's object for good, since nothing of it runs any more."""
         path = f"/api/v1/namespaces/{about['namespace']}/pods/{about['name']}"
         options = {"gracePeriodSeconds": 0, "preconditions": {"uid": about["uid"]}}
         while not self.stopping.is_set():
@@ -79,7 +79,7 @@ class Host:
             except ApiError as error:
                 if error.status in (404, 409):
                     return
-                say(f"{about['namespace']}/{about['name']}: {error}")
+                log(f"{about['namespace']}/{about['name']}: {error}")
                 time.sleep(1)
             else:
                 return

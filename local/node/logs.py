@@ -1,4 +1,4 @@
-"""Containers' logs for the API server, over TLS: what `kubectl logs` reads."""
+"""Serves containers' logs to the API server, for `kubectl logs`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CLIENT = "kube-apiserver"
 
 @dataclass(frozen=True)
 class Log:
-    """A container's, of this run and the one before."""
+    """The log of a container's current run, and of the one before."""
 
     path: Path
     is_running: Callable[[], bool]
@@ -33,7 +33,7 @@ class Log:
 
 
 def tail(path: Path, lines: int | None, limit: int | None = None) -> bytes:
-    """The last lines of a log, or all of it; at most so many bytes from there."""
+    """The last lines of a log, or all of them; at most `limit` bytes of these."""
     if not path.exists():
         return b""
     with path.open("rb") as file:
@@ -50,7 +50,7 @@ def tail(path: Path, lines: int | None, limit: int | None = None) -> bytes:
 
 
 class LogServer:
-    """Answers `/containerLogs/NAMESPACE/POD/CONTAINER` to the API server, and nobody else."""
+    """Answers `/containerLogs/NAMESPACE/POD/CONTAINER`, to the API server only."""
 
     def __init__(self, find: Callable[[str, str, str], Log | None], certificates: Path) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -75,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def log_message(self, *_: object) -> None:
-        """The API server's own log has it."""
+        """Requests are in the API server's own log."""
 
     def do_GET(self) -> None:
         peer = self.connection.getpeercert() or {}
@@ -83,11 +83,11 @@ class _Handler(BaseHTTPRequestHandler):
             value for part in peer.get("subject", ()) for key, value in part if key == "commonName"
         ]
         if _CLIENT not in names:
-            self.send_error(403, "only the API server may ask")
+            self.send_error(403, "only the API server has access")
             return
         parts = urlsplit(self.path)
-        words = parts.path.strip("/").split("/")
-        log = self.find(*words[1:]) if words[0] == "containerLogs" and len(words) == 4 else None
+        kind, *names = parts.path.strip("/").split("/")
+        log = self.find(*names) if kind == "containerLogs" and len(names) == 3 else None
         if log is None:
             self.send_error(404, f"no such log: {parts.path}")
             return
@@ -113,12 +113,12 @@ class _Handler(BaseHTTPRequestHandler):
                 for more in _growth(log, place):
                     self.wfile.write(more)
                     self.wfile.flush()
-        except OSError:  # The reader has seen enough.
+        except OSError:  # The reader has closed the connection.
             return
 
 
 def _growth(log: Log, place: int) -> Iterator[bytes]:
-    """What is added to a log while its container runs."""
+    """What is written to a log while its container runs."""
     while log.path.exists():
         running = log.is_running()
         with log.path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""The Node object: what this machine has, and that its agent lives."""
+"""The Node object: this machine's capacity, and the heartbeat of its agent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from local.api import ApiError
 from local.node.addresses import POD_RANGE
-from local.node.reporting import say
+from local.node.reporting import log
 from local.node.status import now
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _PODS = 110
 
 
 def capacity(root: Path) -> Object:
-    """The machine's, as Kubernetes counts it."""
+    """The machine's capacity."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     gpus = len(list(Path("/dev").glob("nvidia[0-9]*")))
     return {
@@ -40,7 +40,7 @@ def capacity(root: Path) -> Object:
 
 
 class NodeObject:
-    """Keeps the Node and its Lease current. A dead agent's lease runs out."""
+    """Keeps the Node and its Lease current. The lease of a dead agent expires."""
 
     def __init__(self, api: Api, name: str, has: Object, port: int) -> None:
         self._api, self._name, self._capacity, self._port = api, name, has, port
@@ -48,7 +48,7 @@ class NodeObject:
         self._stopped = threading.Event()
 
     def register(self) -> None:
-        """Raises ApiError."""
+        """Create the Node. Raises ApiError."""
         labels = {
             "kubernetes.io/hostname": self._name,
             "kubernetes.io/os": "linux",
@@ -80,7 +80,7 @@ class NodeObject:
                 if turn % _STATUS_EVERY == 0 or not self._is_ready():
                     self._write_status()
             except ApiError as error:
-                say(f"node: {error}")
+                log(f"node: {error}")
 
     def _is_ready(self) -> bool:
         found = self._api.get(self._path)["status"].get("conditions", [])
@@ -125,8 +125,8 @@ _CONDITIONS = (
 )
 
 
-def _condition(of: tuple[str, str, str, str], before: list[Object]) -> Object:
-    kind, status, reason, message = of
+def _condition(condition: tuple[str, str, str, str], before: list[Object]) -> Object:
+    kind, status, reason, message = condition
     old = next((each for each in before if each["type"] == kind), {})
     since = old.get("lastTransitionTime") if old.get("status") == status else None
     return {

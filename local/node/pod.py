@@ -12,7 +12,7 @@ from local.api import ApiError
 from local.node.container import Container
 from local.node.pod_network import PodNetwork
 from local.node.probing import Probing
-from local.node.reporting import say
+from local.node.reporting import log
 from local.node.sandbox.client import SandboxError
 from local.node.starting import start
 from local.node.status import OVER, phase, pod_status
@@ -31,12 +31,12 @@ __all__ = ["Pod"]
 _AGAIN = 2.0
 _IDLE = 30.0
 _DEFAULT_GRACE = 30
-# Clients that keep a connection open would hold a server that is asked to end.
+# Clients that keep a connection open would delay the shutdown of a server.
 _DRAIN_EVERY = 0.25
 
 
 class Pod:
-    """Everything that happens to it is done by one thread, as messages arrive or time passes."""
+    """One thread does everything for it, when messages arrive or time passes."""
 
     def __init__(self, host: Host, pod: Object, gone: Callable[[str], None]) -> None:
         self.host, self.object, self._gone = host, pod, gone
@@ -49,8 +49,8 @@ class Pod:
         self._volumes = Volumes(host, pod, self.folder / "volumes")
         self._inbox: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._set_up_at = 0.0
-        self._shown: Object = {}
-        self._contradicted = False
+        self._reported: Object = {}
+        self._overridden = False
         self._stop_at: float | None = None
         self._deleted = False
         spec = pod["spec"]
@@ -69,11 +69,11 @@ class Pod:
         return [*self.init, *self.main]
 
     def update(self, pod: Object) -> None:
-        """The API's newest word on it."""
+        """Take the newest version of the object."""
         self._inbox.put(("update", pod))
 
     def delete(self) -> None:
-        """It is in the API no more."""
+        """The object was deleted."""
         self._inbox.put(("deleted",))
 
     def kill(self, key: str, cause: str) -> None:
@@ -81,7 +81,7 @@ class Pod:
         self._inbox.put(("kill", key, cause))
 
     def running(self) -> dict[str, int]:
-        """Containers' keys with the memory that they may use, in bytes."""
+        """The containers' keys and memory limits, in bytes."""
         return {each.key: each.memory for each in self.containers if each.key and each.memory}
 
     def _container(self, spec: Object, policy: str) -> Container:
@@ -89,7 +89,7 @@ class Pod:
 
     @property
     def _over(self) -> str:
-        """The phase of a pod that has run its course, or nothing."""
+        """The phase of a pod that has ended, else an empty string."""
         found = self._phase()
         return found if found in OVER else ""
 
@@ -103,8 +103,8 @@ class Pod:
                 self._resume()
                 self._live()
             self._tear_down()
-        except Exception as error:  # A pod's trouble must not be the node's.
-            say(f"{self.title}: {type(error).__name__}: {error}")
+        except Exception as error:  # It must not end the agent.
+            log(f"{self.title}: {type(error).__name__}: {error}")
             raise
         finally:
             self._gone(self.uid)
@@ -120,7 +120,7 @@ class Pod:
             if container.name in before:
                 container.resume(before[container.name])
         if not self._over:
-            # Networks and mounts are gone, so what prepares them runs again.
+            # Its network and volumes are made again, so init containers run again.
             for container in self.init:
                 container.start_at = 0.0
                 container.wait("PodInitializing")
@@ -132,7 +132,7 @@ class Pod:
             if self._is_done():
                 return
             try:
-                message = self._inbox.get(timeout=self._patience())
+                message = self._inbox.get(timeout=self._wait_seconds())
             except queue.Empty:
                 continue
             self._take(message)
@@ -145,15 +145,15 @@ class Pod:
     def _take(self, message: tuple[Any, ...]) -> None:
         kind, *rest = message
         if self.host.stopping.is_set():
-            # The agent's own end is not the pods': the next agent runs them again.
+            # The next agent runs the pods again, so their statuses stay.
             for container in self.containers:
                 if kind == "exit" and container.key == rest[0]:
                     container.key = ""
             return
         if kind == "update":
-            self._contradicted |= self._is_contradicted(rest[0])
+            self._overridden |= self._is_overridden(rest[0])
             self.object = rest[0]
-            self._network.note(self.object)  # The API may not have heard of it yet.
+            self._network.add_address(self.object)  # The API server may not have it yet.
         elif kind == "exit":
             self._on_exit(*rest)
         elif kind == "probe":
@@ -167,9 +167,9 @@ class Pod:
         if self._stop_at is None and (self._deleted or self._is_deleting()):
             self._begin_stop()
 
-    def _is_contradicted(self, pod: Object) -> bool:
-        """Whether the node's silence made somebody else call a pod unready that is ready."""
-        return _ready(self._shown) == "True" and _ready(pod.get("status", {})) == "False"
+    def _is_overridden(self, pod: Object) -> bool:
+        """Whether the node controller set a ready pod unready, after a silence of the node."""
+        return _ready(self._reported) == "True" and _ready(pod.get("status", {})) == "False"
 
     def _is_deleting(self) -> bool:
         return "deletionTimestamp" in self.object["metadata"]
@@ -200,14 +200,14 @@ class Pod:
                 self._end(container, "Error", f"{kind} failed, will be restarted")
             elif kind == "startupProbe":
                 container.status.started = True
-                container.settle()
+                container.update_ready()
 
     def _advance(self) -> None:
-        """Start what is due: init containers in order, then the rest together."""
+        """Start what is due: init containers one after the other, then the others together."""
         if self.host.stopping.is_set():
             return
         if self._stop_at is not None:
-            self._press()
+            self._continue_stop()
             return
         if self._over:
             self._end_sidecars()
@@ -227,26 +227,26 @@ class Pod:
         for container in self.main:
             if not container.status.ended:
                 self._start_if_due(container)
-        self._volumes_renew()
+        self._renew_tokens()
 
     def _end_sidecars(self) -> None:
-        """They have nobody left to serve."""
+        """End sidecars when all other containers have ended."""
         for container in self.init:
             if container.key and container.status.policy == "Always":
                 container.status.policy = "Never"
                 self._end(container, "Error", "Stopping container")
 
     def _end(self, container: Container, cause: str, why: str) -> None:
-        """Ask it to end, and see to it that it does."""
+        """Send SIGTERM, and SIGKILL after the grace period."""
         self._event("Killing", why, container)
         container.signal(signal.SIGTERM)
         threading.Timer(self._grace(), self.kill, (container.key, cause)).start()
 
-    def _volumes_renew(self) -> None:
+    def _renew_tokens(self) -> None:
         try:
             self._volumes.renew()
         except ApiError as error:
-            say(f"{self.title}: token not renewed yet: {error}")
+            log(f"{self.title}: token not renewed yet: {error}")
 
     def _start_if_due(self, container: Container) -> None:
         if not container.key and time.monotonic() >= container.start_at:
@@ -256,14 +256,14 @@ class Pod:
         self._inbox.put(("exit", key, result))
 
     def _set_up(self) -> bool:
-        """Network and volumes; tried again later where it fails."""
+        """Make network and volumes. False: it failed, and is tried again later."""
         if time.monotonic() < self._set_up_at:
             return False
         try:
             self._volumes.prepare()
             self._network.join(self.object, self._volumes.in_memory)
         except (ApiError, ConfigError, SandboxError, OSError, RuntimeError) as error:
-            say(f"{self.title}: {error}")
+            log(f"{self.title}: {error}")
             self.host.events.add(self.object, "FailedMount", str(error), bad=True)
             for container in self.containers:
                 container.wait("ContainerCreating", str(error))
@@ -272,7 +272,7 @@ class Pod:
         return True
 
     def _begin_stop(self) -> None:
-        """No new connections, then the word to end, then, after the grace, the end."""
+        """Stop new connections, then send SIGTERM. SIGKILL follows after the grace period."""
         grace = 2.0 if self._deleted else self._grace()
         self._stop_at = time.monotonic() + grace
         self.probing.stop()
@@ -288,14 +288,14 @@ class Pod:
         fallback = spec.get("terminationGracePeriodSeconds", _DEFAULT_GRACE)
         return float(about.get("deletionGracePeriodSeconds", fallback))
 
-    def _press(self) -> None:
+    def _continue_stop(self) -> None:
         assert self._stop_at is not None
         self.host.sandbox.drain(self.uid)
         if time.monotonic() >= self._stop_at:
             for container in self.containers:
                 container.signal(signal.SIGKILL)
 
-    def _patience(self) -> float:
+    def _wait_seconds(self) -> float:
         if self._stop_at is not None:
             return _DRAIN_EVERY
         if not self._network.address:
@@ -318,21 +318,21 @@ class Pod:
             for each in main:
                 each.ready = False
         status = pod_status(
-            self._shown or self.object.get("status", {}),
+            self._reported or self.object.get("status", {}),
             over or self._phase(),
             self._network.address,
             self.initialized,
             init,
             main,
         )
-        if status != self._shown or self._contradicted:
-            self._shown, self._contradicted = status, False
+        if status != self._reported or self._overridden:
+            self._reported, self._overridden = status, False
             self.host.statuses.put(self.object["metadata"], status)
 
     def _tear_down(self) -> None:
         if self.host.stopping.is_set():
             return
-        if self._shown:
+        if self._reported:
             self._report()
         self._network.leave()
         self.host.statuses.flush(self.uid)

@@ -1,4 +1,4 @@
-"""A pod's place in the node's network: its address, its names, its way to storage."""
+"""A pod's part of the node's network: its address, its names, its connection to storage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["PodNetwork"]
 
 
 class PodNetwork:
-    """Of one pod; `hosts` is the file that its containers resolve names by."""
+    """The network of one pod; `hosts` is the hosts file of its containers."""
 
     def __init__(self, host: Host, uid: str, hosts: Path) -> None:
         self._host, self._uid, self.hosts = host, uid, hosts
@@ -24,7 +24,7 @@ class PodNetwork:
         self._forwards: list[int] = []
 
     def join(self, pod: Object, in_memory: list[str]) -> None:
-        """Raises SandboxError, and RuntimeError where no address is left."""
+        """Connect the pod. Raises SandboxError, and RuntimeError if no address is free."""
         about, spec = pod["metadata"], pod["spec"]
         name = spec.get("hostname") or about["name"]
         address = self._host.addresses.take()
@@ -33,22 +33,22 @@ class PodNetwork:
                 self._uid, name, address, [self._host.storage_address], in_memory
             )
         except SandboxError:
-            self._host.addresses.give_back(address)
+            self._host.addresses.release(address)
             raise
         self.address = address
         self._forwards = [self._host.forward_to_storage(each) for each in listeners]
-        self.note(pod)
+        self.add_address(pod)
         own = f"127.0.0.1 localhost\n{address} {name}"
         self._host.services.add_pod(self._uid, self.hosts, about["namespace"], own)
 
-    def note(self, pod: Object) -> None:
-        """Put the address into the pod's status, where `fieldRef` looks."""
+    def add_address(self, pod: Object) -> None:
+        """Set the address in the pod's status, where `fieldRef` reads it."""
         if self.address:
             own = {"podIP": self.address, "podIPs": [{"ip": self.address}]}
             pod.setdefault("status", {}).update({**own, "hostIP": "127.0.0.1"})
 
     def drain(self) -> None:
-        """No new connections, and the idle ones closed."""
+        """Stop new connections and reset idle ones."""
         if self.address:
             self._host.services.drain(self.address)
             self._host.sandbox.drain(self._uid)
@@ -57,6 +57,6 @@ class PodNetwork:
         if self.address:
             self._host.sandbox.remove(self._uid)
             self._host.services.remove_pod(self._uid, self.address)
-            self._host.addresses.give_back(self.address)
+            self._host.addresses.release(self.address)
         for number in self._forwards:
             self._host.forwarder.stop(number)

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Probe", "attempt", "command", "port_number"]
 
 KINDS = ("startupProbe", "livenessProbe", "readinessProbe")
-_EAGER = 0.5
+_UNREADY_PERIOD = 0.5
 _GRPC_HEALTH = Path(__file__).with_name("grpc_health.py")
 
 
 @dataclass
 class Probe:
-    """One probe of one running container, and what it has found."""
+    """One probe of one running container, and its results."""
 
     kind: str
     spec: Object
@@ -40,19 +40,17 @@ class Probe:
         return float(self.spec.get("periodSeconds") or 10)
 
     @property
-    def eager(self) -> float:
-        """Seconds between questions to one that isn't ready yet, where asking is cheap.
-
-        They change nothing but how soon it is noticed: unready it is already.
-        """
-        return _EAGER if "httpGet" in self.spec or "tcpSocket" in self.spec else self.period
+    def unready_period(self) -> float:
+        """Seconds between probes of a container that isn't ready yet: fewer, if they are cheap."""
+        cheap = "httpGet" in self.spec or "tcpSocket" in self.spec
+        return min(_UNREADY_PERIOD, self.period) if cheap else self.period
 
     @property
     def timeout(self) -> float:
         return float(self.spec.get("timeoutSeconds") or 1)
 
     def note(self, well: bool) -> bool | None:
-        """Count an answer; the verdict once enough agree, else None."""
+        """Count a result. The verdict, if a threshold is reached, else None."""
         if well:
             self.successes, self.failures = self.successes + 1, 0
             return True if self.successes >= (self.spec.get("successThreshold") or 1) else None
@@ -61,7 +59,7 @@ class Probe:
 
 
 def port_number(port: int | str, container: Object) -> int:
-    """A port, that may be given by its name in the container. Raises ValueError."""
+    """The number of a port, which may be a port's name in the container. Raises ValueError."""
     for each in container.get("ports", []):
         if each.get("name") == port:
             return int(each["containerPort"])
@@ -69,7 +67,7 @@ def port_number(port: int | str, container: Object) -> int:
 
 
 def command(spec: Object, container: Object, address: str) -> list[str] | None:
-    """What a probe runs in the container; None for one that connects from the node."""
+    """The command that a probe runs in the container; None if it connects from the node."""
     if "exec" in spec:
         return [*spec["exec"]["command"]]
     if "grpc" in spec:
@@ -82,7 +80,7 @@ def command(spec: Object, container: Object, address: str) -> list[str] | None:
 def attempt(
     sandbox: Sandbox, spec: Object, container: Object, address: str, timeout: float
 ) -> tuple[bool, str]:
-    """Ask once, over the network: well or not, and why not."""
+    """Probe once, over the network. Whether it succeeded, and the reason if not."""
     try:
         if "tcpSocket" in spec:
             port = port_number(spec["tcpSocket"]["port"], container)
@@ -99,7 +97,7 @@ def _http(
     port = port_number(spec["port"], container)
     carrier: socket.socket = connect(sandbox, (address, port), timeout)
     if spec.get("scheme") == "HTTPS":
-        # As the kubelet: a pod's certificate names its Service, not its address.
+        # Without verification, as the kubelet: the certificate has no name for a pod's address.
         carrier = ssl._create_unverified_context().wrap_socket(carrier)
     headers = {each["name"]: each["value"] for each in spec.get("httpHeaders") or []}
     headers.setdefault("User-Agent", "kube-probe/1.34")

@@ -1,4 +1,4 @@
-"""When a pod's probes are due, and who makes them."""
+"""Runs the probes of a pod when they are due."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NEVER = float("inf")
 
 
 class Probing:
-    """Of one pod. Answers come as messages ("probe", key, kind, well, why not)."""
+    """The probes of one pod. `tell` gets messages ("probe", key, kind, success, reason)."""
 
     def __init__(self, host: Host, tell: Callable[[tuple[Any, ...]], None]) -> None:
         self._host, self._tell = host, tell
@@ -34,7 +34,7 @@ class Probing:
         self._stopped = True
 
     def next_moment(self, container: Container, address: str) -> float:
-        """Begin what is due, and say when the next is."""
+        """Begin the probes that are due. The time of the next one."""
         moment, now = _NEVER, time.monotonic()
         for probe in container.probes:
             if probe.busy or not self._applies(container, probe):
@@ -46,15 +46,15 @@ class Probing:
         return moment
 
     def _applies(self, container: Container, probe: Probe) -> bool:
-        """Until it has started, only the startup probe asks; then, never again."""
+        """Until the container has started only its startup probe applies, then the others."""
         return container.status.started is not (probe.kind == "startupProbe")
 
     def note(self, container: Container, kind: str, well: bool) -> bool | None:
-        """Count an answer; a verdict once enough agree."""
+        """Count a result. The verdict, if a threshold is reached, else None."""
         for probe in container.probes:
             if probe.kind == kind:
                 waits = kind == "readinessProbe" and not container.status.ready
-                pause = min(probe.period, probe.eager) if waits else probe.period
+                pause = probe.unready_period if waits else probe.period
                 probe.busy, probe.next_at = False, time.monotonic() + pause
                 return probe.note(well)
         return None
@@ -72,7 +72,7 @@ class Probing:
                     self._host.sandbox, probe.spec, spec, address, probe.timeout
                 )
             else:
-                # A new interpreter takes its time; the agent's own must not count.
+                # The start of the interpreter doesn't count.
                 extra = 2.0 if "grpc" in probe.spec else 0.0
                 result = self.run(container, argv, probe.timeout + extra)
             self._tell(("probe", key, probe.kind, *result))
@@ -80,7 +80,7 @@ class Probing:
         self._host.probes.submit(ask)
 
     def run(self, container: Container, argv: list[str], seconds: float) -> tuple[bool, str]:
-        """A program in a running container: whether it ended well in time, and its words."""
+        """Run a program in a running container. Whether it succeeded in time, and its output."""
         if container.program is None:
             return False, "not running"
         done, found = threading.Event(), [-1]
@@ -105,13 +105,13 @@ class Probing:
             done.wait(1)
         os.set_blocking(reading, False)
         try:
-            said = os.read(reading, 2000).decode(errors="replace").strip()
+            output = os.read(reading, 2000).decode(errors="replace").strip()
         except BlockingIOError:
-            said = ""
+            output = ""
         os.close(reading)
         if not in_time:
             return False, f"timed out after {seconds:g} s"
-        return found[0] == 0, said or f"exit code {found[0]}"
+        return found[0] == 0, output or f"exit code {found[0]}"
 
     def _kill(self, key: str) -> None:
         try:
@@ -120,7 +120,7 @@ class Probing:
             return
 
     def pre_stop(self, container: Container, until: float) -> None:
-        """What a container wants done before it is asked to end."""
+        """Run the container's preStop hook, until a time at most."""
         hook = (container.spec.get("lifecycle") or {}).get("preStop") or {}
         left = max(until - time.monotonic(), 0.0)
         if "exec" in hook:

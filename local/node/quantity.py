@@ -12,7 +12,7 @@ _BINARY = {f"{suffix}i": Decimal(1024) ** place for place, suffix in enumerate("
 
 
 def quantity(text: str | int) -> Decimal:
-    """Its value. Raises decimal.InvalidOperation for what the API server would refuse."""
+    """The value of a quantity. Raises decimal.InvalidOperation."""
     text = str(text)
     for suffixes in (_BINARY, _SUFFIXES):
         for suffix, factor in suffixes.items():

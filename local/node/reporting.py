@@ -1,4 +1,4 @@
-"""What the agent tells the API server in the background: pods' statuses and events."""
+"""Writes pods' statuses and events to the API server, in the background."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import uuid
 from local.api import Api, ApiError, Object
 from local.node.status import now
 
-__all__ = ["Events", "Statuses", "say"]
+__all__ = ["Events", "Statuses", "log"]
 
 _AGAIN = 0.5
 
 
-def say(text: str) -> None:
-    """A line of the agent's log."""
+def log(text: str) -> None:
+    """Write a line of the agent's log."""
     print(f"{now()} {text}", file=sys.stderr, flush=True)
 
 
 class Statuses:
-    """Writes the newest status of each pod; an older one that waits is dropped."""
+    """Writes the newest status of each pod; older ones that wait are dropped."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -56,9 +56,9 @@ class Statuses:
             try:
                 self._write(about, status)
             except ApiError as error:
-                if error.status in (404, 409):  # Another pod has its name now, or none.
+                if error.status in (404, 409):  # The pod was deleted, or another one has its name.
                     continue
-                say(f"status of {about['namespace']}/{about['name']}: {error}")
+                log(f"status of {about['namespace']}/{about['name']}: {error}")
                 with self._changed:
                     self._waiting.setdefault(uid, (about, status))
                 time.sleep(_AGAIN)
@@ -70,7 +70,7 @@ class Statuses:
 
 
 class Events:
-    """What happened to pods, each thing once."""
+    """Events of pods, each of them written once."""
 
     def __init__(self, api: Api, node: str) -> None:
         self._api, self._node = api, node
@@ -120,5 +120,5 @@ class Events:
             try:
                 self._api.request("POST", path, event)
             except ApiError as error:
-                if error.status not in (403, 404):  # Its namespace is on its way out.
-                    say(f"event {event['reason']}: {error}")
+                if error.status not in (403, 404):  # Its namespace is being deleted.
+                    log(f"event {event['reason']}: {error}")

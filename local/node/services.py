@@ -1,4 +1,4 @@
-"""Services: where their connections go, what they are called, and how the host reaches them."""
+"""Services: the targets of their connections, their names, their addresses on the machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from local.api import ApiError
 from local.node.informer import Informer
-from local.node.reporting import say
+from local.node.reporting import log
 from local.node.sandbox.client import SandboxError
 from local.node.sandbox.messages import Service
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 __all__ = ["Services", "host_lines", "routes"]
 
 _KUBERNETES = ("default", "kubernetes")
-"""It has no endpoints here; the agent leads connections to it to the API server."""
+"""It has no endpoints here; the agent forwards its connections to the API server."""
 _SETTLE = 0.01
 
 
 def ready_endpoints(slices: Iterable[Object], draining: set[str]) -> dict[str, list[Object]]:
-    """Of one Service: port name -> [{address, port}], of pods that take connections."""
+    """Ready endpoints of one Service: port name -> [{address, port}]."""
     found: dict[str, list[Object]] = {}
     for each in slices:
         addresses = [
             endpoint["addresses"][0]
             for endpoint in each.get("endpoints") or []
-            # Slices list unready pods too, and those on their way out.
+            # Slices also list pods that are not ready, or being deleted.
             if endpoint.get("conditions", {}).get("ready")
             and endpoint["addresses"][0] not in draining
         ]
@@ -52,7 +52,7 @@ def ready_endpoints(slices: Iterable[Object], draining: set[str]) -> dict[str, l
 def routes(
     services: Iterable[Object], slices: dict[tuple[str, str], list[Object]], draining: set[str]
 ) -> dict[tuple[str, str], list[tuple[str, Service]]]:
-    """For each Service: its ports by name, and where connections to them go."""
+    """The ports of each Service: their names, and the targets of their connections."""
     made: dict[tuple[str, str], list[tuple[str, Service]]] = {}
     for service in services:
         key = (service["metadata"]["namespace"], service["metadata"]["name"])
@@ -82,7 +82,7 @@ def host_lines(
     draining: set[str],
     namespace: str,
 ) -> list[str]:
-    """A hosts file's lines for a pod of a namespace, in place of the cluster's DNS."""
+    """The lines of a pod's hosts file, in place of the cluster's DNS."""
     lines = []
     for service in services:
         home, name = service["metadata"]["namespace"], service["metadata"]["name"]
@@ -99,7 +99,7 @@ def host_lines(
 
 
 class Services:
-    """Keeps the kernel's rules, pods' hosts files and the host's addresses current."""
+    """Keeps the kernel's rules, the pods' hosts files and the machine's addresses current."""
 
     def __init__(self, api: Api, sandbox: Sandbox, forwarder: Forwarder, root: Path) -> None:
         self._sandbox, self._forwarder, self._root = sandbox, forwarder, root
@@ -116,11 +116,11 @@ class Services:
         threading.Thread(target=self._run, name="services", daemon=True).start()
 
     def synced(self, seconds: float) -> bool:
-        """Whether they are known, after so long at most."""
+        """Wait until they are listed; False after that many seconds."""
         return self._services.synced.wait(seconds) and self._slices.synced.wait(seconds)
 
     def add_pod(self, uid: str, path: Path, namespace: str, own: str) -> None:
-        """Keep a pod's hosts file; `own` are its own lines."""
+        """Keep a pod's hosts file current; `own` are the lines of the pod itself."""
         path.touch()
         with self._lock:
             self._hosts[uid] = (path, namespace, own)
@@ -132,7 +132,7 @@ class Services:
             self._draining.discard(address)
 
     def drain(self, address: str) -> None:
-        """Lead no new connection to a pod, as of now."""
+        """Stop new connections to a pod."""
         with self._lock:
             self._draining.add(address)
         self.refresh()
@@ -144,17 +144,17 @@ class Services:
         self.synced(60)
         while True:
             self._dirty.wait()
-            time.sleep(_SETTLE)  # Changes come in swarms.
+            time.sleep(_SETTLE)  # Changes come in groups.
             self._dirty.clear()
             try:
                 self.refresh()
             except (SandboxError, OSError, ApiError) as error:
-                say(f"services: {error}")
+                log(f"services: {error}")
                 time.sleep(1)
                 self._dirty.set()
 
     def refresh(self) -> None:
-        """Bring all of it up to date."""
+        """Apply the current Services and endpoints."""
         with self._lock:
             services = list(self._services.objects.values())
             slices: dict[tuple[str, str], list[Object]] = {}
@@ -171,7 +171,7 @@ class Services:
             self._serve_host()
 
     def _serve_host(self) -> None:
-        """An address on loopback for each port of each Service, the same as before."""
+        """Listen on loopback for each port of each Service, at the same port as before."""
         wanted = {
             (*key, service.port): name
             for key, ports in self._routes.items()
@@ -198,7 +198,7 @@ class Services:
     def _listen(self, key: tuple[str, str, int], port: int) -> tuple[int, int]:
         try:
             listener = socket.create_server(("127.0.0.1", port), backlog=128)
-        except OSError:  # Somebody else has it by now.
+        except OSError:  # The port is in use.
             listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         number = listener.getsockname()[1]
         return self._forwarder.serve(listener, lambda: self._connect(key)), number
@@ -214,7 +214,7 @@ class Services:
         for target in targets[turn:] + targets[:turn]:
             try:
                 return connect(self._sandbox, target, 5)
-            except OSError as error:  # It died a moment ago; another one may take it.
+            except OSError as error:  # It has just ended; try the next.
                 refused = error
         raise refused or ConnectionRefusedError()
 
@@ -236,7 +236,7 @@ def connect(sandbox: Sandbox, address: tuple[str, int], seconds: float) -> socke
 
 
 def _rewrite(path: Path, text: str) -> None:
-    """In place: it is mounted in containers, which would keep a file that was replaced."""
+    """Write in place: a container keeps the file that was mounted, even if it is replaced."""
     data = text.encode()
     if path.read_bytes() == data:
         return

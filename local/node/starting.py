@@ -1,4 +1,4 @@
-"""Starts a container, and says what keeps it from starting."""
+"""Starts a container, or sets the reason why it can't be started."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def start(
     hosts: Path,
     ended: Callable[[str, Exit], None],
 ) -> None:
-    """Running afterwards, or waiting with the reason in its status."""
+    """Start a container. If that fails, its status has the reason."""
     try:
         container.start(pod["metadata"]["uid"], volumes, hosts, ended)
     except ImageError as error:

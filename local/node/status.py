@@ -1,4 +1,4 @@
-"""A pod's status as the API shows it, from what its containers are at."""
+"""A pod's status, from the statuses of its containers."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 __all__ = ["OVER", "ContainerStatus", "conditions", "now", "phase", "pod_status", "restarts"]
 
 OVER = ("Succeeded", "Failed")
-"""Phases of a pod that has run its course."""
+"""Phases of a pod that has ended."""
 
 _OURS = ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
 
 
 def now() -> str:
-    """This second, as the API writes times."""
+    """The current time in the API's format."""
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass
 class ContainerStatus:
-    """What a container is at."""
+    """The status of a container."""
 
     name: str
     image: str
     policy: str
-    """Always, OnFailure or Never: whether it runs again when it has ended."""
+    """Whether it is restarted: Always, OnFailure or Never."""
     state: Object = field(default_factory=lambda: {"waiting": {"reason": "PodInitializing"}})
     last: Object = field(default_factory=dict)
     restart_count: int = 0
@@ -45,7 +45,7 @@ class ContainerStatus:
 
     @property
     def ended(self) -> Object | None:
-        """How it ended, where it has and won't run again."""
+        """The terminated state of a container that won't be restarted."""
         found = self.state.get("terminated")
         return found if found and not restarts(self.policy, found["exitCode"]) else None
 
@@ -68,12 +68,12 @@ class ContainerStatus:
 
 
 def restarts(policy: str, code: int) -> bool:
-    """Whether a container that ended so is started again."""
+    """Whether a container that ended with this code is restarted."""
     return policy == "Always" or (policy == "OnFailure" and code != 0)
 
 
 def phase(init: Sequence[ContainerStatus], main: Sequence[ContainerStatus]) -> str:
-    """Pending, Running, Succeeded or Failed."""
+    """The pod's phase: Pending, Running, Succeeded or Failed."""
     if any(each.ended and not each.succeeded for each in init):
         return "Failed"
     if all(each.ended for each in main):
@@ -89,7 +89,7 @@ def conditions(
     main: Sequence[ContainerStatus],
     over: str,
 ) -> list[Object]:
-    """The kubelet's conditions, with others' kept; `over` is the phase of a pod that has ended."""
+    """The pod's conditions; those of others are kept. `over` is the phase if the pod has ended."""
     unready = [each.name for each in main if not each.ready]
     reason = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(over, "ContainersNotReady")
     why = {"reason": reason, "message": f"containers with unready status: {unready}"}
@@ -119,7 +119,7 @@ def pod_status(
     init: Sequence[ContainerStatus],
     main: Sequence[ContainerStatus],
 ) -> Object:
-    """The whole status; `before` is the last one, for what began then."""
+    """The whole status; `before` is the last one, for its times and the conditions of others."""
     over = phase_now if phase_now in OVER else ""
     return {
         "phase": phase_now,

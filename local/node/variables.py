@@ -20,11 +20,11 @@ _FIELD = re.compile(r"(?P<path>[\w.]+)(?:\['(?P<key>[^']+)'\])?")
 
 
 class ConfigError(Exception):
-    """A container that can't be made as its pod says; the message says what is missing."""
+    """A container's configuration can't be applied; the message has the reason."""
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:
-    """`$(NAME)` by its value; unknown names stay as they are, and `$$` is one dollar."""
+    """Replace `$(NAME)` by its value. Unknown names stay as they are; `$$` becomes `$`."""
 
     def replace(match: re.Match[str]) -> str:
         if match[0] == "$$":
@@ -35,10 +35,10 @@ def expand(text: str, values: Mapping[str, str]) -> str:
 
 
 def field(path: str, pod: Object) -> str:
-    """A field of the pod, as `fieldRef` names it."""
+    """A field of the pod, for `fieldRef`. Raises ConfigError."""
     match = _FIELD.fullmatch(path)
     if match is None:
-        raise ConfigError(f"fieldPath {path!r} is not understood")
+        raise ConfigError(f"fieldPath {path!r} is not supported")
     found: object = pod
     for part in match["path"].split("."):
         if part == "podIPs":
@@ -53,7 +53,7 @@ def field(path: str, pod: Object) -> str:
 
 
 def resource_field(reference: Object, pod: Object, container: str, capacity: Object) -> str:
-    """A resource of a container; what it doesn't limit is the node's."""
+    """A resource of a container, for `resourceFieldRef`. A missing limit is the node's capacity."""
     name = reference.get("containerName", container)
     kind, resource = reference["resource"].split(".", 1)
     everyone = [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
@@ -72,7 +72,7 @@ def environment(
     look_up: Callable[[str, str], dict[str, bytes] | None],
     capacity: Object,
 ) -> dict[str, str]:
-    """What the container's program finds in its environment. Raises ConfigError."""
+    """The environment of a container. Raises ConfigError."""
     made = dict(base)
     for source in container.get("envFrom", []):
         kind = "configmap" if "configMapRef" in source else "secret"
@@ -85,7 +85,7 @@ def environment(
     for variable in container.get("env", []):
         value = _value(variable, container["name"], pod, look_up, capacity)
         if value is not None:
-            # Only what the pod itself says may speak of other variables: a password may not.
+            # Only values in the pod itself are expanded, not those from a Secret.
             own = "valueFrom" not in variable
             made[variable["name"]] = expand(value, made) if own else value
     return made

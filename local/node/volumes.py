@@ -1,4 +1,4 @@
-"""A pod's volumes, as folders of the machine that its containers find at their paths."""
+"""A pod's volumes: folders of the machine, which are mounted into its containers."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ __all__ = ["Volumes"]
 
 _KINDS = ("emptyDir", "configMap", "secret", "projected", "downwardAPI")
 _RENEW_AT = 0.8
-"""Of a token's life."""
+"""The part of a token's life after which it is renewed."""
 
 
 class Volumes:
-    """Of one pod. Made anew when the agent restarts, but for what is in an emptyDir."""
+    """The volumes of one pod. A restart of the agent writes them again, except an emptyDir."""
 
     def __init__(self, host: Host, pod: Object, folder: Path) -> None:
         self._host, self._pod, self._folder = host, pod, folder
@@ -36,7 +36,7 @@ class Volumes:
 
     @property
     def in_memory(self) -> list[str]:
-        """Folders that are to be file systems in memory."""
+        """Folders that must be file systems in memory."""
         return [
             str(self._path(name))
             for name, volume in self.volumes.items()
@@ -44,7 +44,7 @@ class Volumes:
         ]
 
     def prepare(self) -> None:
-        """Write what they hold. Raises ConfigError, and ApiError where the server refuses."""
+        """Write their files. Raises ConfigError and ApiError."""
         self._tokens = []
         for name, volume in self.volumes.items():
             path = self._path(name)
@@ -52,7 +52,9 @@ class Volumes:
             kind = next((each for each in _KINDS if each in volume), None)
             if kind is None:
                 has = ", ".join(key for key in volume if key != "name")
-                raise ConfigError(f"volume {name!r}: {has} is not served here: {', '.join(_KINDS)}")
+                raise ConfigError(
+                    f"volume {name!r}: {has} is not supported here, only {', '.join(_KINDS)}"
+                )
             if kind == "projected":
                 for source in volume[kind]["sources"]:
                     ((inner, content),) = source.items()
@@ -61,14 +63,14 @@ class Volumes:
                 self._write(path, kind, volume[kind], volume[kind].get("defaultMode"))
 
     def renew(self) -> None:
-        """Fetch the tokens anew that soon run out. Raises ApiError."""
+        """Renew the tokens that expire soon. Raises ApiError."""
         due, now = [each for each in self._tokens if each[0] <= time.time()], time.time()
         self._tokens = [each for each in self._tokens if each[0] > now]
         for _, source, folder in due:
             self._write_token(folder, source)
 
     def mounts(self, container: Object, values: Mapping[str, str]) -> list[Mount]:
-        """Where a container finds them, parents first."""
+        """The mounts of a container. Raises ConfigError."""
         made = []
         for mount in container.get("volumeMounts", []):
             source = self._path(mount["name"])
@@ -79,7 +81,7 @@ class Volumes:
                     raise ConfigError(f"subPath {inner!r} leads out of volume {mount['name']!r}")
                 if not source.exists():
                     source.mkdir(parents=True)
-            # What the API wrote is the API's, whatever the mount says.
+            # Files from the API are read-only, whatever the mount says.
             fixed = "emptyDir" not in self.volumes[mount["name"]]
             made.append(
                 Mount(mount["mountPath"], str(source), bool(mount.get("readOnly")) or fixed)
@@ -87,7 +89,7 @@ class Volumes:
         return made
 
     def remove(self) -> None:
-        """Delete them with all they hold."""
+        """Delete them."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _path(self, name: str) -> Path:
@@ -107,7 +109,7 @@ class Volumes:
             for key, path, own in _items(content, data or {}, name):
                 _put(folder / path, (data or {})[key], own or mode)
         else:
-            raise ConfigError(f"projected volume: {kind} is not served here")
+            raise ConfigError(f"projected volume: {kind} is not supported here")
 
     def _downward(self, item: Object) -> str:
         if "fieldRef" in item:
@@ -150,7 +152,7 @@ def _items(
 
 
 def _put(path: Path, data: bytes, mode: int | None) -> None:
-    """Whole or not at all: a program may be reading it."""
+    """Write a file atomically: a program may be reading it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.new")
     beside.unlink(missing_ok=True)

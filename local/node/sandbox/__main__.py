@@ -1,7 +1,7 @@
 """Makes the node's namespaces and serves in them: `python -m local.node.sandbox SOCKET GATEWAY`.
 
-For an ordinary user that takes a user namespace, in which the user is root over what is made
-there. The first process forks once: a PID namespace begins with a child.
+An ordinary user needs a user namespace for that, in which they are root. The first process forks
+once, since only its children are in the new PID namespace.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _unshare() -> None:
         try:
             linux.unshare(_SPACES)
             return
-        except PermissionError:  # Root in name only, as in many a container.
+        except PermissionError:  # Root without capabilities, as in many containers.
             pass
     user, group = os.geteuid(), os.getegid()
     linux.unshare(_SPACES | linux.CLONE_NEWUSER)
@@ -47,12 +47,12 @@ def _unshare() -> None:
 
 
 def _remedy() -> str:
-    """How to allow what was forbidden, as far as this machine says."""
+    """How to allow namespaces, by this machine's settings."""
     for name, (forbidding, allowing) in _SWITCHES.items():
         setting = Path("/proc/sys", *name.split("."))
         if setting.exists() and setting.read_text().strip() == forbidding:
             return f"allow them with: sudo sysctl -w {name}={allowing}"
-    return "run as root, or allow them where this machine (or the container it is) forbids them"
+    return "run as root, or allow them in this machine's or this container's settings"
 
 
 def _become_node(control: socket.socket, gateway: str) -> None:
@@ -81,7 +81,7 @@ def main() -> None:
         fail(control, f"this user may not make namespaces ({error.strerror}); {_remedy()}")
     linux.die_with_parent(signal.SIGKILL)
     if os.getppid() != parent:
-        sys.exit("the agent is gone")
+        sys.exit("the agent has ended")
     child = os.fork()
     if child == 0:
         _become_node(control, sys.argv[2])

@@ -1,7 +1,7 @@
-"""One container's processes: a first process that stays, and the program that it runs.
+"""The processes of a container: its first process, and the program that this runs.
 
-The first process is PID 1 of a namespace of its own. It reaps, passes signals on, and ends with
-the program's exit code; with it the kernel ends whatever the program left behind.
+The first process is PID 1 of a PID namespace. It reaps processes, forwards signals, and exits with
+the program's exit code; the kernel then ends all that the program left.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["START_ERROR", "Program", "become_first", "become_guest"]
 
 START_ERROR = 128
-_PASSED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
+_FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 
 
 @dataclass(frozen=True)
 class Program:
-    """What a container runs and what it sees."""
+    """The program of a container, its environment and its mounts."""
 
     argv: list[str]
     env: dict[str, str]
@@ -52,7 +52,7 @@ def _fail(report: int, code: int, message: str) -> NoReturn:
 
 
 def _keep_only(*descriptors: int) -> None:
-    """Close what came from the process that forked this."""
+    """Close all other descriptors, which are the sandbox's."""
     low = 3
     for descriptor in sorted(descriptors):
         os.closerange(low, descriptor)
@@ -61,7 +61,7 @@ def _keep_only(*descriptors: int) -> None:
 
 
 def become_first(program: Program, pod: Pod, output: int, report: int) -> NoReturn:
-    """Turn this fork into a container's first process. Errors go to `report`, in words."""
+    """Turn this fork into a container's first process. Error messages go to `report`."""
     try:
         linux.die_with_parent(signal.SIGKILL)
         pod.enter()
@@ -73,8 +73,8 @@ def become_first(program: Program, pod: Pod, output: int, report: int) -> NoRetu
             with contextlib.suppress(OSError):
                 os.sched_setaffinity(0, program.cpus)
         children: list[int] = []
-        for number in _PASSED:
-            signal.signal(number, lambda received, _: _pass(children, received))
+        for number in _FORWARDED:
+            signal.signal(number, lambda received, _: _forward(children, received))
         child = _spawn(program, output, report)
         children.append(child)
     except BaseException as error:
@@ -84,7 +84,7 @@ def become_first(program: Program, pod: Pod, output: int, report: int) -> NoRetu
 
 
 def become_guest(program: Program, first: int, output: int, report: int) -> NoReturn:
-    """Turn this fork into one that runs a program in the running container of that process."""
+    """Turn this fork into one that runs a program in the container with that first process."""
     try:
         for name, kind in (("net", linux.CLONE_NEWNET), ("ipc", linux.CLONE_NEWIPC)):
             _join(first, name, kind)
@@ -106,7 +106,7 @@ def _join(process: int, name: str, kind: int) -> None:
     os.close(descriptor)
 
 
-def _pass(children: list[int], number: int) -> None:
+def _forward(children: list[int], number: int) -> None:
     for child in children:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, number)
@@ -134,8 +134,8 @@ def _execute(program: Program, output: int) -> NoReturn:
     os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    # The program must not inherit what this process ignores.
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, *_PASSED):
+    # The program must not inherit ignored signals.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, *_FORWARDED):
         signal.signal(number, signal.SIG_DFL)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
@@ -148,7 +148,7 @@ def _execute(program: Program, output: int) -> NoReturn:
 
 
 def _reap(child: int) -> int:
-    """Wait for the program, and for any other process that ends before; its exit code."""
+    """Wait for the program, and reap others that end before. The program's exit code."""
     while True:
         try:
             gone, status = os.wait()

@@ -1,4 +1,4 @@
-"""The system calls that Python 3.11 has no function for."""
+"""System calls for which Python 3.11 has no function."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ MS_BIND, MS_REC, MS_UNBINDABLE, MS_PRIVATE = 4096, 16384, 1 << 17, 1 << 18
 _MNT_DETACH = 2
 _AT_RECURSIVE = 0x8000
 _MOUNT_ATTR_RDONLY = 1
-# The same number on every architecture since they were given out together.
+# The same number on every architecture.
 _SYS_MOUNT_SETATTR = 442
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
 _LAST_CAPABILITY = 63
-# What container runtimes leave to root: CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID,
+# Root's capabilities in a container runtime's default: CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID,
 # SETUID, SETPCAP, NET_BIND_SERVICE, NET_RAW, SYS_CHROOT, MKNOD, AUDIT_WRITE, SETFCAP.
 _KEPT = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31}
 
@@ -63,7 +63,7 @@ def _check(result: int, what: str) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Leave the namespaces named by the flags for new ones."""
+    """Move this process into new namespaces, by their CLONE_ flags."""
     _check(_libc.unshare(flags), "unshare")
 
 
@@ -80,7 +80,7 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 
 
 def unmount(path: str) -> None:
-    """Take a mount away as soon as nobody uses it; what isn't one is fine."""
+    """Unmount as soon as the mount is not in use. A path without a mount is no error."""
     _libc.umount2(path.encode(), _MNT_DETACH)
 
 
@@ -93,7 +93,7 @@ def make_read_only(path: str, recursive: bool = True) -> bool:
 
 
 def pivot_root(path: str) -> None:
-    """Make a mount the root and let go of the old one."""
+    """Make a mount the root, and unmount the old root."""
     os.chdir(path)
     number = _SYS_PIVOT_ROOT.get(os.uname().machine)
     if number is None:
@@ -104,12 +104,12 @@ def pivot_root(path: str) -> None:
 
 
 def die_with_parent(signal: int) -> None:
-    """Have the kernel send this signal when the parent's thread that forked this ends."""
+    """Have the kernel send this signal when the thread that forked this process ends."""
     _check(_libc.prctl(_PR_SET_PDEATHSIG, signal, 0, 0, 0), "prctl")
 
 
 def drop_capabilities() -> None:
-    """Leave what a container's root has by default to whatever is executed next."""
+    """Limit the capabilities of the next program to a container's default."""
     for number in range(_LAST_CAPABILITY + 1):
         if number not in _KEPT:
             _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)

@@ -1,8 +1,8 @@
-"""A container's file system: the machine's own, read-only, with the pod's volumes in place.
+"""A container's file system: the machine's own, read-only, with the pod's volumes mounted.
 
-The root is a mirror: an empty file system in which every entry of `/` is bound. A directory that
-lacks a place for a volume is mirrored in the same way, entry by entry, so that volumes appear at
-the very paths that the container expects, and nothing is written to the machine's directories.
+The root is an empty file system, in which every entry of `/` is mounted. A directory without a
+mount point for a volume is replaced in the same way, entry by entry. So volumes are at the paths of
+the pod's spec, and nothing is written to the machine's directories.
 """
 
 from __future__ import annotations
@@ -19,17 +19,14 @@ __all__ = ["Mount", "enter"]
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _BIND = linux.MS_BIND | linux.MS_REC
 _SAFE = linux.MS_NOSUID | linux.MS_NODEV
-# A container has these of its own, empty but for what is mounted there.
+# Each container has its own, empty except for mounts.
 _PRIVATE = tuple(map(Path, ("/proc", "/dev", "/tmp", "/run")))
 _LINKS = 40
 
 
 @dataclass(frozen=True)
 class Mount:
-    """What lies at a path of the container: a directory or file of the machine's.
-
-    An empty source is an empty directory.
-    """
+    """A directory or file of the machine at a path of the container; "" is an empty directory."""
 
     target: str
     source: str
@@ -37,28 +34,28 @@ class Mount:
 
 
 def enter(base: str, mounts: list[Mount]) -> None:
-    """Build the root at `base`, an empty directory, and make it this process's own.
+    """Build the root at `base`, an empty directory, and make it the root of this process.
 
-    The process has its own mount namespace, and is the first of its PID namespace. Mounts come
-    parents first.
+    The process must have its own mount namespace, and be the first of its PID namespace. Parents
+    must come first in `mounts`.
     """
     linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
     mirror = _Mirror(Path(base))
-    placed: list[tuple[Path, Mount]] = []
+    mounted: list[tuple[Path, Mount]] = []
     for mount in mounts:
         target = _resolved(Path(mount.target))
-        if not any(before in target.parents for before, _ in placed):
+        if not any(before in target.parents for before, _ in mounted):
             mirror.place(target, not mount.source or Path(mount.source).is_dir())
-        placed.append((target, mount))
+        mounted.append((target, mount))
     linux.make_read_only(base)
     linux.mount("proc", f"{base}/proc", "proc", _SAFE | linux.MS_NOEXEC)
-    for target, mount in placed:
+    for target, mount in mounted:
         _attach(f"{base}{target}", mount)
     linux.pivot_root(base)
 
 
 def _resolved(path: Path, links: int = 0) -> Path:
-    """A path without the machine's symbolic links."""
+    """A path with the machine's symbolic links resolved."""
     if links > _LINKS:
         raise OSError(f"too many symbolic links: {path}")
     made = Path("/")
@@ -80,7 +77,7 @@ class _Mirror:
         self._base = base
         self._ours = {Path("/"), *_PRIVATE}
         linux.mount("root", str(base), "tmpfs", _SAFE, "mode=755,size=16m")
-        # Else it would be bound into itself with the directory that it lies in.
+        # Else it would be mounted into itself, with the directory that contains it.
         linux.mount("none", str(base), flags=linux.MS_UNBINDABLE)
         for path in _PRIVATE:
             self._at(path).mkdir()
@@ -90,7 +87,7 @@ class _Mirror:
         self._add_devices()
 
     def place(self, path: Path, directory: bool) -> None:
-        """See that there is something to mount upon at a path without symbolic links."""
+        """Make a mount point at a path without symbolic links, if it is missing."""
         if os.path.lexists(self._at(path)):
             return
         self.place(path.parent, True)
@@ -107,7 +104,7 @@ class _Mirror:
 
     def _bind(self, path: Path) -> None:
         target = self._at(path)
-        # What even its owner can't look at is as good as absent.
+        # Some entries can't be read even by their owner.
         with contextlib.suppress(OSError):
             if path.is_symlink():
                 target.symlink_to(path.readlink())
@@ -116,7 +113,7 @@ class _Mirror:
             linux.mount(str(path), str(target), flags=_BIND)
 
     def _mirror(self, directory: Path) -> None:
-        """Replace a bound directory by one in which entries can be made."""
+        """Replace a mounted directory by one in which entries can be made."""
         linux.mount("mirror", str(self._at(directory)), "tmpfs", _SAFE, "mode=755,size=16m")
         self._ours.add(directory)
         for path in directory.iterdir():
@@ -135,7 +132,7 @@ def _attach(target: str, mount: Mount) -> None:
     if not mount.source:
         linux.mount("empty", target, "tmpfs", _SAFE, "mode=755,size=64m")
         return
-    if not os.path.lexists(target):  # In another volume, which has had it to itself so far.
+    if not os.path.lexists(target):  # A mount point within another volume.
         Path(target).parent.mkdir(parents=True, exist_ok=True)
         source = Path(mount.source)
         Path(target).mkdir() if source.is_dir() else Path(target).touch()

@@ -1,4 +1,4 @@
-"""What needs no node."""
+"""The parts of the agent that need no node."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_names_of_services_and_of_headless_ones() -> None:
 def test_an_address_is_not_given_out_again_at_once() -> None:
     addresses = Addresses()
     first = addresses.take()
-    addresses.give_back(first)
+    addresses.release(first)
     assert addresses.take() != first
     rest = {addresses.take() for _ in range(252)}
     assert first in rest
