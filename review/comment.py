@@ -31,12 +31,11 @@ def comment(stack: str, preview: Preview, lock: Lock, base: Lock, prices: Prices
     texts: list[str | None] = [
         f"{marker(stack)}\n### {code(stack)}: {sentence(preview, resources, changed)}"
     ]
-    if preview.failed:
-        # The errors explain why the rest is incomplete, so they come first.
-        texts.append("**The preview failed: the changes below are incomplete.**")
-        texts += [messages, removals.section(resources)]
-    else:
-        texts += [removals.section(resources), messages]
+    if preview.failed and resources:
+        texts.append("**The changes below are incomplete, because the preview failed.**")
+    sections = [removals.section(resources), messages]
+    # The errors explain why a preview failed, so they come first.
+    texts += reversed(sections) if preview.failed else sections
     if resources:
         texts.append(counts(resources))
     blocks = [Block(text) for text in texts if text]

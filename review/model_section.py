@@ -61,7 +61,7 @@ def sections(model: Model) -> list[Block]:
 def _warnings(model: Model) -> list[str]:
     warnings = []
     if model.inputs_incompatible:
-        warnings.append("**Incompatible inputs: clients that send tensors must change with it.**")
+        warnings.append("**Incompatible inputs: clients that send tensors must change too.**")
     if model.unpinned:
         warnings.append("**The preview deploys a release that this branch's lock does not have.**")
     return warnings
@@ -71,7 +71,7 @@ def _settings(model: Model, sides: list[Side]) -> str:
     rows = [[label, *(read(side) for side in sides)] for label, read in _ROWS]
     rows = [row for row in rows if set(row[1:]) != {NOTHING}]
     if len(sides) == 1:
-        return table(["", "new" if model.new else "until now"], rows)
+        return table(["", "new" if model.new else "old"], rows)
     rare = [[label, *(read(side) for side in sides)] for label, read in _RARE_ROWS]
     rows += [row for row in rare if row[1] != row[2]]
     return table(

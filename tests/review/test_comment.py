@@ -170,7 +170,15 @@ def test_the_heading_counts_many_models() -> None:
 
 def test_a_preview_without_a_summary_failed() -> None:
     document = preview(stack(DIGITS), stack(ON_GPU)) | {"changeSummary": {}}
-    assert "the preview failed: it stopped early" in render(Example(document))
+    text = render(Example(document))
+    assert "the preview failed: it stopped early" in text
+    assert "The changes below are incomplete" in text
+
+
+def test_the_errors_of_a_failed_preview_come_before_its_changes() -> None:
+    error = {"severity": "error", "message": "error: no permission\n"}
+    text = render(Example(preview(stack(DIGITS, retain=False), {}, error)))
+    assert text.index("#### Errors and warnings") < text.index("#### Replaced or deleted")
 
 
 def test_a_warning_alone_is_shown() -> None:
@@ -295,7 +303,7 @@ def test_inputs_that_are_not_a_models_are_left_out(side: str, inputs: dict[str, 
     text = render(Example(document))
     assert text.splitlines()[1] == "### `prod`: `digits` is updated"
     head, device = (_fact(text, label) for label in ("", "device"))
-    shown = {"oldState": ["new", "GPU"], "newState": ["until now", "CPU"]}
+    shown = {"oldState": ["new", "GPU"], "newState": ["old", "CPU"]}
     assert [head[1], device[1]] == shown[side]
 
 
