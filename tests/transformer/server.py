@@ -14,19 +14,30 @@ from typing import TYPE_CHECKING, Any
 from local.ports import free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
-__all__ = ["RELEASE", "ROOT", "Transformer", "instances"]
+__all__ = ["PATIENCE_SECONDS", "RELEASE", "ROOT", "Transformer", "eventually", "instances"]
 
 ROOT = Path(__file__).resolve().parents[2]
 RELEASE = ROOT / "build" / "digits" / "release.json"
 START_SECONDS = 30
+# Time that a busy machine may take.
+PATIENCE_SECONDS = 30
 
 
 def instances(images: list[str], key: str = "image_bytes") -> bytes:
     """A V1 body."""
     return json.dumps({"instances": [{key: {"b64": image}} for image in images]}).encode()
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 class Transformer:

@@ -13,26 +13,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.transformer.predictors import Impostor
-from tests.transformer.server import Transformer, instances
+from tests.transformer.server import PATIENCE_SECONDS, Transformer, eventually, instances
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from local.triton.server import Triton
 
 Samples = list[dict[str, Any]]
 PATH = "/v1/models/digits:predict"
-# What a busy machine may take.
-PATIENCE_SECONDS = 10
 WORKERS = ["--workers=1", "--workers=2"]
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def connect(made: Transformer) -> http.client.HTTPConnection:
