@@ -1,6 +1,8 @@
-"""The gcp plugin of the local stack, in Python on Pulumi's provider protocol.
+"""The gcp provider plugin of the local stack, for the storage emulator.
 
-It stands in for the official one, which no package registry serves, and speaks to the storage
-emulator only. It knows the resource types that this program uses, refuses every other by name, and
-says at its start that it is in use.
+It replaces the official plugin, which no package registry has. It supports the resource types that
+this program uses, and no others, and reports at its start that it is in use.
+
+Pulumi's Python SDK has a provider class, but that passes on neither the hashes of assets nor a
+resource's previous inputs, and both are needed here. So this implements the protocol itself.
 """

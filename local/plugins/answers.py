@@ -33,7 +33,7 @@ _KINDS = {
 
 
 def or_abort(method: Callable[..., Response]) -> Callable[..., Response]:
-    """Turn a PluginError into the call's error; anything else is a bug and keeps its traceback."""
+    """Turn a PluginError into the call's error. Other errors are bugs and keep their traceback."""
 
     @functools.wraps(method)
     def call(self: Any, request: Any, context: grpc.ServicerContext) -> Response:
@@ -42,22 +42,22 @@ def or_abort(method: Callable[..., Response]) -> Callable[..., Response]:
         except (PluginError, ValueError) as error:
             text = str(error)
         except Exception:
-            text = f"a fault in the plugin, not in the program:\n{traceback.format_exc()}"
+            text = f"an error of the plugin, not of the program:\n{traceback.format_exc()}"
         context.abort(grpc.StatusCode.UNKNOWN, text)
         raise AssertionError("abort raises")
 
     return call
 
 
-def marked(
+def with_secrets(
     values: Values, secrets: frozenset[Path] = frozenset(), names: tuple[str, ...] = ()
 ) -> struct_pb2.Struct:
-    """Outputs, secret where the inputs were and where the type says so."""
+    """Encode outputs; those are secret that are secret inputs or that the type names."""
     return encode(Properties(values, secrets | {(name,) for name in names}))
 
 
 def checked(properties: Properties, failures: dict[str, str]) -> provider_pb2.CheckResponse:
-    """The answer to a check."""
+    """The response to a check."""
     return provider_pb2.CheckResponse(
         inputs=encode(properties),
         failures=[
@@ -68,7 +68,7 @@ def checked(properties: Properties, failures: dict[str, str]) -> provider_pb2.Ch
 
 
 def difference(found: Difference) -> provider_pb2.DiffResponse:
-    """The answer to a diff, property by property."""
+    """The response to a diff, with each property."""
     response = provider_pb2.DiffResponse(
         changes=provider_pb2.DiffResponse.DIFF_SOME
         if found.changes

@@ -1,4 +1,4 @@
-"""What changed between two sets of values, and what drifted away from the recorded ones."""
+"""Differences between two sets of values, and drift from the recorded values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Change(Enum):
 
 @dataclass(frozen=True)
 class Difference:
-    """The answer to a diff: what changed, which of it needs a replacement, and in which order."""
+    """The changes of an update, those that need a replacement, and the order of that."""
 
     changes: dict[Path, Change] = field(default_factory=dict)
     replaces: frozenset[Path] = frozenset()
@@ -35,9 +35,9 @@ _ABSENT: Final = object()
 
 
 def compare(old: Any, new: Any, path: Path = ()) -> dict[Path, Change]:
-    """Every place in which `new` differs from `old`, as deep as both go.
+    """All paths at which `new` differs from `old`.
 
-    A file is its content: an asset that only moved is the same. What is not known yet has changed.
+    An asset is compared by its content. An unknown value counts as a change.
     """
     if isinstance(old, dict) and isinstance(new, dict):
         keys = [*old, *(key for key in new if key not in old)]
@@ -69,7 +69,7 @@ def _at(items: list[Any], index: int) -> Any:
 
 
 def _equal(old: Any, new: Any) -> bool:
-    # In Python True == 1; in JSON it isn't.
+    # True == 1 in Python, but not in JSON.
     return isinstance(old, bool) == isinstance(new, bool) and bool(old == new)
 
 
@@ -78,15 +78,15 @@ def _merged(parts: Iterable[dict[Path, Change]]) -> dict[Path, Change]:
 
 
 def under(path: Path, prefixes: Iterable[Path]) -> bool:
-    """Whether a path is one of the prefixes, lies below one, or is above one."""
+    """Whether a path is equal to, below or above one of the prefixes."""
     return any(all(a == b for a, b in zip(path, prefix, strict=False)) for prefix in prefixes)
 
 
 def refreshed(inputs: Any, recorded: Any, live: Any) -> Any:
-    """The inputs as they would have to be for what is live now.
+    """The inputs that correspond to the live outputs.
 
-    Only what differs between the recorded and the live outputs counts: a server's defaults and
-    its own spelling of a value (1000m, 1) are in both and are no drift.
+    Only differences between recorded and live outputs count, so the server's defaults, and its own
+    form of a value, are no drift.
     """
     if recorded == live:
         return inputs

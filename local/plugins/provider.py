@@ -1,8 +1,7 @@
-"""The provider protocol: requests in, resources asked, responses out.
+"""The provider protocol: the methods of the `ResourceProvider` service for custom resources.
 
-The methods of pulumi/pulumi's `ResourceProvider` service that an engine needs for custom
-resources. It takes the others' absence for their default: no schema, a configuration whose change
-replaces nothing.
+For the other methods the engine uses defaults: no schema, and a configuration whose changes replace
+nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from local.plugins.gcp.bucket_object import BucketObject
 from local.plugins.gcp.iam import BucketIamMember
 from local.plugins.gcp.storage import Storage, require_emulator
 from local.plugins.resource import Operation, PluginError, State
-from local.plugins.schema import misfits
+from local.plugins.schema import unsupported
 from local.plugins.wire import Properties, decode
 
 if TYPE_CHECKING:
@@ -27,18 +26,18 @@ if TYPE_CHECKING:
     from local.plugins.engine import Engine
     from local.plugins.resource import Resource
 
-# The SDK's version, as the engine compares; what follows the plus tells it apart.
+# The engine compares the SDK's version; the part after the plus distinguishes this plugin.
 VERSION = "10.2.0+kserve-triton"
 PREFIX = "gcp:config:"
 CONFIGURATION = ("project", "disableGlobalProjectWarning")
 # Keys that the engine keeps beside a provider's own configuration.
 ENGINE_KEYS = ("version", "pluginDownloadURL", "pluginChecksums", "__internal")
 NOTICE = (
-    "gcp: this project's own plugin is in use, on the storage emulator; it knows buckets, "
+    "gcp: this project's own plugin is in use, on the storage emulator; it supports buckets, "
     "their objects and their IAM members"
 )
-UNKNOWN_TYPE = (
-    "is not known to this project's own gcp plugin, which stands in for the official one; it knows"
+UNSUPPORTED = (
+    "is not supported by this project's own gcp plugin, which replaces the official one; supported:"
 )
 
 
@@ -56,10 +55,10 @@ class GcpProvider(provider_pb2_grpc.ResourceProviderServicer):
         }
 
     def _resource(self, urn: str) -> Resource:
-        """The type that a URN is of; raises PluginError for one that isn't known here."""
+        """The resource type of a URN. Raises PluginError if it is not supported."""
         token = urn.split("::", 3)[2].rpartition("$")[2]
         if token not in self._resources:
-            raise PluginError(f"{token} {UNKNOWN_TYPE} {', '.join(sorted(self._resources))}")
+            raise PluginError(f"{token} {UNSUPPORTED} {', '.join(sorted(self._resources))}")
         return self._resources[token]
 
     def _operation(
@@ -78,7 +77,9 @@ class GcpProvider(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.CheckResponse:
         news = decode(request.news)
         shape = dict.fromkeys(CONFIGURATION + ENGINE_KEYS)
-        return answers.checked(news, misfits(news.values, shape, "this project's own gcp plugin"))
+        return answers.checked(
+            news, unsupported(news.values, shape, "this project's own gcp plugin")
+        )
 
     @answers.or_abort
     def Configure(
@@ -116,7 +117,7 @@ class GcpProvider(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.CreateResponse:
         news, resource = decode(request.properties), self._resource(request.urn)
         state = resource.create(self._operation(request), news.values)
-        properties = answers.marked(state.outputs, news.secrets, resource.secret)
+        properties = answers.with_secrets(state.outputs, news.secrets, resource.secret)
         return provider_pb2.CreateResponse(id=state.id, properties=properties)
 
     @answers.or_abort
@@ -131,8 +132,8 @@ class GcpProvider(provider_pb2_grpc.ResourceProviderServicer):
         secrets = inputs.secrets | outputs.secrets
         return provider_pb2.ReadResponse(
             id=state.id,
-            properties=answers.marked(state.outputs, secrets, resource.secret),
-            inputs=answers.marked(state.inputs, inputs.secrets),
+            properties=answers.with_secrets(state.outputs, secrets, resource.secret),
+            inputs=answers.with_secrets(state.inputs, inputs.secrets),
         )
 
     @answers.or_abort
@@ -142,7 +143,7 @@ class GcpProvider(provider_pb2_grpc.ResourceProviderServicer):
         news, resource = decode(request.news), self._resource(request.urn)
         old = State(request.id, decode(request.olds).values, decode(request.old_inputs).values)
         outputs = resource.update(self._operation(request), old, news.values)
-        properties = answers.marked(outputs, news.secrets, resource.secret)
+        properties = answers.with_secrets(outputs, news.secrets, resource.secret)
         return provider_pb2.UpdateResponse(properties=properties)
 
     @answers.or_abort
@@ -158,4 +159,4 @@ class GcpProvider(provider_pb2_grpc.ResourceProviderServicer):
     def Invoke(
         self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext
     ) -> provider_pb2.InvokeResponse:
-        raise PluginError(f"{request.tok} {UNKNOWN_TYPE} no functions")
+        raise PluginError(f"{request.tok} {UNSUPPORTED} no functions")

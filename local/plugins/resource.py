@@ -1,4 +1,4 @@
-"""What the plugin has to say about one resource type."""
+"""The interface of a resource type."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Values = dict[str, Any]
 
 
 class PluginError(Exception):
-    """An operation that could not be done, in words for the person at the terminal."""
+    """An operation failed; the message is for the person at the terminal."""
 
 
 @dataclass
 class Checked:
-    """Inputs with their defaults filled in, and what is wrong with them, by property."""
+    """Inputs with their defaults, and failures by property."""
 
     inputs: Values
     failures: dict[str, str] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class State:
-    """A resource as it is. `inputs`: as they would have to be for that; only a read tells."""
+    """The state of a resource. Only a read sets `inputs`: those that correspond to the outputs."""
 
     id: str
     outputs: Values
@@ -36,7 +36,7 @@ class State:
 
 @dataclass(frozen=True)
 class Operation:
-    """The circumstances of one call. `timeout` is in seconds; 0 is the type's own."""
+    """One call. `timeout` is in seconds; 0 is the type's default."""
 
     urn: str
     engine: Engine
@@ -47,31 +47,31 @@ class Operation:
 class Resource(ABC):
     """One resource type. Every method may raise PluginError.
 
-    `secret` names the outputs that are secret whatever the inputs were.
+    `secret` names the outputs that are always secret.
     """
 
     secret: tuple[str, ...] = ()
 
     @abstractmethod
     def check(self, inputs: Values) -> Checked:
-        """Validate and complete."""
+        """Validate inputs and add defaults."""
 
     @abstractmethod
     def diff(self, old_inputs: Values, old_outputs: Values, inputs: Values) -> Difference:
-        """What an update would change."""
+        """The changes of an update."""
 
     @abstractmethod
     def create(self, operation: Operation, inputs: Values) -> State:
-        """Make it; in a preview, only say what it would be."""
+        """Create it; in a preview, only return its expected state."""
 
     @abstractmethod
     def read(self, identifier: str, inputs: Values, outputs: Values) -> State | None:
-        """What is there, None for nothing. Without inputs and outputs it is an import."""
+        """The live state; None if it doesn't exist. An import has no inputs and outputs."""
 
     @abstractmethod
     def update(self, operation: Operation, state: State, inputs: Values) -> Values:
-        """Change what is there from `state` to the inputs and give the outputs."""
+        """Change it from `state` to the inputs. Returns the outputs."""
 
     @abstractmethod
     def delete(self, state: State) -> None:
-        """Remove it and come back when it is gone; what is gone already is no error."""
+        """Delete it, and wait until it is deleted. If it doesn't exist, that is no error."""

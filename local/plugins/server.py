@@ -1,4 +1,4 @@
-"""The process: a port on standard output, then calls until the engine ends it or is gone."""
+"""The plugin's process: prints its port, and serves until the engine ends it or has ended."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def serve(arguments: Sequence[str]) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)
-    _wait_for_reader_to_go(sys.stdout.fileno())
-    # Whatever is waited for, nobody is there to hear of it.
+    _wait_for_engine_end(sys.stdout.fileno())
+    # Without waiting for calls, whose results nothing would read.
     os._exit(0)
 
 
-def _wait_for_reader_to_go(output: int) -> None:
-    """An engine that was killed can't end its plugins; its end of their output closes, though."""
+def _wait_for_engine_end(output: int) -> None:
+    """Wait until the engine's end of the output is closed, as it also is if it was killed."""
     closed = select.poll()
     closed.register(output, 0)
     closed.poll()

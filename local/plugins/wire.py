@@ -1,12 +1,12 @@
 """Property values between Pulumi's wire format and Python.
 
 The wire format is a protobuf Struct in which secrets, assets, resource references and output
-values are objects with a signature, and what is not known yet in a preview is one of seven
-sentinel strings (pulumi/pulumi, `sdk/go/common/resource/plugin/rpc.go`). Here:
+values are objects with a signature, and unknown values are one of seven strings (pulumi/pulumi,
+`sdk/go/common/resource/plugin/rpc.go`). In Python
 
-* a value that is not known is `UNKNOWN`;
+* an unknown value is `UNKNOWN`;
 * an asset is an `Asset`;
-* secrets are not wrapped: their paths are kept beside the values, in `Properties.secrets`.
+* secrets are plain values; their paths are in `Properties.secrets`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _UNKNOWNS: Final = frozenset(
 
 
 class Unknown:
-    """What only the deployment itself will tell."""
+    """A value that is known only after the deployment."""
 
     def __repr__(self) -> str:
         return "(not known yet)"
@@ -52,25 +52,25 @@ UNKNOWN: Final = Unknown()
 
 @dataclass(frozen=True)
 class Asset:
-    """A file or a text in a program, with the SHA-256 that the engine took of it."""
+    """A file or a text of a program, with the SHA-256 that the engine computed."""
 
     path: str = ""
     text: str = ""
     hash: str = ""
 
     def read(self) -> bytes:
-        """The content; raises OSError."""
+        """The content. Raises OSError."""
         return File(self.path).read_bytes() if self.path else self.text.encode()
 
     @property
     def is_elided(self) -> bool:
-        """Whether the engine sent the hash alone, as it does where a diff is all that is asked."""
+        """Whether the engine sent only the hash, as it does for a diff."""
         nothing = not self.path and not self.text
         return nothing and self.hash not in ("", hashlib.sha256(b"").hexdigest())
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the content, computed where the engine gave none."""
+        """SHA-256 of the content, computed if the engine sent none."""
         return self.hash or hashlib.sha256(self.read()).hexdigest()
 
 
@@ -83,7 +83,7 @@ class Properties:
 
 
 def decode(struct: struct_pb2.Struct) -> Properties:
-    """What the engine sent. Nulls in objects are left out: they mean nothing in either API."""
+    """Decode values from the engine. Nulls in objects are left out."""
     secrets: set[Path] = set()
     values = _object(struct, (), secrets)
     return Properties(values, frozenset(secrets))
@@ -132,7 +132,7 @@ def _signed(signature: str, struct: struct_pb2.Struct, path: Path, secrets: set[
 
 
 def encode(properties: Properties) -> struct_pb2.Struct:
-    """What the engine gets; a secret path whose value is gone is passed over."""
+    """Encode values for the engine. A secret path without a value is ignored."""
     struct = struct_pb2.Struct()
     for key, value in properties.values.items():
         _fill(struct.fields[key], value, (key,), properties.secrets)
@@ -178,7 +178,7 @@ def _fill_scalar(target: struct_pb2.Value, value: Any) -> None:
 
 
 def has_unknown(value: Any) -> bool:
-    """Whether any part of a value is not known yet."""
+    """Whether any part of a value is unknown."""
     if isinstance(value, dict):
         return any(has_unknown(item) for item in value.values())
     if isinstance(value, list):
@@ -187,7 +187,7 @@ def has_unknown(value: Any) -> bool:
 
 
 def show(path: Path) -> str:
-    """A path as Pulumi writes it: `spec.containers[0]["odd.key"]`."""
+    """A path in Pulumi's format: `spec.containers[0]["odd.key"]`."""
     text = ""
     for part in path:
         if isinstance(part, int):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from local.plugins.changes import Difference, compare, under
 from local.plugins.resource import Checked, PluginError, Resource, State
-from local.plugins.schema import Shape, misfits
+from local.plugins.schema import Shape, unsupported
 from local.plugins.wire import UNKNOWN
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Bucket(Resource):
         self.project = "local"
 
     def check(self, inputs: Values) -> Checked:
-        failures = misfits(inputs, SHAPE, "a Bucket")
+        failures = unsupported(inputs, SHAPE, "a Bucket")
         failures |= {
             key: f"a Bucket needs a {key}, {example}"
             for key, example in REQUIRED.items()
@@ -82,13 +82,13 @@ class Bucket(Resource):
         return State(name, {**self._outputs(inputs), **remote})
 
     def read(self, identifier: str, inputs: Values, outputs: Values) -> State | None:
-        # An import may name the project too.
+        # An import's id may have the project in front.
         name = identifier.rpartition("/")[2]
         remote = self._storage.bucket(name)
         if remote is None:
             return None
         if not inputs and not outputs:
-            # The rest the emulator doesn't know; the first update records it.
+            # The emulator has no other properties; the first update records them.
             inputs = {"name": name, "forceDestroy": False}
         return State(name, {**(outputs or self._outputs(inputs)), **remote}, inputs)
 
@@ -109,7 +109,7 @@ class Bucket(Resource):
 
     def _outputs(self, inputs: Values) -> Values:
         name, labels = inputs["name"], inputs.get("labels", {})
-        known = name is not UNKNOWN
+        is_known = name is not UNKNOWN
         return {
             "storageClass": "STANDARD",
             "publicAccessPrevention": "inherited",
@@ -118,12 +118,12 @@ class Bucket(Resource):
             **_comparable(inputs),
             "effectiveLabels": {**labels, **ATTRIBUTION} if labels is not UNKNOWN else UNKNOWN,
             "pulumiLabels": {**labels, **ATTRIBUTION} if labels is not UNKNOWN else UNKNOWN,
-            "url": f"gs://{name}" if known else UNKNOWN,
-            "selfLink": f"https://www.googleapis.com/storage/v1/b/{name}" if known else UNKNOWN,
+            "url": f"gs://{name}" if is_known else UNKNOWN,
+            "selfLink": f"https://www.googleapis.com/storage/v1/b/{name}" if is_known else UNKNOWN,
         }
 
 
 def _comparable(inputs: Values) -> Values:
-    """Locations are the same in capitals and in small letters."""
+    """Inputs with the location in capitals."""
     location = inputs.get("location")
     return {**inputs, "location": location.upper()} if isinstance(location, str) else inputs

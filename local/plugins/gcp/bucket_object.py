@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from local.plugins.changes import Change, Difference, compare, refreshed, under
 from local.plugins.resource import Checked, PluginError, Resource, State
-from local.plugins.schema import Shape, misfits
+from local.plugins.schema import Shape, unsupported
 from local.plugins.wire import UNKNOWN, Asset, has_unknown
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ SHAPE: Shape = {
     "metadata": {"*": None},
     "sourceMd5hash": None,
 }
-# The other two can be changed in place.
+# A change of these needs a replacement.
 _FIXED = tuple((key,) for key in SHAPE if key not in ("content", "metadata"))
-# Properties of the library's blob, by ours.
+# Attributes of the library's blob, by property.
 _SETTINGS = {
     "contentType": "content_type",
     "contentDisposition": "content_disposition",
@@ -45,9 +45,9 @@ _SETTINGS = {
     "metadata": "metadata",
 }
 _COMPUTED = ("md5hash", "md5hexhash", "detectMd5hash", "crc32c", "generation", "mediaLink")
-# What was uploaded; a content hash that differs from it was made by somebody else.
+# The hash of the uploaded content: if the object's hash differs, another client has changed it.
 _UPLOADED = "__uploadedMd5hash"
-# What an import found; a source of that content needs no upload.
+# The hash of an imported object: a source with it needs no upload.
 _IMPORTED = "__importedSha256"
 
 
@@ -60,7 +60,7 @@ class BucketObject(Resource):
         self._storage = storage
 
     def check(self, inputs: Values) -> Checked:
-        failures = misfits(inputs, SHAPE, "a BucketObject")
+        failures = unsupported(inputs, SHAPE, "a BucketObject")
         if "bucket" not in inputs:
             failures["bucket"] = "a BucketObject needs the name of its bucket"
         if "name" not in inputs:
@@ -136,7 +136,7 @@ def _place(identifier: str, outputs: Values) -> tuple[str, str]:
 
 
 def _outputs(inputs: Values, remote: Remote) -> Values:
-    """What the emulator says, and the inputs where it says nothing."""
+    """The emulator's values, and the inputs for those that it doesn't have."""
     outputs = inputs | {key: value for key, value in remote.items() if value is not None}
     if not outputs.get("metadata"):
         outputs.pop("metadata", None)

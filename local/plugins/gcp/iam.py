@@ -1,7 +1,7 @@
-"""`gcp:storage/bucketIAMMember:BucketIAMMember`: who may do what with a bucket.
+"""`gcp:storage/bucketIAMMember:BucketIAMMember`.
 
-The emulator has no IAM: nothing is granted or withheld there. The member is checked as the
-official plugin checks it and recorded in the stack's state, and the plugin says so.
+The emulator has no IAM, so nothing is granted. The member is checked as in the official plugin and
+recorded in the stack's state, and the plugin reports that.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from local.plugins.changes import Difference, compare
 from local.plugins.resource import Checked, PluginError, Resource, State
-from local.plugins.schema import Shape, misfits
+from local.plugins.schema import Shape, unsupported
 from local.plugins.wire import UNKNOWN, has_unknown
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class BucketIamMember(Resource):
         self._storage = storage
 
     def check(self, inputs: Values) -> Checked:
-        failures = misfits(inputs, SHAPE, "a BucketIAMMember")
+        failures = unsupported(inputs, SHAPE, "a BucketIAMMember")
         failures |= {
             key: f"a BucketIAMMember needs a {key}" for key in REQUIRED if key not in inputs
         }

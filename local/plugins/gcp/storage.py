@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from local.plugins.wire import Asset
 
 VARIABLE = "STORAGE_EMULATOR_HOST"
-# The official plugin gives up on an object after four minutes.
+# The official plugin's timeout for an object.
 UPLOAD_SECONDS = 240.0
 CALL_SECONDS = 30.0
 
@@ -31,7 +31,7 @@ class Storage:
 
     @property
     def _client(self) -> Any:
-        # Only once it is needed: most previews need nothing of it, and it is slow to import.
+        # On demand: it is slow to import, and most previews don't need it.
         with self._lock:
             self._connection = self._connection or _connected()
             return self._connection
@@ -43,14 +43,14 @@ class Storage:
         return None if found is None else {"timeCreated": found.time_created.isoformat()}
 
     def create_bucket(self, name: str, storage_class: str) -> None:
-        """Make a bucket; where there is one of that name, it fails."""
+        """Create a bucket. It must not exist."""
         with _failures(f"creating bucket {name}"):
             bucket = self._client.bucket(name)
             bucket.storage_class = storage_class
             bucket.create(timeout=CALL_SECONDS)
 
     def delete_bucket(self, name: str, force: bool) -> None:
-        """Remove a bucket, its objects first if asked to."""
+        """Delete a bucket, with `force` its objects first."""
         with _failures(f"deleting bucket {name}"):
             if force:
                 for blob in list(self._client.list_blobs(name, timeout=CALL_SECONDS)):
@@ -58,7 +58,7 @@ class Storage:
             self._client.bucket(name).delete(timeout=CALL_SECONDS)
 
     def is_empty(self, name: str) -> bool:
-        """Whether a bucket holds no object."""
+        """Whether a bucket has no objects."""
         with _failures(f"listing bucket {name}"):
             return not list(self._client.list_blobs(name, max_results=1, timeout=CALL_SECONDS))
 
@@ -69,7 +69,7 @@ class Storage:
         return None if blob is None else _described(blob)
 
     def content(self, bucket: str, name: str) -> bytes:
-        """What is in an object."""
+        """The content of an object."""
         with _failures(f"downloading gs://{bucket}/{name}"):
             blob = self._client.bucket(bucket).blob(name)
             return bytes(blob.download_as_bytes(timeout=UPLOAD_SECONDS))
@@ -77,7 +77,7 @@ class Storage:
     def upload(
         self, bucket: str, name: str, content: Asset, settings: dict[str, Any], seconds: float
     ) -> Remote:
-        """Write an object, in pieces where it is large, and compare checksums."""
+        """Upload an object, in chunks if it is large, and compare checksums."""
         with _failures(f"uploading gs://{bucket}/{name}"):
             blob = self._client.bucket(bucket).blob(name)
             for key, value in settings.items():
@@ -90,7 +90,7 @@ class Storage:
             return _described(blob)
 
     def delete_object(self, bucket: str, name: str) -> None:
-        """Remove an object; one that is gone already is no error."""
+        """Delete an object. If it doesn't exist, that is no error."""
         with _failures(f"deleting gs://{bucket}/{name}"):
             self._client.bucket(bucket).delete_blobs(
                 [name], on_error=lambda _: None, timeout=CALL_SECONDS
@@ -98,11 +98,11 @@ class Storage:
 
 
 def require_emulator() -> None:
-    """Refuse to go on where this could reach the real Cloud Storage."""
+    """Raise PluginError where this could reach the real Cloud Storage."""
     if not os.environ.get(VARIABLE):
         raise PluginError(
-            f"this project's own gcp plugin speaks to the storage emulator only, and {VARIABLE} is "
-            "not set; for the local stack run `make up`, or set the shell up with "
+            f"this project's own gcp plugin uses the storage emulator only, and {VARIABLE} is not "
+            "set; for the local stack run `make up`, or set up the shell with "
             '`eval "$(make -s env)"`; a cloud stack needs the official gcp plugin'
         )
 

@@ -17,7 +17,7 @@ def test_says_that_it_is_in_use(gcp: Plugin) -> None:
 
 
 def test_refuses_other_types_by_name(gcp: Plugin) -> None:
-    with pytest.raises(Failed, match="gcp:pubsub/topic:Topic is not known"):
+    with pytest.raises(Failed, match="gcp:pubsub/topic:Topic is not supported"):
         gcp.check("gcp:pubsub/topic:Topic", "topic", {})
 
 

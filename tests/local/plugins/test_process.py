@@ -36,6 +36,6 @@ def test_has_the_version_that_the_program_is_locked_to(plugin: Plugin) -> None:
     assert version == f"{found[1]}+kserve-triton"
 
 
-def test_knows_no_functions(plugin: Plugin) -> None:
-    with pytest.raises(Failed, match="gcp:index:x is not known"):
+def test_supports_no_functions(plugin: Plugin) -> None:
+    with pytest.raises(Failed, match="gcp:index:x is not supported"):
         plugin.invoke("gcp:index:x")
