@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; return the exit status."""
     given = _parser().parse_args(arguments)
     if given.render:
-        page.make(_kept(), file.read().get(PLACEMENT), DOCS)
+        page.write(_kept(), file.read().get(PLACEMENT), DOCS)
         return 0
     steps = shortened(QUICK, given.seconds) if given.quick else FULL
     todo = turns(steps, SUBJECTS, lambda key: fnmatch(str(key), given.only))
@@ -59,7 +59,7 @@ def _full(todo: Sequence[Sequence[Turn]], rounds: int) -> int:
     made = session(todo, rounds, _kept(), keep=_keep)
     _print(made, todo)
     # From the rounded figures in the file, so that --render makes the same page.
-    page.make(_kept(), file.read().get(PLACEMENT), DOCS)
+    page.write(_kept(), file.read().get(PLACEMENT), DOCS)
     return 0
 
 

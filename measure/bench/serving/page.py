@@ -1,4 +1,4 @@
-"""docs/benchmark.md and its plots, of nothing but the results."""
+"""docs/benchmark.md and its plots, generated from the results."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from measure.bench.placement.endpoints import HEADS, rows
-from measure.bench.serving import plots, table
+from measure.bench.serving import table
 from measure.bench.serving.loads import CLIENTS, KINDS, RATE
 from measure.bench.serving.payloads import Payload
+from measure.bench.serving.plots import percentiles, under_clients
 from measure.bench.serving.results import Key
 from measure.bench.serving.subjects import SUBJECTS
 from measure.bench.tables import markdown
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from measure.bench.serving.results import Cell, Results
 
-__all__ = ["make", "pages"]
+__all__ = ["render", "write"]
 
 NAME = "benchmark"
 TEMPLATE = "page.md.j2"
@@ -28,9 +29,9 @@ IMAGES = (1, 8, 64)
 NONE = "–"
 
 
-def make(results: Results, placement: dict[str, Any] | None, docs: Path) -> None:
-    """Write the page, and the plots in place of those before."""
-    made = pages(results, placement)
+def write(results: Results, placement: dict[str, Any] | None, docs: Path) -> None:
+    """Write the page and the plots. Remove older plots."""
+    made = render(results, placement)
     (docs / NAME).mkdir(exist_ok=True)
     for old in (docs / NAME).glob("*.svg"):
         old.unlink()
@@ -38,9 +39,9 @@ def make(results: Results, placement: dict[str, Any] | None, docs: Path) -> None
         (docs / name).write_text(text)
 
 
-def pages(results: Results, placement: dict[str, Any] | None = None) -> dict[str, str]:
-    """Path under docs/ -> content; `placement` as bench.placement keeps it."""
-    drawn = {f"{NAME}/{name}.svg": text for name, text in _drawn(results).items() if text}
+def render(results: Results, placement: dict[str, Any] | None = None) -> dict[str, str]:
+    """Path under docs/ -> content. `placement` is the part of results.json on placements."""
+    plots = {f"{NAME}/{name}.svg": text for name, text in _plots(results).items() if text}
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
@@ -50,17 +51,17 @@ def pages(results: Results, placement: dict[str, Any] | None = None) -> dict[str
         autoescape=False,
     )
     content = _content(results) | {"placement": placement, "placements": _placements(placement)}
-    text = templates.get_template(TEMPLATE).render(content, drawn=drawn)
-    return drawn | {f"{NAME}.md": text}
+    text = templates.get_template(TEMPLATE).render(content, plots=plots)
+    return plots | {f"{NAME}.md": text}
 
 
-def _drawn(results: Results) -> dict[str, str | None]:
+def _plots(results: Results) -> dict[str, str | None]:
     made = {
-        f"rate-{payload}": plots.percentiles(results, f"rate{RATE}", payload)
+        f"rate-{payload}": percentiles(results, f"rate{RATE}", payload)
         for load, payload in results.groups()
         if load == f"rate{RATE}"
     }
-    return made | {"clients": plots.under_clients(results, CLIENTS, str(Payload(1)))}
+    return made | {"clients": under_clients(results, CLIENTS, str(Payload(1)))}
 
 
 def _content(results: Results) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def _placements(found: dict[str, Any] | None) -> str:
 
 
 def _by_clients(results: Results) -> str:
-    """Requests a second and p99, a column for each number of clients."""
+    """Requests a second and p99 in ms, a column for each number of clients."""
 
     def shown(_: Key, cell: Cell) -> str:
         assert cell.figures
@@ -137,7 +138,7 @@ def _matrix(
 
 
 def _spread(results: Results) -> float:
-    """How far, in per cent, the means of a cell's rounds lay apart at the given rate: the most."""
+    """Largest difference between the rounds' means of a cell at the given rate, in per cent."""
     found = [
         100 * (cell.mean_ms_range[1] - cell.mean_ms_range[0]) / cell.figures.mean_ms
         for key, cell in results.cells.items()

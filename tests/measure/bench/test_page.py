@@ -10,7 +10,7 @@ import pytest
 from measure.bench import results as file
 from measure.bench.placement.endpoints import KEY
 from measure.bench.serving import table
-from measure.bench.serving.page import make, pages
+from measure.bench.serving.page import render, write
 from measure.bench.serving.results import SERVING, Cell, Key, Results, read
 from measure.bench.serving.servers import ROOT
 from measure.bench.tables import text
@@ -30,7 +30,7 @@ def whole() -> Results:
 def test_the_page_in_docs_is_the_one_of_the_results() -> None:
     docs = ROOT / "docs"
     kept = file.read()
-    wanted = pages(read(kept.get(SERVING, {})), kept.get(KEY))
+    wanted = render(read(kept.get(SERVING, {})), kept.get(KEY))
     plots = [f"benchmark/{path.name}" for path in (docs / "benchmark").glob("*.svg")]
     found = {name: (docs / name).read_text() for name in ("benchmark.md", *plots)}
     assert found == wanted, (
@@ -39,27 +39,27 @@ def test_the_page_in_docs_is_the_one_of_the_results() -> None:
 
 
 def test_every_plot_is_shown_and_every_plot_shown_is_there() -> None:
-    made = pages(whole())
+    made = render(whole())
     shown = re.findall(r"\]\((benchmark/[^)]+)\)", made["benchmark.md"])
     assert sorted(shown) == sorted(name for name in made if name.endswith(".svg"))
     assert shown
 
 
 def test_without_results_the_page_says_so_and_has_no_numbers() -> None:
-    made = pages(Results())
+    made = render(Results())
     assert list(made) == ["benchmark.md"]
-    assert "Nothing is measured yet" in made["benchmark.md"]
+    assert "Nothing has been measured yet" in made["benchmark.md"]
     assert "| ---" not in made["benchmark.md"]
 
 
 def test_plots_of_before_are_removed(tmp_path: Path) -> None:
-    make(whole(), None, tmp_path)
-    make(Results(), None, tmp_path)
+    write(whole(), None, tmp_path)
+    write(Results(), None, tmp_path)
     assert [path.name for path in tmp_path.rglob("*.*")] == ["benchmark.md"]
 
 
 def test_every_table_of_the_page_is_rectangular() -> None:
-    blocks = re.findall(r"(?:^\|.*\|$\n?)+", pages(whole())["benchmark.md"], re.MULTILINE)
+    blocks = re.findall(r"(?:^\|.*\|$\n?)+", render(whole())["benchmark.md"], re.MULTILINE)
     assert len(blocks) > 10
     for block in blocks:
         assert len({line.count("|") for line in block.splitlines()}) == 1
