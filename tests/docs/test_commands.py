@@ -60,6 +60,7 @@ def _text(page: str) -> str:
 
 
 def _code(page: str) -> str:
-    """The fenced blocks, and what is between backticks, a line each."""
-    fenced = re.findall(r"^```\w*\n(.*?)^```", _text(page), re.M | re.S)
-    return "\n".join([*fenced, *re.findall(r"`([^`]+)`", _text(page))])
+    """The fenced blocks, and the code in sentences, each from the beginning of a line."""
+    fence = re.compile(r"^```\w*\n(.*?)^```", re.M | re.S)
+    inline = re.findall(r"`([^`\n]+)`", fence.sub("", _text(page)))
+    return "\n".join([*fence.findall(_text(page)), *inline])
