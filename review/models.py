@@ -44,7 +44,7 @@ class Model:
     rollback: bool
     """Whether it moves to a release that is earlier in the base's lock."""
     unpinned: bool
-    """Whether it moves to a release that the branch's lock doesn't have."""
+    """Whether the branch's lock doesn't have its new release or its canary's."""
 
     @property
     def release_changes(self) -> bool:
@@ -109,9 +109,11 @@ def _model(
     old = _side(name, component.old if component else None, entries, configs)
     new = _side(name, component.new if component else None, entries, configs)
     newest_first = [each.digest for each in base.releases(name)]
+    # After a failed update the component may be complete while its InferenceService is missing.
+    changed = component or service
     return Model(
         name=name,
-        kind=component.kind if component else Kind.UPDATE,
+        kind=changed.kind if changed else Kind.UPDATE,
         old=old,
         new=new,
         recreated=bool(service and service.kind is Kind.REPLACE),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from release.schema import SHORT_DIGEST
-from review.preview import SERVED_MODEL
+from review.preview import INFERENCE_SERVICE, SERVED_MODEL
 from tests.review import github
 from tests.review.examples import (
     BETTER,
@@ -292,6 +292,12 @@ def test_an_inference_service_that_changes_without_its_component_is_updated() ->
     assert text.splitlines()[1] == "### `prod`: `digits` is updated"
     assert '+ spec.predictor.model.env: [{"name": "OMP_NUM_THREADS", "value": "2"}]' in text
     assert "#### Model" not in text
+
+
+def test_a_model_without_an_inference_service_is_served_for_the_first_time() -> None:
+    old = {urn: state for urn, state in stack(DIGITS).items() if INFERENCE_SERVICE not in urn}
+    heading = render(Example(preview(old, stack(DIGITS)))).splitlines()[1]
+    assert heading == "### `prod`: `digits` is served for the first time"
 
 
 @pytest.mark.parametrize("side", ["oldState", "newState"])
