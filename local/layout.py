@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from local.errors import LocalError
@@ -21,57 +20,25 @@ SERVICE_ADDRESS = "10.96.0.1"
 """Of the Service `kubernetes`: the first address of the range."""
 
 
-@dataclass(frozen=True)
 class Layout:
-    """Paths of one local cluster."""
+    """Paths and ports of one local cluster."""
 
-    base: Path
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.kubeconfig = base / "kubeconfig"
+        self.endpoints = base / "endpoints.json"  # The addresses of the stack's models.
+        self.state = base / "state.json"
+        self.certificates = base / "certificates"
+        self.etcd = base / "etcd"
+        self.gcs = base / "gcs"
+        self.node = base / "node"
+        self.pulumi = base / "pulumi"
+        self.scratch = base / "tmp"  # The temporary folder of the cluster's processes.
+        self.logs = base / "logs"
 
     @classmethod
     def current(cls) -> Layout:
         return cls(Path(os.environ.get("KSERVE_TRITON_LOCAL") or ROOT / ".local").absolute())
-
-    @property
-    def kubeconfig(self) -> Path:
-        return self.base / "kubeconfig"
-
-    @property
-    def endpoints(self) -> Path:
-        """The addresses of the stack's models."""
-        return self.base / "endpoints.json"
-
-    @property
-    def certificates(self) -> Path:
-        return self.base / "certificates"
-
-    @property
-    def etcd(self) -> Path:
-        return self.base / "etcd"
-
-    @property
-    def gcs(self) -> Path:
-        return self.base / "gcs"
-
-    @property
-    def node(self) -> Path:
-        return self.base / "node"
-
-    @property
-    def pulumi(self) -> Path:
-        return self.base / "pulumi"
-
-    @property
-    def scratch(self) -> Path:
-        """The temporary folder of the cluster's processes."""
-        return self.base / "tmp"
-
-    @property
-    def logs(self) -> Path:
-        return self.base / "logs"
-
-    @property
-    def state(self) -> Path:
-        return self.base / "state.json"
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"

@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Services", "host_lines", "routes"]
 
+Target = tuple[str, int]
 _KUBERNETES = ("default", "kubernetes")
 """It has no endpoints here; the agent forwards its connections to the API server."""
 _SETTLE = 0.01
 
 
-def ready_endpoints(slices: Iterable[Object], draining: set[str]) -> dict[str, list[Object]]:
-    """Ready endpoints of one Service: port name -> [{address, port}]."""
-    found: dict[str, list[Object]] = {}
+def ready_endpoints(slices: Iterable[Object], draining: set[str]) -> dict[str, list[Target]]:
+    """Ready endpoints of one Service: port name -> [(address, port)]."""
+    found: dict[str, list[Target]] = {}
     for each in slices:
         addresses = [
             endpoint["addresses"][0]
@@ -44,7 +45,7 @@ def ready_endpoints(slices: Iterable[Object], draining: set[str]) -> dict[str, l
         ]
         for port in each.get("ports") or []:
             found.setdefault(port.get("name", ""), []).extend(
-                {"address": address, "port": port["port"]} for address in addresses
+                (address, port["port"]) for address in addresses
             )
     return found
 
@@ -67,7 +68,7 @@ def routes(
                     port.get("protocol", "TCP"),
                     address,
                     port["port"],
-                    tuple((e["address"], e["port"]) for e in ready.get(port.get("name", ""), [])),
+                    tuple(ready.get(port.get("name", ""), [])),
                 ),
             )
             for port in service["spec"].get("ports", [])
@@ -93,7 +94,7 @@ def host_lines(
         addresses = [address]
         if address == "None":
             ready = ready_endpoints(slices.get((home, name), []), draining)
-            addresses = sorted({e["address"] for every in ready.values() for e in every})
+            addresses = sorted({address for each in ready.values() for address, _ in each})
         lines += [f"{each} {' '.join(names)}" for each in addresses if each]
     return sorted(lines)
 
