@@ -39,12 +39,17 @@ _TYPES: dict[Any, str] = {bool: "boolean", int: "integer"}
 
 
 def tables() -> str:
-    """Markdown: the keys of a stack, then those that each model may override."""
-    stack = [*_rows(StackSettings, ""), ("models", "required", MODELS)]
-    return (
-        f"## Keys of a stack\n\n{_table(stack)}\n\n"
-        f"## Keys of a stack that each model may override\n\n{_table(_rows(ModelSettings, ''))}"
-    )
+    """Markdown: keys of a stack, keys that models may override, keys of single models."""
+    models = _rows(ModelSettings, "")
+    single = [row for row in models if row[0].split(".")[0] in MODEL_ONLY]
+    sections = {
+        "Keys of a stack": [*_rows(StackSettings, ""), ("models", "required", MODELS)],
+        "Keys of a stack that each model may override": [
+            row for row in models if row not in single
+        ],
+        "Keys of a single model, under `models.NAME`": single,
+    }
+    return "\n\n".join(f"## {heading}\n\n{_table(rows)}" for heading, rows in sections.items())
 
 
 def _table(rows: list[tuple[str, str, str]]) -> str:
