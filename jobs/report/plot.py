@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["PALETTE", "Axis", "Series", "linear", "logarithmic", "percentiles", "plot"]
 
 PALETTE = Path(__file__).with_name("palette.css")
-# Pixels of the legend: a column, a row, the sample of a series.
-COLUMN, ROW, KEY = 175, 30, 20
+# Pixels of the legend: a row, the sample of a series with its margin, a letter on the average.
+ROW, KEY, KEY_MARGIN, LETTER = 30, 20, 12, 5.8
 MARGIN = 6
 SMALLEST = 1e-3
-# Tags and a class of what pygal adds for its script.
-SCRIPTED = {"script", "desc", "title", "plot tooltip-overlay"}
+# What pygal adds for its script: tags, and a class.
+SCRIPTED, TOOLTIP = ("script", "desc", "title"), "plot tooltip-overlay"
 STYLE = {
     "background": "var(--sheet)",
     "plot_background": "none",
@@ -122,10 +122,11 @@ def plot(
 
     With `key` it is an element for a page that has the palette: the chart's id on that page.
     """
-    listed = sum(each.listed for each in series)
-    columns = min((size[0] + 30) // COLUMN, listed)
-    # pygal reserves room in the legend for what is not listed, too.
-    unused = ROW * (ceil(len(series) / columns) - ceil(listed / columns))
+    listed = [each.name for each in series if each.listed]
+    widest = KEY + KEY_MARGIN + LETTER * max(map(len, listed))
+    columns = max(1, min(int(size[0] / widest), len(listed)))
+    # pygal leaves room for the full rows that all series would fill, listed or not.
+    missing = ROW * (ceil(len(listed) / columns) - len(series) // columns)
     colours = [f"var(--{each.colour})" for each in series]
     chart = pygal.XY(
         title=f"{title}, {y.title}",
@@ -137,7 +138,7 @@ def plot(
         range=(0, y.place(y.ticks[-1])),
         width=size[0],
         height=size[1],
-        margin_bottom=MARGIN - unused,
+        margin_bottom=MARGIN + missing,
         legend_at_bottom_columns=columns,
         style=Style(**STYLE, colors=colours, value_colors=colours),
         css=("file://style.css", "file://graph.css", *([] if key else [f"file://{PALETTE}"])),
@@ -171,7 +172,7 @@ def _finish(title: str, series: Sequence[Series], root: Element) -> Element:
     for element in list(root.iter()):
         for child in list(element):
             # A comment's tag is a function.
-            if callable(child.tag) or SCRIPTED & {child.tag, child.get("class")}:
+            if callable(child.tag) or child.tag in SCRIPTED or child.get("class") == TOOLTIP:
                 element.remove(child)
         if "d" in element.attrib:
             element.set("d", re.sub(r"(\.\d)\d+", r"\1", element.get("d", "")))

@@ -102,18 +102,23 @@ def test_line_breaks_where_a_value_is_missing() -> None:
     ] == [1, 1]
 
 
-def test_series_that_is_not_listed_has_its_name_but_no_place_in_the_legend() -> None:
+@given(st.integers(1, 9), st.integers(0, 9), st.sampled_from([320, 560, 880]))
+def test_legend_is_below_the_title_of_the_axis_and_inside(
+    listed: int, others: int, width: int
+) -> None:
     points = [(1.0, 1.0), (2.0, 2.0)]
-    axes = linear("", [2]), linear("", [2])
-    shown = Series("shown", points, "blue")
-    hidden = [Series("hidden", points, "red", listed=False)] * 9
-    alone = plot("t", [shown], *axes)
-    both = plot("t", [shown, *hidden], *axes)
-    assert [len(drawn(each, "legend")) for each in (alone, both)] == [1, 1]
-    assert "<title>hidden</title>" in both
-    # It takes no room either: the plot is as high as it is alone.
-    heights = [drawn(each, "background")[1].get("height") for each in (alone, both)]
-    assert heights[0] == heights[1]
+    series = [Series(f"listed {n}", points, "blue") for n in range(listed)]
+    series += [Series(f"other {n}", points, "red", listed=False) for n in range(others)]
+    text = plot("t", series, linear("the x axis", [2]), linear("", [2]), (width, 400))
+    (legends,) = drawn(text, "legends")
+    names = [each.text for each in legends.iter(f"{SVG}text")]
+    assert names == [f"listed {n}" for n in range(listed)]
+    top = float(re.split("[, )]+", legends.get("transform", ""))[1])
+    bottom = top + max(float(each.get("y", "")) for each in legends.iter(f"{SVG}text"))
+    (title,) = (each for each in drawn(text, "title") if each.text == "the x axis")
+    assert float(title.get("y", "")) < top
+    assert 360 < bottom < 400
+    assert "<title>other 0</title>" in text or not others
 
 
 @given(TEXT)
