@@ -2,9 +2,9 @@
 
     python local/triton/launch.py tritonserver --model-store=/mnt/models --http-port=8080 ...
 
-The server, its Python backend and their libraries come with the package; the place of the PyTorch
-backend, which doesn't, is taken by `pytorch/model.py` beside this file. Nothing is rewritten: what
-KServe's runtime passes goes to tritonserver as it is, with a backend directory added.
+The package has the server and its Python backend, but no PyTorch backend, which `pytorch/model.py`
+beside this file replaces. The arguments of KServe's runtime go to tritonserver unchanged, with a
+backend directory added.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ INSTALL = "install the project's second environment with `make install`"
 
 
 class LaunchError(Exception):
-    """Triton can't be started here; the message says what to do."""
+    """Triton can't be started; the message says what to do."""
 
 
 def package() -> Path:
@@ -39,7 +39,7 @@ def package() -> Path:
 
 
 def backend_files() -> dict[str, Path]:
-    """What the backend directory holds: path in it -> the file it is a copy of."""
+    """Files of the backend directory: path in it -> source."""
     server = package() / "tritonserver"
     python = server / "backends" / "python"
     stub = server / "python_backend_stubs" / PYTHON / "triton_python_backend_stub"
@@ -52,9 +52,9 @@ def backend_files() -> dict[str, Path]:
 
 
 def backend_directory(parent: Path = BACKENDS) -> Path:
-    """A folder for --backend-directory, made once and named by its content.
+    """A folder for --backend-directory, made once and named by a digest of its content.
 
-    Copies, since Triton refuses a backend whose library is a link to elsewhere.
+    It has copies, since Triton refuses a library that is a link to another folder.
     """
     files = backend_files()
     digest = hashlib.sha256()
@@ -71,13 +71,13 @@ def backend_directory(parent: Path = BACKENDS) -> Path:
     scratch.chmod(0o755)
     try:
         scratch.rename(made)
-    except OSError:  # Another launch was first; its folder is the same.
+    except OSError:  # Another process made the same folder first.
         shutil.rmtree(scratch)
     return made
 
 
 def environment() -> dict[str, str]:
-    """The process environment: Triton's libraries, and this Python for its backend."""
+    """Environment variables with Triton's libraries, and this Python for its backend."""
     libraries = [str(package().parent / "nvidia_pytriton.libs")]
     here = Path(sysconfig.get_config_var("LIBDIR") or "")
     if (here / f"libpython{PYTHON}.so.1.0").exists():
@@ -89,7 +89,7 @@ def environment() -> dict[str, str]:
         "PATH": path,
         "LD_LIBRARY_PATH": ":".join(libraries + ([inherited] if inherited else [])),
     }
-    # The stub finds its packages by the python3 on PATH; these would send it elsewhere.
+    # The stub finds packages by the python3 on PATH, which these variables would override.
     return {k: v for k, v in made.items() if k not in ("PYTHONHOME", "PYTHONPATH")}
 
 
@@ -99,17 +99,17 @@ def command(arguments: list[str]) -> list[str]:
         arguments = arguments[1:]
     elif arguments and not arguments[0].startswith("-"):
         raise LaunchError(
-            f"this stands for Triton's image and runs tritonserver, not {arguments[0]!r}"
+            f"this replaces Triton's image and runs only tritonserver, not {arguments[0]!r}"
         )
     server = package() / "tritonserver" / "bin" / "tritonserver"
     return [str(server), f"--backend-directory={backend_directory()}", *arguments]
 
 
 def main() -> None:
-    """Become tritonserver."""
+    """Replace this process by tritonserver."""
     try:
         line = command(sys.argv[1:])
-        # The stub looks for modules where it runs first: nothing of a user's may be found there.
+        # The stub imports modules from its working directory first.
         os.chdir("/")
         os.execve(line[0], line, environment())
     except (LaunchError, OSError) as error:

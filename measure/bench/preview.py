@@ -1,7 +1,7 @@
-"""What previews and updates of the program cost, beside a program of one resource a provider.
+"""The time of previews and updates, compared with a program of three resources.
 
-`python -m measure.bench.preview`: a local cluster of its own, the real CLI, runs that alternate,
-medians.
+`python -m measure.bench.preview` starts a local cluster of its own and runs the real CLI on stacks
+of different sizes in turn; medians.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.report import plot
 from local.layout import ROOT, Layout
-from measure.bench.results import keep, medians, read
+from measure.bench.results import medians, read, store
 from measure.bench.stacks import Project, cluster, program
 from measure.bench.tables import markdown
 
@@ -29,25 +29,28 @@ PICTURE = ROOT / "docs" / "previews.svg"
 BEGIN, END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
 ROUNDS = 5
 GROWTH = (1, 10, 50, 200)
-# Goals: a preview over the trivial one's, one of fifty models over that, an update over a preview.
-LIMITS = {"one_over_trivial": 1.3, "fifty_over_trivial": 2.0, "update_over_preview": 1.5}
-# With nothing to change: each in the words of the CLI.
+# Goals: a preview of one model over the trivial program's; seconds a model from 10 to 50 models
+# over those from 1 to 10, 1 if linear; an update without changes over a preview.
+LIMITS = {"one_over_trivial": 1.5, "growth_to_fifty": 1.5, "update_over_preview": 1.5}
+# Commands of the CLI on a stack without changes.
 NO_OP = {
     "preview": ("preview",),
     "update": ("up", "--yes", "--skip-preview"),
     "preview with --refresh": ("preview", "--refresh"),
 }
 TRIVIAL = """
-import pulumi_gcp
-import pulumi_kubernetes
-pulumi_gcp.storage.Bucket("one", name="kserve-triton-trivial", location="EU", project="trivial")
-pulumi_kubernetes.core.v1.ConfigMap("one", metadata={"name": "trivial", "namespace": "default"})
+import pulumi
+from pulumi_gcp import storage
+from pulumi_kubernetes import core
+bucket = storage.Bucket("one", name="kserve-triton-trivial", location="EU", project="trivial")
+storage.BucketObject("one", bucket=bucket.name, name="one", source=pulumi.StringAsset("one"))
+core.v1.ConfigMap("one", metadata={"name": "trivial", "namespace": "default"})
 """
 
 
 @dataclass(frozen=True)
 class Run:
-    """Wall-clock seconds, CPU seconds of all processes, MiB of the largest one."""
+    """Wall-clock seconds, CPU seconds of all processes, MiB of the largest process."""
 
     seconds: float
     cpu_seconds: float
@@ -55,13 +58,13 @@ class Run:
 
 
 def timed(project: Project, *words: str) -> Run:
-    """In a process of its own, so that the memory is this run's."""
+    """Run the CLI from a process of its own, whose children are only this run's."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         project.pulumi(*words)
-        took = time.perf_counter() - begun
+        took = time.perf_counter() - started
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         run = Run(took, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
         os.write(writer, json.dumps(asdict(run)).encode())
@@ -76,7 +79,7 @@ def timed(project: Project, *words: str) -> Run:
 
 
 def trivial(folder: Path, layout: Layout) -> Project:
-    """One resource of each provider."""
+    """The trivial program."""
     folder.mkdir()
     (folder / "Pulumi.yaml").write_text("{name: trivial, runtime: python}\n")
     (folder / "__main__.py").write_text(TRIVIAL)
@@ -84,14 +87,14 @@ def trivial(folder: Path, layout: Layout) -> Project:
 
 
 def with_models(folder: Path, layout: Layout, count: int) -> Project:
-    """The local stack with so many models."""
+    """This program's local stack with `count` models."""
     names = ["digits", *(f"digits-{at}" for at in range(1, count))]
     models: dict[str, dict[str, Any]] = {name: {} for name in names}
     return program(folder, layout, f"bench-{count}", models, {"perf": {"enabled": False}})
 
 
-def interleaved(projects: dict[str, Project], rounds: int) -> dict[str, Run]:
-    """Medians of as many previews of each, in turn; the first of each doesn't count."""
+def medians_of_previews(projects: dict[str, Project], rounds: int) -> dict[str, Run]:
+    """Medians of `rounds` previews of each project, in turn, after one that does not count."""
     runs: dict[str, list[Run]] = {name: [] for name in projects}
     for at in range(rounds + 1):
         for name, project in projects.items():
@@ -101,29 +104,35 @@ def interleaved(projects: dict[str, Project], rounds: int) -> dict[str, Run]:
 
 
 def measure(base: Path, layout: Layout, rounds: int) -> dict[str, Any]:
-    """Everything that results.json says of previews and updates."""
+    """The part of results.json about previews and updates."""
     projects = {"trivial": trivial(base / "trivial", layout)}
     projects |= {f"{n} models": with_models(base / f"models-{n}", layout, n) for n in GROWTH}
-    found = interleaved(projects, rounds)
+    found = medians_of_previews(projects, rounds)
     one = projects["1 models"]
     one.pulumi("up", "--yes", "--skip-preview")
     taken = [[timed(one, *words) for words in NO_OP.values()] for _ in range(rounds)]
     no_op = dict(zip(NO_OP, map(medians, zip(*taken, strict=True)), strict=True))
     one.pulumi("destroy", "--yes", "--skip-preview")
-    floor = found["trivial"].seconds
     return {
         "previews": {name: asdict(run) for name, run in found.items()},
         "no_op": {name: asdict(run) for name, run in no_op.items()},
-        "ratios": {
-            "one_over_trivial": found["1 models"].seconds / floor,
-            "fifty_over_trivial": found["50 models"].seconds / floor,
-            "update_over_preview": no_op["update"].seconds / no_op["preview"].seconds,
-        },
+    }
+
+
+def ratios(found: dict[str, Any]) -> dict[str, float]:
+    """The figures that LIMITS bound."""
+    seconds = {name: run["seconds"] for name, run in found["previews"].items()}
+    one, ten, fifty = (seconds[f"{count} models"] for count in (1, 10, 50))
+    return {
+        "one_over_trivial": one / seconds["trivial"],
+        "growth_to_fifty": ((fifty - ten) / 40) / ((ten - one) / 9),
+        "update_over_preview": found["no_op"]["update"]["seconds"]
+        / found["no_op"]["preview"]["seconds"],
     }
 
 
 def lines(found: dict[str, Any]) -> Iterator[str]:
-    """For the terminal."""
+    """The results for a terminal."""
     for name, run in found["previews"].items():
         yield (
             f"preview, {name:<12} {run['seconds']:6.2f} s   {run['cpu_seconds']:6.2f} s CPU   "
@@ -131,29 +140,29 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         )
     for name, run in found["no_op"].items():
         yield f"nothing to do, {name:<8} {run['seconds']:5.2f} s"
-    for name, ratio in found["ratios"].items():
-        said = "met" if ratio <= LIMITS[name] else "MISSED"
-        yield f"{name.replace('_', ' '):<22} {ratio:.2f} (goal: {LIMITS[name]}, {said})"
+    for name, ratio in ratios(found).items():
+        verdict = "met" if ratio <= LIMITS[name] else "MISSED"
+        yield f"{name.replace('_', ' '):<22} {ratio:.2f} (goal: {LIMITS[name]}, {verdict})"
 
 
 def page(found: dict[str, Any], text: str) -> str:
-    """The page with these figures between its marks, in the place of others."""
+    """Replace the figures between the marks of the page's text."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}{figures(found)}\n{END}{after}"
 
 
 def figures(found: dict[str, Any]) -> str:
-    """A Markdown table."""
+    """The results as a Markdown table."""
     floor = found["previews"]["trivial"]["seconds"]
     previews = found["previews"]
-    made = [_row("a trivial program", previews["trivial"], floor)]
+    rows = [_row("a trivial program", previews["trivial"], floor)]
     for count in GROWTH:
         title = f"{count} model{'s' if count > 1 else ''}"
-        made.append(_row(title, previews[f"{count} models"], floor))
+        rows.append(_row(title, previews[f"{count} models"], floor))
     for name in NO_OP:
-        made.append(_row(f"nothing to do: {name}", found["no_op"][name], floor))
-    return markdown(("", "seconds", "over the trivial one", "CPU seconds", "largest process"), made)
+        rows.append(_row(f"nothing to do: {name}", found["no_op"][name], floor))
+    return markdown(("", "seconds", "over the trivial one", "CPU seconds", "largest process"), rows)
 
 
 def _row(name: str, run: dict[str, float], floor: float) -> tuple[str, ...]:
@@ -163,7 +172,7 @@ def _row(name: str, run: dict[str, float], floor: float) -> tuple[str, ...]:
 
 
 def picture(found: dict[str, Any]) -> str:
-    """Seconds of a preview over the number of models, as SVG."""
+    """A plot of the seconds of a preview by number of models."""
     runs = [(float(n), found["previews"][f"{n} models"]) for n in GROWTH]
     wall = [(n, run["seconds"]) for n, run in runs]
     cpu = [(n, run["cpu_seconds"]) for n, run in runs]
@@ -177,22 +186,22 @@ def picture(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Measure, print, and keep what was found."""
+    """Measure, print, store the results, and update the page."""
     parser = argparse.ArgumentParser(prog="python -m measure.bench.preview", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--render", action="store_true", help="only draw what was measured")
-    given = parser.parse_args()
-    found = read()["preview"] if given.render else measured(given.rounds)
+    parser.add_argument("--render", action="store_true", help="only make the page")
+    arguments = parser.parse_args()
+    found = read()["preview"] if arguments.render else measured(arguments.rounds)
     print("\n".join(lines(found)))
     PICTURE.write_text(picture(found))
     PAGE.write_text(page(found, PAGE.read_text()))
 
 
 def measured(rounds: int) -> dict[str, Any]:
-    """On a cluster of its own; kept in results.json."""
+    """Measure on a cluster of its own, and store the results."""
     with cluster() as (base, layout):
         found = measure(base, layout, rounds)
-    keep("preview", found)
+    store("preview", found)
     return found
 
 

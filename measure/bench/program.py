@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from measure.bench.results import keep
+from measure.bench.results import store
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 7
@@ -55,7 +55,7 @@ def main() -> None:
     print(f"an empty program   {empty:.2f} s of CPU")
     print(f"the program        {whole:.2f} s of CPU, {more:.2f} s more (goal: {LIMIT_SECONDS} s)")
     found = {"empty_seconds": empty, "program_seconds": whole, "more_seconds": more}
-    keep("program", found)
+    store("program", found)
 
 
 if __name__ == "__main__":

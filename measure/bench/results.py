@@ -27,6 +27,6 @@ def medians(runs: Sequence[Run]) -> Run:
     return type(runs[0])(**made)
 
 
-def keep(key: str, found: dict[str, Any]) -> None:
+def store(key: str, found: dict[str, Any]) -> None:
     """Store results under a key; other keys stay unchanged."""
     PATH.write_text(json.dumps(read() | {key: found}, indent=1, sort_keys=True) + "\n")

@@ -1,7 +1,8 @@
 """Triton's PyTorch backend, written on its Python backend: serves `pytorch_libtorch` on CPU.
 
-Stands where the compiled backend can't be installed. The same model.pt and config.pbtxt, the same
-naming rule for tensors, the same errors for a network that answers something else than its config.
+It replaces the compiled backend where that can't be installed, with the same model.pt and
+config.pbtxt, the same naming rule for tensors, and the same errors for outputs that differ from the
+config.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def ordered(tensors: list[dict[str, Any]]) -> list[tuple[str, Any]]:
 
 
 class TritonPythonModel:
-    """One instance of the instance group: a process with its own copy of the network."""
+    """An instance of the instance group: a process with its own network."""
 
     def initialize(self, args: dict[str, str]) -> None:
         config = json.loads(args["model_config"])
@@ -47,7 +48,7 @@ class TritonPythonModel:
         self.network = torch.jit.load(str(path), map_location="cpu").eval()
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        """Answer requests in their order; those that Triton batched go through together."""
+        """Answer requests in their order; with batching all in one forward pass."""
         groups = [requests] if self.batching else [[request] for request in requests]
         return [response for group in groups for response in self.answer(group)]
 
@@ -61,7 +62,7 @@ class TritonPythonModel:
             ends = np.cumsum([row[0].shape[0] for row in rows])[:-1]
             parts = [np.split(output, ends) for output in outputs]
             return [self.response(list(part)) for part in zip(*parts, strict=True)]
-        except Exception as error:  # Whatever it is, Triton is to answer it and go on serving.
+        except Exception as error:  # Triton answers with the error and continues to serve.
             failed = pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error)))
             return [failed] * len(requests)
 

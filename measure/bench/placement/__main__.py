@@ -17,7 +17,7 @@ from local.api import Api
 from local.errors import LocalError
 from local.reports import fetch
 from measure.bench.placement.endpoints import ENDPOINTS, HEADS, KEY, Endpoint, Latencies, rows
-from measure.bench.results import keep, medians
+from measure.bench.results import medians, store
 from measure.bench.stacks import cluster, program
 from measure.bench.tables import text
 
@@ -151,12 +151,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m measure.bench.placement", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each load")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        found = measured(given.rounds, given.seconds)
+        found = measured(arguments.rounds, arguments.seconds)
     except (LocalError, RuntimeError) as error:
         raise SystemExit(f"the placements can't be measured: {error}") from error
-    keep(KEY, found)
+    store(KEY, found)
     print(text(HEADS, list(rows(found))))
 
 

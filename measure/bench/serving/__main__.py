@@ -33,60 +33,61 @@ if TYPE_CHECKING:
 DOCS = ROOT / "docs"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; return the exit status."""
-    given = _parser().parse_args(arguments)
-    if given.render:
-        page.write(_kept(), file.read().get(PLACEMENT), DOCS)
+    arguments = _parser().parse_args(argv)
+    if arguments.render:
+        page.write(_stored(), file.read().get(PLACEMENT), DOCS)
         return 0
-    steps = shortened(QUICK, given.seconds) if given.quick else FULL
-    todo = turns(steps, SUBJECTS, lambda key: fnmatch(str(key), given.only))
-    if not todo:
-        print(f"no measurement matches {given.only}; --list prints all", file=sys.stderr)
+    loads = shortened(QUICK, arguments.seconds) if arguments.quick else FULL
+    steps = turns(loads, SUBJECTS, lambda key: fnmatch(str(key), arguments.only))
+    if not steps:
+        print(f"no measurement matches {arguments.only}; --list prints all", file=sys.stderr)
         return 2
-    if given.list:
-        print("\n".join(str(turn.key) for step in todo for turn in step))
-        print(f"about {minutes(todo, given.rounds):.0f} minutes in {given.rounds} rounds")
+    if arguments.list:
+        print("\n".join(str(turn.key) for step in steps for turn in step))
+        duration = minutes(steps, arguments.rounds)
+        print(f"about {duration:.0f} minutes in {arguments.rounds} rounds")
         return 0
     try:
-        return (_quick if given.quick else _full)(todo, given.rounds)
+        return (_quick if arguments.quick else _full)(steps, arguments.rounds)
     except (LoadError, LocalError, RuntimeError) as error:
         print(f"the benchmark can't be run: {error}", file=sys.stderr)
         return 2
 
 
-def _full(todo: Sequence[Sequence[Turn]], rounds: int) -> int:
-    made = session(todo, rounds, _kept(), keep=_keep)
-    _print(made, todo)
+def _full(steps: Sequence[Sequence[Turn]], rounds: int) -> int:
+    results = session(steps, rounds, _stored(), store=_store)
+    _print(results, steps)
     # From the rounded figures in the file, so that --render makes the same page.
-    page.write(_kept(), file.read().get(PLACEMENT), DOCS)
+    page.write(_stored(), file.read().get(PLACEMENT), DOCS)
     return 0
 
 
-def _quick(todo: Sequence[Sequence[Turn]], rounds: int) -> int:
-    made = session(todo, rounds, Results(), keep=lambda _: None)
-    _print(made, todo)
-    missed = [row for row in table.goals(made, GROSS) if row[-1] == "missed"]
+def _quick(steps: Sequence[Sequence[Turn]], rounds: int) -> int:
+    results = session(steps, rounds, Results(), store=lambda _: None)
+    _print(results, steps)
+    missed = [row for row in table.goals(results, GROSS) if row[-1] == "missed"]
     for title, found, wanted, _ in missed:
         print(f"much too slow: {title}: {found}, limit {wanted}")
     return 1 if missed else 0
 
 
-def _kept() -> Results:
+def _stored() -> Results:
     return read(file.read().get(SERVING, {}))
 
 
-def _keep(made: Results) -> None:
-    file.keep(SERVING, written(made))
+def _store(results: Results) -> None:
+    file.store(SERVING, written(results))
 
 
-def _print(made: Results, todo: Sequence[Sequence[Turn]]) -> None:
-    groups = dict.fromkeys((step[0].key.load, step[0].key.payload) for step in todo)
+def _print(results: Results, steps: Sequence[Sequence[Turn]]) -> None:
+    groups = dict.fromkeys((step[0].key.load, step[0].key.payload) for step in steps)
     for load, payload in groups:
-        print(f"\n{table.said(load, payload)}")
-        print(text(table.heads(load), table.rows(made, load, payload)))
+        print(f"\n{table.load_title(load, payload)}")
+        print(text(table.heads(load), table.rows(results, load, payload)))
     print()
-    print(text(("ours, as a ratio", "found", "wanted", ""), table.goals(made)))
+    print(text(("ours, as a ratio", "found", "goal", ""), table.goals(results)))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -68,7 +68,7 @@ def _content(results: Results) -> dict[str, Any]:
     def groups(wanted: str) -> list[dict[str, str]]:
         return [
             {
-                "title": table.said(load, payload),
+                "title": table.load_title(load, payload),
                 "plot": f"{NAME}/rate-{payload}.svg",
                 "table": markdown(table.heads(load), table.rows(results, load, payload)),
             }

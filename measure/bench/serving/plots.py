@@ -8,7 +8,7 @@ from jobs.report import plot
 from measure.bench.serving.figures import SHARES
 from measure.bench.serving.results import Key
 from measure.bench.serving.subjects import SUBJECTS
-from measure.bench.serving.table import said
+from measure.bench.serving.table import load_title
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ def percentiles(results: Results, load: str, payload: str) -> str | None:
         points = [(share, ms) for share, ms in found if share <= LAST and ms > 0]
         lines.append(_line(name, title, points))
     x = plot.percentiles("percentile of requests, %", LAST)
-    return _plot(said(load, payload), lines, x)
+    return _plot(load_title(load, payload), lines, x)
 
 
 def under_clients(results: Results, counts: Sequence[int], payload: str) -> str | None:

@@ -33,37 +33,37 @@ QUIET_LOAD = 0.5
 
 
 def session(
-    todo: Sequence[Sequence[Turn]],
+    steps: Sequence[Sequence[Turn]],
     rounds: int,
     results: Results,
-    keep: Callable[[Results], None],
+    store: Callable[[Results], None],
 ) -> Results:
-    """Measure; return `results` updated with this run, and pass them to `keep` after each round."""
-    subjects = list(dict.fromkeys(turn.subject for step in todo for turn in step))
+    """Measure; return `results` updated with this run, which `store` gets after each round."""
+    subjects = list(dict.fromkeys(turn.subject for step in steps for turn in step))
     build(grpc=any(subject.form == "grpc" for subject in subjects))
     run, machine = datetime.now(UTC).isoformat(timespec="seconds"), describe()
     if machine.load > QUIET_LOAD:
         print(f"other processes use this machine (load {machine.load}): figures will be noisy")
-    print(f"about {minutes(todo, rounds):.1f} minutes", flush=True)
+    print(f"about {minutes(steps, rounds):.1f} minutes", flush=True)
     found: dict[Key, list[Figures | float]] = {}
     with tempfile.TemporaryDirectory() as folder, running(subjects, Path(folder)) as servers:
         runner = Runner(servers, read_release(RELEASE), Path(folder))
         for subject in subjects:
             runner.prepare(subject)
         for number in range(rounds):
-            for turn, got in runner.round(todo, number):
+            for turn, got in runner.round(steps, number):
                 found.setdefault(turn.key, []).append(got)
                 print(f"{number + 1}/{rounds} {turn.key}: {_brief(got)}", flush=True)
             cells = {key: cell(run, runs) for key, runs in found.items()}
             results = results.merged(run, machine, cells)
-            keep(results)
+            store(results)
     return results
 
 
-def minutes(todo: Sequence[Sequence[Turn]], rounds: int) -> float:
+def minutes(steps: Sequence[Sequence[Turn]], rounds: int) -> float:
     """About how many minutes a run takes."""
     each = 0.0
-    for turn in (turn for step in todo for turn in step):
+    for turn in (turn for step in steps for turn in step):
         load = turn.step.load
         probes = load.steps + 1 if isinstance(load, Saturation) else 1
         each += probes * load.seconds + OVERHEAD_SECONDS

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from measure.bench.serving.goals import Goal
     from measure.bench.serving.results import Cell, Results
 
-__all__ = ["goals", "heads", "rows", "said"]
+__all__ = ["goals", "heads", "load_title", "rows"]
 
 Row = tuple[str, ...]
 HEADS: Row = (
@@ -25,11 +25,11 @@ HEADS: Row = (
 NONE = "–"
 
 
-def said(load: str, payload: str) -> str:
+def load_title(load: str, payload: str) -> str:
     """The title of a load with a payload."""
-    given = Payload.parse(payload)
-    what = "image" if given.images == 1 else "images"
-    size = f"{given.images} {what} a request, {given.kind.upper()} {given.width}×{given.height}"
+    each = Payload.parse(payload)
+    images = "image" if each.images == 1 else "images"
+    size = f"{each.images} {images} a request, {each.kind.upper()} {each.width}×{each.height}"
     if _is_rate(load):
         return f"{size}, {load.removeprefix('rate')} requests/s"
     if load.startswith("clients"):

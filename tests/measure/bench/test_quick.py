@@ -20,7 +20,7 @@ def measured() -> Results:
     # At a rate that all can answer on a machine that tests something else beside.
     steps = [replace(step, load=Rate(RATE, 2)) for step in QUICK]
     todo = turns(steps, SUBJECTS, lambda _: True)
-    return session(todo, 1, Results(), keep=lambda _: None)
+    return session(todo, 1, Results(), store=lambda _: None)
 
 
 def test_every_request_of_every_subject_is_answered(measured: Results) -> None:
