@@ -135,10 +135,9 @@ class Agent:
             except SandboxError:
                 return
             for pod in pods:
-                for key, limit in pod.running().items():
-                    if used.get(key, 0) > limit:
-                        pod.kill(key, "OOMKilled")
                 for container in pod.containers:
+                    if container.memory and used.get(container.key, 0) > container.memory:
+                        pod.kill(container.key, "OOMKilled")
                     _shorten(container.log)
 
 

@@ -65,6 +65,11 @@ class Container:
         return "restartPolicy" in self.spec
 
     @property
+    def is_due(self) -> bool:
+        """Whether it must be started now."""
+        return not self.key and not self.status.ended and time.monotonic() >= self.start_at
+
+    @property
     def log(self) -> Path:
         return self._folder.parent / f"{self.name}.log"
 

@@ -9,13 +9,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from local.api import ApiError
-from local.node.container import Container
+from local.node.containers import Containers
 from local.node.pod_network import PodNetwork
 from local.node.probing import Probing
 from local.node.reporting import log
 from local.node.sandbox.client import SandboxError
 from local.node.starting import start
-from local.node.status import OVER, phase, pod_status
 from local.node.variables import ConfigError
 from local.node.volumes import Volumes
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from local.api import Object
+    from local.node.container import Container
     from local.node.host import Host
     from local.node.sandbox.client import Exit
 
@@ -43,30 +43,18 @@ class Pod:
         about = pod["metadata"]
         self.uid: str = about["uid"]
         self.title = f"{about['namespace']}/{about['name']}"
-        self.folder = host.root / "pods" / f"{about['namespace']}_{about['name']}_{self.uid}"
-        self.initialized = False
-        self._network = PodNetwork(host, self.uid, self.folder / "hosts")
-        self._volumes = Volumes(host, pod, self.folder / "volumes")
+        self._folder = host.root / "pods" / f"{about['namespace']}_{about['name']}_{self.uid}"
+        self._network = PodNetwork(host, self.uid, self._folder / "hosts")
+        self._volumes = Volumes(host, pod, self._folder / "volumes")
+        self.containers = Containers(host, pod, self._folder)
         self._inbox: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._set_up_at = 0.0
         self._reported: Object = {}
         self._overridden = False
         self._stop_at: float | None = None
         self._deleted = False
-        spec = pod["spec"]
-        policy = spec.get("restartPolicy", "Always")
-        once = "Never" if policy == "Never" else "OnFailure"
-        self.init = [
-            self._container(each, each.get("restartPolicy") or once)
-            for each in spec.get("initContainers", [])
-        ]
-        self.main = [self._container(each, policy) for each in spec["containers"]]
         self.probing = Probing(host, self._inbox.put)
         threading.Thread(target=self._run, name=self.title, daemon=True).start()
-
-    @property
-    def containers(self) -> list[Container]:
-        return [*self.init, *self.main]
 
     def update(self, pod: Object) -> None:
         """Take the newest version of the object."""
@@ -80,27 +68,10 @@ class Pod:
         """End the container that runs under this key."""
         self._inbox.put(("kill", key, cause))
 
-    def running(self) -> dict[str, int]:
-        """The containers' keys and memory limits, in bytes."""
-        return {each.key: each.memory for each in self.containers if each.key and each.memory}
-
-    def _container(self, spec: Object, policy: str) -> Container:
-        return Container(self.host, self.object, spec, self.folder / spec["name"], policy)
-
-    @property
-    def _over(self) -> str:
-        """The phase of a pod that has ended, else an empty string."""
-        found = self._phase()
-        return found if found in OVER else ""
-
-    def _phase(self) -> str:
-        steps = [each.status for each in self.init if not each.sidecar]
-        return phase(steps, [each.status for each in self.main])
-
     def _run(self) -> None:
         try:
             if "deletionTimestamp" not in self.object["metadata"]:
-                self._resume()
+                self.containers.resume(self.object.get("status", {}))
                 self._live()
             self._tear_down()
         except Exception as error:  # It must not end the agent.
@@ -108,22 +79,6 @@ class Pod:
             raise
         finally:
             self._gone(self.uid)
-
-    def _resume(self) -> None:
-        status = self.object.get("status", {})
-        before = {
-            each["name"]: each
-            for kind in ("initContainerStatuses", "containerStatuses")
-            for each in status.get(kind, [])
-        }
-        for container in self.containers:
-            if container.name in before:
-                container.resume(before[container.name])
-        if not self._over:
-            # Its network and volumes are made again, so init containers run again.
-            for container in self.init:
-                container.start_at = 0.0
-                container.wait("PodInitializing")
 
     def _live(self) -> None:
         while not self._is_done():
@@ -140,15 +95,14 @@ class Pod:
                 self._take(self._inbox.get())
 
     def _is_done(self) -> bool:
-        return self._stop_at is not None and not any(each.key for each in self.containers)
+        return self._stop_at is not None and not self.containers.running
 
     def _take(self, message: tuple[Any, ...]) -> None:
         kind, *rest = message
         if self.host.stopping.is_set():
             # The next agent runs the pods again, so their statuses stay.
-            for container in self.containers:
-                if kind == "exit" and container.key == rest[0]:
-                    container.key = ""
+            if kind == "exit" and (container := self.containers.find(rest[0])):
+                container.key = ""
             return
         if kind == "update":
             self._overridden |= self._is_overridden(rest[0])
@@ -159,9 +113,8 @@ class Pod:
         elif kind == "probe":
             self._on_probe(*rest)
         elif kind == "kill":
-            for container in self.containers:
-                if container.key == rest[0]:
-                    container.kill(rest[1])
+            if container := self.containers.find(rest[0]):
+                container.kill(rest[1])
         elif kind == "deleted":
             self._deleted = True
         if self._stop_at is None and (self._deleted or self._is_deleting()):
@@ -175,66 +128,53 @@ class Pod:
         return "deletionTimestamp" in self.object["metadata"]
 
     def _on_exit(self, key: str, result: Exit) -> None:
-        for container in self.containers:
-            if container.key == key:
-                container.ended(*result)
-                state = container.status.state.get("waiting", {})
-                if state.get("reason") == "CrashLoopBackOff":
-                    self._event("BackOff", state["message"], container, bad=True)
+        if container := self.containers.find(key):
+            container.ended(*result)
+            state = container.status.state.get("waiting", {})
+            if state.get("reason") == "CrashLoopBackOff":
+                self._event("BackOff", state["message"], container, bad=True)
 
-    def _on_probe(self, key: str, kind: str, well: bool, message: str) -> None:
-        for container in self.containers:
-            if container.key != key:
-                continue
-            verdict = self.probing.note(container, kind, well)
-            if not well:
-                self._event("Unhealthy", f"{kind} failed: {message}", container, bad=True)
-            if verdict is None:
-                return
-            was = container.status.ready
-            if kind == "readinessProbe":
-                container.status.ready = verdict and container.status.started
-                if was and not verdict:
-                    self.host.sandbox.drain(self.uid)
-            elif not verdict:
-                self._end(container, "Error", f"{kind} failed, will be restarted")
-            elif kind == "startupProbe":
-                container.status.started = True
-                container.update_ready()
+    def _on_probe(self, key: str, kind: str, success: bool, message: str) -> None:
+        container = self.containers.find(key)
+        if container is None:
+            return
+        verdict = self.probing.note(container, kind, success)
+        if not success:
+            self._event("Unhealthy", f"{kind} failed: {message}", container, bad=True)
+        if verdict is None:
+            return
+        was_ready = container.status.ready
+        if kind == "readinessProbe":
+            container.status.ready = verdict and container.status.started
+            if was_ready and not verdict:
+                self.host.sandbox.drain(self.uid)
+        elif not verdict:
+            self._end(container, "Error", f"{kind} failed, will be restarted")
+        elif kind == "startupProbe":
+            container.status.started = True
+            container.update_ready()
 
     def _advance(self) -> None:
-        """Start what is due: init containers one after the other, then the others together."""
+        """Start or end what is due."""
         if self.host.stopping.is_set():
             return
         if self._stop_at is not None:
             self._continue_stop()
-            return
-        if self._over:
-            self._end_sidecars()
-            return
-        if not self._network.address and not self._set_up():
-            return
-        for container in self.init:
-            if container.status.policy == "Always":  # A sidecar: the rest wait for its start only.
-                self._start_if_due(container)
-                if not container.status.started:
-                    return
-            elif not container.status.succeeded:
-                if not container.status.ended:
-                    self._start_if_due(container)
-                return
-        self.initialized = True
-        for container in self.main:
-            if not container.status.ended:
-                self._start_if_due(container)
-        self._renew_tokens()
-
-    def _end_sidecars(self) -> None:
-        """End sidecars when all other containers have ended."""
-        for container in self.init:
-            if container.key and container.status.policy == "Always":
+        elif self.containers.over:
+            for container in self.containers.sidecars:
                 container.status.policy = "Never"
                 self._end(container, "Error", "Stopping container")
+        elif self._network.address or self._set_up():
+            for container in self.containers.due():
+                start(
+                    self.host,
+                    self.object,
+                    container,
+                    self._volumes,
+                    self._network.hosts,
+                    lambda key, result: self._inbox.put(("exit", key, result)),
+                )
+            self._renew_tokens()
 
     def _end(self, container: Container, cause: str, why: str) -> None:
         """Send SIGTERM, and SIGKILL after the grace period."""
@@ -247,13 +187,6 @@ class Pod:
             self._volumes.renew()
         except ApiError as error:
             log(f"{self.title}: token not renewed yet: {error}")
-
-    def _start_if_due(self, container: Container) -> None:
-        if not container.key and time.monotonic() >= container.start_at:
-            start(self.host, self.object, container, self._volumes, self._network.hosts, self._exit)
-
-    def _exit(self, key: str, result: Exit) -> None:
-        self._inbox.put(("exit", key, result))
 
     def _set_up(self) -> bool:
         """Make network and volumes. False: it failed, and is tried again later."""
@@ -277,11 +210,10 @@ class Pod:
         self._stop_at = time.monotonic() + grace
         self.probing.stop()
         self._network.drain()
-        for container in self.containers:
-            if container.key:
-                self._event("Killing", "Stopping container", container)
-                self.probing.pre_stop(container, self._stop_at)
-                container.signal(signal.SIGTERM)
+        for container in self.containers.running:
+            self._event("Killing", "Stopping container", container)
+            self.probing.pre_stop(container, self._stop_at)
+            container.signal(signal.SIGTERM)
 
     def _grace(self) -> float:
         about, spec = self.object["metadata"], self.object["spec"]
@@ -303,28 +235,16 @@ class Pod:
         moments = [
             c.start_at for c in self.containers if not c.key and not c.status.ended and c.start_at
         ]
-        moments += [
-            self.probing.next_moment(c, self._network.address) for c in self.containers if c.key
-        ]
+        for container in self.containers.running:
+            moments.append(self.probing.next_moment(container, self._network.address))
         soonest = min(moments, default=time.monotonic() + _IDLE) - time.monotonic()
         return min(max(soonest, 0.02), _IDLE)
 
     def _report(self) -> None:
         if self.host.stopping.is_set():
             return
-        init, main = ([c.status for c in group] for group in (self.init, self.main))
-        over = self._over
-        if over:
-            for each in main:
-                each.ready = False
-        status = pod_status(
-            self._reported or self.object.get("status", {}),
-            over or self._phase(),
-            self._network.address,
-            self.initialized,
-            init,
-            main,
-        )
+        before = self._reported or self.object.get("status", {})
+        status = self.containers.status(before, self._network.address)
         if status != self._reported or self._overridden:
             self._reported, self._overridden = status, False
             self.host.statuses.put(self.object["metadata"], status)
@@ -336,7 +256,7 @@ class Pod:
             self._report()
         self._network.leave()
         self.host.statuses.flush(self.uid)
-        self.host.remove_folder(self.folder)
+        self.host.remove_folder(self._folder)
         if not self._deleted:
             self.host.confirm_deletion(self.object["metadata"])
 
