@@ -21,7 +21,7 @@ __all__ = ["KINDS", "Probe", "attempt", "command", "port_number"]
 
 KINDS = ("startupProbe", "livenessProbe", "readinessProbe")
 _UNREADY_PERIOD = 0.5
-_GRPC_HEALTH = Path(__file__).with_name("grpc_health.py")
+_GRPC_PROBE = Path(__file__).with_name("grpc_probe.py")
 
 
 @dataclass
@@ -73,7 +73,7 @@ def command(spec: Object, container: Object, address: str) -> list[str] | None:
     if "grpc" in spec:
         port = port_number(spec["grpc"]["port"], container)
         service = spec["grpc"].get("service") or ""
-        return [sys.executable, str(_GRPC_HEALTH), f"{address}:{port}", service]
+        return [sys.executable, str(_GRPC_PROBE), f"{address}:{port}", service]
     return None
 
 

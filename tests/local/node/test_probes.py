@@ -69,11 +69,9 @@ def test_the_startup_probe_holds_the_others_back(pods: Pods) -> None:
 def test_tcp_and_grpc_probes(pods: Pods) -> None:
     code = """
 import concurrent.futures, grpc
-def check(request, context): return bytes([8, 1])
-handler = grpc.method_handlers_generic_handler(
-    'grpc.health.v1.Health', {'Check': grpc.unary_unary_rpc_method_handler(check)})
+from grpc_health.v1 import health, health_pb2_grpc
 server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
-server.add_generic_rpc_handlers((handler,))
+health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
 server.add_insecure_port('0.0.0.0:9000')
 server.start()
 server.wait_for_termination()
