@@ -1,19 +1,17 @@
-"""A wrong job file is one line that names the field."""
+"""The configuration of a Job: what the program writes is valid; an error names the field."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from infra.manifests import names
 from jobs.__main__ import main
 from jobs.config import JOB_VARIABLE, JobError, LoadConfig, VerifyConfig
 from jobs.samples import read_release
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_verify_job_as_the_program_writes_it(write: Any, verify_job: dict[str, Any]) -> None:
@@ -38,8 +36,22 @@ def test_a_container_finds_its_job_in_the_environment(
         LoadConfig.read()
 
 
-def test_program_and_container_mean_the_same_variable() -> None:
-    assert JOB_VARIABLE == names.JOB_VARIABLE
+GOLDEN = sorted((Path(__file__).parents[1] / "golden").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=lambda path: path.stem)
+def test_the_programs_jobs_have_a_valid_configuration(
+    golden: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = []
+    for manifest in yaml.safe_load_all(golden.read_text()):
+        if manifest["kind"] == "Job":
+            (container,) = manifest["spec"]["template"]["spec"]["containers"]
+            (variable,) = (env for env in container["env"] if env["name"] == JOB_VARIABLE)
+            monkeypatch.setenv(JOB_VARIABLE, variable["value"])
+            commands.append(container["args"][0])
+            {"verify": VerifyConfig, "load": LoadConfig}[commands[-1]].read()
+    assert {"verify", "load"} <= set(commands)
 
 
 def test_grpc_address_needs_no_scheme(write: Any, verify_job: dict[str, Any]) -> None:
