@@ -122,11 +122,7 @@ def plot(
 
     With `key` it is an element for a page that has the palette: the chart's id on that page.
     """
-    listed = [each.name for each in series if each.listed]
-    widest = KEY + KEY_MARGIN + LETTER * max(map(len, listed))
-    columns = max(1, min(int(size[0] / widest), len(listed)))
-    # pygal leaves room for the full rows that all series would fill, listed or not.
-    missing = ROW * (ceil(len(listed) / columns) - len(series) // columns)
+    columns, missing = _legend(series, size[0])
     colours = [f"var(--{each.colour})" for each in series]
     chart = pygal.XY(
         title=f"{title}, {y.title}",
@@ -158,6 +154,15 @@ def plot(
     chart.add_xml_filter(partial(_finish, title, series))
     drawn: str = chart.render(is_unicode=True, disable_xml_declaration=True)
     return drawn if key else f"{drawn}\n"
+
+
+def _legend(series: Sequence[Series], width: int) -> tuple[int, int]:
+    """Columns of the legend, and the height in pixels that pygal does not leave for it."""
+    listed = [each.name for each in series if each.listed]
+    widest = KEY + KEY_MARGIN + LETTER * max(map(len, listed))
+    columns = max(1, min(int(width / widest), len(listed)))
+    # pygal leaves room for the full rows that all series would fill, listed or not.
+    return columns, ROW * (ceil(len(listed) / columns) - len(series) // columns)
 
 
 def _labels(axis: Axis) -> list[dict[str, float | str]]:
