@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs.load.verdict import RATE_NOT_KEPT, Finding
+from jobs.load.verdict import Finding
 
 __all__ = ["LATENCIES", "SCHEMA", "Result", "ResultError", "Second"]
 
-# 1 counted latency from the actual send, and had neither service_ms, lateness_ms nor over_time.
 SCHEMA = 2
 LATENCIES = ("mean", "p50", "p90", "p95", "p99", "p99_9", "p99_99", "max")
 VERDICTS = ("pass", "fail", "invalid")
@@ -41,12 +40,11 @@ class Second:
 
 @dataclass(frozen=True)
 class Result:
-    """Latencies are milliseconds by names of `LATENCIES`; an older schema has fewer of them.
+    """Latencies are milliseconds by names of `LATENCIES`.
 
     `facts` describe the test, for a page. `errors` and `statuses` are the most frequent ones.
     """
 
-    schema: int
     model: str
     verdict: str
     why: str | None
@@ -82,18 +80,13 @@ class Result:
     def of(cls, raw: dict[str, Any], place: str) -> Result:
         """Read result.json's object; raises ResultError likewise."""
         top = _Part(raw, f"{place}: ")
-        schema = 0 if isinstance(raw.get("schema"), bool) else raw.get("schema", 0)
-        if schema not in range(1, SCHEMA + 1):
-            top.wrong("schema", f"1 to {SCHEMA}, as a load test's result.json has it")
-        older = schema == 1
+        if raw.get("schema") != SCHEMA:
+            top.wrong("schema", f"{SCHEMA}, as a load test's result.json has it")
         asked, rate, latency = top.part("asked"), top.part("rate"), top.part("latency_ms")
-        verdict = top.choice("verdict", *VERDICTS)
-        kinds = top.number("error_kinds", default=len(top.parts("errors")))
         return cls(
-            schema=int(schema),
             model=top.text("model"),
-            verdict=verdict,
-            why=_why(top, verdict),
+            verdict=top.choice("verdict", *VERDICTS),
+            why=None if raw.get("why") is None else top.text("why"),
             findings=tuple(_finding(each) for each in top.parts("objectives")[:MOST_ROWS]),
             requests=int(top.number("requests")),
             success_ratio=top.number("success_ratio"),
@@ -101,25 +94,19 @@ class Result:
             asked_seconds=asked.number("duration_seconds"),
             achieved_rate=rate.number("achieved"),
             throughput=rate.number("throughput"),
-            latency=latency.numbers(*(each for each in LATENCIES if each != "p99_99" or not older)),
-            service={} if older else top.part("service_ms").numbers(*LATENCIES),
-            lateness={} if older else top.part("lateness_ms").numbers("p99", "max"),
+            latency=latency.numbers(*LATENCIES),
+            service=top.part("service_ms").numbers(*LATENCIES),
+            lateness=top.part("lateness_ms").numbers("p99", "max"),
             distribution=_distribution(latency),
-            seconds=() if older else _seconds(top),
+            seconds=_seconds(top),
             statuses=_statuses(top),
             errors=tuple(
                 (each.text("error"), int(each.number("count")))
                 for each in top.parts("errors")[:MOST_ROWS]
             ),
-            error_kinds=int(kinds),
+            error_kinds=int(top.number("error_kinds")),
             facts=_facts(top, asked),
         )
-
-
-def _why(top: _Part, verdict: str) -> str | None:
-    if "why" in top.raw:
-        return None if top.raw["why"] is None else top.text("why")
-    return RATE_NOT_KEPT if verdict == "invalid" else None
 
 
 def _finding(raw: _Part) -> Finding:
@@ -166,18 +153,17 @@ def _statuses(top: _Part) -> tuple[tuple[str, int], ...]:
 
 def _facts(top: _Part, asked: _Part) -> dict[str, str]:
     sizes = top.part("bytes")
-    facts = {
+    return {
         "model": top.text("model"),
         "release": top.text("release_digest"),
         "target": top.text("target"),
         "address": top.text("url"),
         "asked": f"{asked.number('rate'):g} requests/s for {asked.number('duration_seconds'):g} s",
-        "timeout": f"{asked.number('timeout_seconds', default=0):g} s",
+        "timeout": f"{asked.number('timeout_seconds'):g} s",
         "payloads": f"{top.number('payloads'):g} different images",
         "started": _format_time(top.text("started")),
         "bytes": f"{sizes.number('sent'):,.0f} sent, {sizes.number('received'):,.0f} received",
     }
-    return {name: fact for name, fact in facts.items() if fact != "0 s"}
 
 
 def _format_time(text: str) -> str:
@@ -214,8 +200,8 @@ class _Part:
             self.wrong(name, " or ".join(allowed))
         return str(value)
 
-    def number(self, name: str, *, default: float | None = None, most: float = LARGEST) -> float:
-        value: Any = self.raw.get(name, default)
+    def number(self, name: str, *, most: float = LARGEST) -> float:
+        value: Any = self.raw.get(name)
         fine = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not fine or not 0 <= value <= most:
             self.wrong(name, f"a number, 0 to {most:g}")
