@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from local.api import ApiError
 from local.node.addresses import POD_RANGE
 from local.node.reporting import log
-from local.node.status import now
+from local.node.status import condition, now
+from local.toolchain import version
 
 if TYPE_CHECKING:
     from local.api import Api, Object
@@ -24,6 +25,7 @@ _LEASE_SECONDS, _RENEW = 20, 4.0
 _STATUS_EVERY = 8
 """Renewals of the lease for each of the status."""
 _PODS = 110
+_MANAGER = "node-agent"
 
 
 def capacity(root: Path) -> Object:
@@ -62,8 +64,7 @@ class NodeObject:
             "metadata": {"name": self._name, "labels": labels},
             "spec": {"podCIDR": POD_RANGE, "podCIDRs": [POD_RANGE]},
         }
-        options = "fieldManager=node-agent&force=true"
-        self._api.request("PATCH", f"{self._path}?{options}", node, "application/apply-patch+yaml")
+        self._api.apply(node, _MANAGER)
         self._renew_lease()
         self._write_status()
         threading.Thread(target=self._run, name="node", daemon=True).start()
@@ -97,16 +98,19 @@ class NodeObject:
                 "renewTime": datetime.datetime.now(datetime.UTC).isoformat().replace("+00:00", "Z"),
             },
         }
-        path = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{self._name}"
-        options = "fieldManager=node-agent&force=true"
-        self._api.request("PATCH", f"{path}?{options}", lease, "application/apply-patch+yaml")
+        self._api.apply(lease, _MANAGER)
 
     def _write_status(self) -> None:
-        before = self._api.get(self._path)["status"].get("conditions", [])
+        conditions = self._api.get(self._path)["status"].get("conditions", [])
+        before = {each["type"]: each for each in conditions}
         status = {
             "capacity": self._capacity,
             "allocatable": self._capacity,
-            "conditions": [_condition(each, before) for each in _CONDITIONS],
+            "conditions": [
+                condition(kind, holds, before, reason=reason, message=message)
+                | {"lastHeartbeatTime": now()}
+                for kind, holds, reason, message in _CONDITIONS
+            ],
             "addresses": [
                 {"type": "InternalIP", "address": "127.0.0.1"},
                 {"type": "Hostname", "address": self._name},
@@ -125,20 +129,6 @@ _CONDITIONS = (
 )
 
 
-def _condition(condition: tuple[str, str, str, str], before: list[Object]) -> Object:
-    kind, status, reason, message = condition
-    old = next((each for each in before if each["type"] == kind), {})
-    since = old.get("lastTransitionTime") if old.get("status") == status else None
-    return {
-        "type": kind,
-        "status": status,
-        "reason": reason,
-        "message": message,
-        "lastHeartbeatTime": now(),
-        "lastTransitionTime": since or now(),
-    }
-
-
 def _info() -> Object:
     release = platform.freedesktop_os_release() if Path("/etc/os-release").exists() else {}
     machine = Path("/etc/machine-id")
@@ -149,7 +139,7 @@ def _info() -> Object:
         "kernelVersion": platform.release(),
         "osImage": release.get("PRETTY_NAME", "Linux"),
         "containerRuntimeVersion": "process://0.1.0",
-        "kubeletVersion": "v1.34.4",
+        "kubeletVersion": version("k8s.io/kubernetes", "local/tools/kubernetes"),
         "kubeProxyVersion": "",
         "operatingSystem": "linux",
         "architecture": platform.machine().replace("x86_64", "amd64").replace("aarch64", "arm64"),

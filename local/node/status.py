@@ -11,12 +11,19 @@ if TYPE_CHECKING:
 
     from local.api import Object
 
-__all__ = ["OVER", "ContainerStatus", "conditions", "now", "phase", "pod_status", "restarts"]
+__all__ = [
+    "OVER",
+    "ContainerStatus",
+    "condition",
+    "conditions",
+    "now",
+    "phase",
+    "pod_status",
+    "restarts",
+]
 
 OVER = ("Succeeded", "Failed")
 """Phases of a pod that has ended."""
-
-_OURS = ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
 
 
 def now() -> str:
@@ -101,14 +108,15 @@ def conditions(
         "Ready": (not unready, why if unready else {}),
     }
     old = {each["type"]: each for each in before}
-    kept = [each for kind, each in old.items() if kind not in _OURS]
-    return kept + [_condition(kind, *made[kind], old.get(kind, {})) for kind in _OURS]
+    kept = [each for kind, each in old.items() if kind not in made]
+    return kept + [condition(kind, str(holds), old, **why) for kind, (holds, why) in made.items()]
 
 
-def _condition(kind: str, holds: bool, why: Object, before: Object) -> Object:
-    status = "True" if holds else "False"
-    since = before.get("lastTransitionTime") if before.get("status") == status else None
-    return {"type": kind, "status": status, "lastTransitionTime": since or now(), **why}
+def condition(kind: str, status: str, before: dict[str, Object], **more: str) -> Object:
+    """A condition; it keeps the time of the last transition if its status is the same as before."""
+    last = before.get(kind, {})
+    since = last.get("lastTransitionTime") if last.get("status") == status else None
+    return {"type": kind, "status": status, "lastTransitionTime": since or now(), **more}
 
 
 def pod_status(

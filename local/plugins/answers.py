@@ -10,7 +10,6 @@ import grpc
 from google.protobuf import message, struct_pb2
 from pulumi.runtime.proto import provider_pb2
 
-from local.plugins.changes import Change
 from local.plugins.resource import PluginError
 from local.plugins.wire import Path, Properties, encode, show
 
@@ -21,15 +20,6 @@ if TYPE_CHECKING:
     from local.plugins.resource import Values
 
 Response = TypeVar("Response", bound=message.Message)
-
-_KINDS = {
-    (Change.ADDED, False): provider_pb2.PropertyDiff.ADD,
-    (Change.ADDED, True): provider_pb2.PropertyDiff.ADD_REPLACE,
-    (Change.REMOVED, False): provider_pb2.PropertyDiff.DELETE,
-    (Change.REMOVED, True): provider_pb2.PropertyDiff.DELETE_REPLACE,
-    (Change.UPDATED, False): provider_pb2.PropertyDiff.UPDATE,
-    (Change.UPDATED, True): provider_pb2.PropertyDiff.UPDATE_REPLACE,
-}
 
 
 def or_abort(method: Callable[..., Response]) -> Callable[..., Response]:
@@ -80,6 +70,7 @@ def difference(found: Difference) -> provider_pb2.DiffResponse:
     )
     for path, change in found.changes.items():
         entry = response.detailedDiff[show(path)]
-        entry.kind = _KINDS[change, path in found.replaces]
+        kind = f"{change.value}_REPLACE" if path in found.replaces else change.value
+        entry.kind = provider_pb2.PropertyDiff.Kind.Value(kind)
         entry.inputDiff = True
     return response

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class Change(Enum):
-    """What happened to a property."""
+    """A property's change, by its name in the protocol."""
 
-    ADDED = "added"
-    REMOVED = "removed"
-    UPDATED = "updated"
+    ADDED = "ADD"
+    REMOVED = "DELETE"
+    UPDATED = "UPDATE"
 
 
 @dataclass(frozen=True)
