@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from jobs.fields import Fields
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +16,6 @@ __all__ = ["JOB_VARIABLE", "JobError", "LoadConfig", "Objectives", "VerifyConfig
 
 # Holds the configuration in a container; on the command line it is a file.
 JOB_VARIABLE = "KSERVE_TRITON_JOB"
-SCHEMES = ("http://", "https://")
 
 
 class JobError(Exception):
@@ -47,15 +47,15 @@ class VerifyConfig:
     @classmethod
     def read(cls, path: Path | None = None) -> VerifyConfig:
         """Read a file, or the environment. Raises JobError that names the first invalid field."""
-        fields = _Fields.read(path)
+        fields = _read(path)
         protocol = fields.choice("predictor_protocol", "http", "grpc")
         config = cls(
             model=fields.text("model"),
             service=fields.text("service"),
             namespace=fields.text("namespace"),
             mode=fields.choice("mode", "Standard", "Knative"),
-            transformer_url=fields.url("transformer_url", optional=True),
-            predictor_url=fields.url("predictor_url", optional=True, bare=protocol == "grpc"),
+            transformer_url=_optional_url(fields, "transformer_url"),
+            predictor_url=_optional_url(fields, "predictor_url", bare=protocol == "grpc"),
             predictor_protocol=protocol,
             deadline_seconds=fields.positive("deadline_seconds"),
             release_digest=fields.text("release_digest"),
@@ -97,10 +97,10 @@ class LoadConfig:
     @classmethod
     def read(cls, path: Path | None = None) -> LoadConfig:
         """Read a file, or the environment. Raises JobError that names the first invalid field."""
-        fields = _Fields.read(path)
+        fields = _read(path)
         config = cls(
             model=fields.text("model"),
-            url=fields.url("url") or "",
+            url=_url(fields, "url"),
             target=fields.choice("target", "transformer", "predictor"),
             rate=int(fields.positive("rate", whole=True)),
             duration_seconds=fields.positive("duration_seconds"),
@@ -121,89 +121,37 @@ class LoadConfig:
         return f"{self.url}/v2/models/{self.model}/infer"
 
 
-def _objectives(fields: _Fields) -> Objectives:
+def _read(path: Path | None) -> Fields:
+    place = str(path or JOB_VARIABLE)
+    try:
+        text = path.read_bytes() if path else os.environ[JOB_VARIABLE]
+    except OSError as error:
+        raise JobError(f"{place}: {error.strerror}") from error
+    except KeyError as error:
+        raise JobError(f"{place} is not set; allowed: JSON in it, or --config FILE") from error
+    return Fields.parse(text, place, JobError)
+
+
+def _url(fields: Fields, name: str, *, bare: bool = False) -> str:
+    """An address without a slash at its end; `bare`: HOST:PORT stands for http://HOST:PORT."""
+    value = fields.get(name)
+    if bare and isinstance(value, str) and re.fullmatch(r"[^/\s]+:[0-9]{1,5}", value):
+        return f"http://{value}"
+    if not isinstance(value, str) or not value.startswith(("http://", "https://")):
+        fields.fail(name, "an address with http:// or https://")
+    return value.rstrip("/")
+
+
+def _optional_url(fields: Fields, name: str, *, bare: bool = False) -> str | None:
+    return None if fields.get(name) is None else _url(fields, name, bare=bare)
+
+
+def _objectives(fields: Fields) -> Objectives:
     section = fields.section("objectives")
     objectives = Objectives(
         p99_ms=section.positive("p99_ms"),
-        success_ratio=section.positive("success_ratio", at_most=1.0),
-        rate_ratio=section.positive("rate_ratio", at_most=1.0),
+        success_ratio=section.positive("success_ratio", most=1.0),
+        rate_ratio=section.positive("rate_ratio", most=1.0),
     )
     section.reject_unknown()
     return objectives
-
-
-class _Fields:
-    """A JSON object whose fields are read one by one; a field that nothing reads is an error."""
-
-    def __init__(self, raw: dict[str, Any], place: str) -> None:
-        self.raw, self.place = raw, place
-        self.read_names: set[str] = set()
-
-    @classmethod
-    def read(cls, path: Path | None) -> _Fields:
-        place = str(path or JOB_VARIABLE)
-        try:
-            raw = json.loads(path.read_bytes() if path else os.environ[JOB_VARIABLE])
-        except OSError as error:
-            raise JobError(f"{place}: {error.strerror}") from error
-        except KeyError as error:
-            raise JobError(f"{place} is not set; allowed: JSON in it, or --config FILE") from error
-        except ValueError as error:
-            raise JobError(f"{place}: not JSON: {error}") from error
-        if not isinstance(raw, dict):
-            raise JobError(f"{place}: found a {type(raw).__name__}; allowed: a JSON object")
-        return cls(raw, f"{place}: ")
-
-    def fail(self, name: str, allowed: str) -> None:
-        """Raise JobError for a field."""
-        found = json.dumps(self.raw[name]) if name in self.raw else "nothing"
-        raise JobError(f"{self.place}{name}: found {found}; allowed: {allowed}")
-
-    def _value(self, name: str) -> Any:
-        self.read_names.add(name)
-        return self.raw.get(name)
-
-    def section(self, name: str) -> _Fields:
-        value = self._value(name)
-        if not isinstance(value, dict):
-            self.fail(name, "a JSON object")
-        return _Fields(value, f"{self.place}{name}.")
-
-    def text(self, name: str) -> str:
-        value = self._value(name)
-        if not isinstance(value, str) or not value:
-            self.fail(name, "a text")
-        return str(value)
-
-    def optional_text(self, name: str) -> str | None:
-        return None if self._value(name) is None else self.text(name)
-
-    def url(self, name: str, *, optional: bool = False, bare: bool = False) -> str | None:
-        """An address without a slash at its end; `bare`: HOST:PORT stands for http://HOST:PORT."""
-        value = self._value(name)
-        if value is None and optional:
-            return None
-        if bare and isinstance(value, str) and re.fullmatch(r"[^/\s]+:[0-9]{1,5}", value):
-            return f"http://{value}"
-        if not isinstance(value, str) or not value.startswith(SCHEMES):
-            self.fail(name, "an address with http:// or https://")
-        return str(value).rstrip("/")
-
-    def choice(self, name: str, *allowed: str) -> str:
-        value = self._value(name)
-        if value not in allowed:
-            self.fail(name, " or ".join(allowed))
-        return str(value)
-
-    def positive(self, name: str, *, at_most: float = 1e9, whole: bool = False) -> float:
-        value = self._value(name)
-        number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-        if not number or not 0 < value <= at_most:
-            kind = "whole number" if whole else "number"
-            self.fail(name, f"a {kind} above 0, at most {at_most:g}")
-        return float(value)
-
-    def reject_unknown(self) -> None:
-        """Raise JobError when there are fields that nothing has read."""
-        for name in sorted(set(self.raw) - self.read_names):
-            raise JobError(f"{self.place}{name}: not a field of this job")
