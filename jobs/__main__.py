@@ -17,6 +17,7 @@ from jobs.config import JOB_VARIABLE, JobError, LoadConfig, VerifyConfig
 from jobs.load.results import ResultError
 from jobs.load.run import LoadError, load
 from jobs.progress import Progress, finish
+from jobs.report.publish import publish
 from jobs.report.report import report
 from jobs.samples import read_release
 from jobs.verify.kubernetes import Cluster
@@ -94,7 +95,9 @@ def run_load(path: Path | None, release: Path) -> int:
     """Run a load test."""
     config = LoadConfig.read(path)
     try:
-        message, passed = load(config, read_release(release), Progress())
+        progress = Progress()
+        document = load(config, read_release(release), progress)
+        message, passed = publish(document, config.result, progress)
     except LoadError as error:
         finish(f"load test of {config.model}: {error}")
         return 1

@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.http_client import UnreachableError, request
 from jobs.load.metrics import metrics
-from jobs.load.results import SCHEMA, Result
-from jobs.load.storage import report_place, store, store_page
+from jobs.load.results import SCHEMA
 from jobs.load.targets import sample_targets
 from jobs.load.vegeta import Attack, LoadError, run_attack
 from jobs.load.verdict import judge
-from jobs.report.page import render
-from jobs.report.terminal import summary
 
 if TYPE_CHECKING:
     from jobs.config import LoadConfig
@@ -26,14 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["LoadError", "document", "load"]
 
-# Errors in the termination message, whose size is limited.
-ERRORS_SHOWN = 5
 
+def load(config: LoadConfig, release: Release, progress: Progress) -> dict[str, Any]:
+    """Run a load test; return the document result.json.
 
-def load(config: LoadConfig, release: Release, progress: Progress) -> tuple[str, bool]:
-    """Run a load test; return its last message and whether it passed.
-
-    Raises LoadError when no load could be sent, or the result not be stored.
+    Raises LoadError when no load could be sent.
     """
     targets = sample_targets(config.request_url, release)
     _check_endpoint(targets[0], config.timeout_seconds)
@@ -45,16 +39,7 @@ def load(config: LoadConfig, release: Release, progress: Progress) -> tuple[str,
     attack = Attack(config.duration_seconds, config.rate, timeout_seconds=config.timeout_seconds)
     with tempfile.TemporaryDirectory() as folder:
         hits = run_attack(targets, attack, Path(folder), report=progress.log)
-    raw = document(config, release, started, hits)
-    result = Result.of(raw, "result")
-    print(summary(result), flush=True)
-    if config.result:
-        store(raw, config.result)
-        progress.log(f"result: {config.result}")
-        report = report_place(config.result)
-        store_page(render(result), report)
-        progress.log(f"report: {report}")
-    return _message(result), result.verdict == "pass"
+    return document(config, release, started, hits)
 
 
 def _check_endpoint(target: Target, timeout: float) -> None:
@@ -95,11 +80,3 @@ def document(config: LoadConfig, release: Release, started: datetime, hits: Hits
         **found,
         **verdict.to_dict(),
     }
-
-
-def _message(result: Result) -> str:
-    lines = [f"load test of {result.model}: {result.verdict}", *map(str, result.findings)]
-    if result.why:
-        lines.append(result.why)
-    lines.extend(f"{times} × {error}" for error, times in result.errors[:ERRORS_SHOWN])
-    return "\n".join(lines)
