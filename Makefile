@@ -92,13 +92,14 @@ report: .venv-local/stamp .venv-model/stamp ## the load tests as pages, in the b
 env: .venv-local/stamp ## for a shell: eval "$$(make -s env)"
 	@.venv-local/bin/python -m local env
 
-check: $(environments) ## formatter, linter, types, dead links, workflows
+check: $(environments) ## formatter, linter, types, import contracts, dead links, workflows
 	@.venv/bin/ruff format --check -q .
 	@.venv/bin/ruff check -q .
 	@.venv/bin/mypy infra release bootstrap review __main__.py .github/stacks.py .github/release.py
 	@.venv-model/bin/mypy release model transformer jobs measure/tune measure/bench/serving
 	@.venv-local/bin/mypy local measure/bench/*.py
 	@.venv-policy/bin/mypy policy
+	@.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
 	@.venv/bin/python docs/check_links.py
 	@.venv/bin/python -m infra.config.reference --check
 	@go tool -C local/tools/actionlint actionlint
