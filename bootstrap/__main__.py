@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-# Settings use the types and messages of infra.config, in the folder above.
+# BootstrapSettings use the types and messages of infra.config, in the folder above.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import pulumi

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bootstrap.artefacts import Artefacts
     from bootstrap.federation import Federation
     from bootstrap.permissions import Permissions
-    from bootstrap.settings import Settings
+    from bootstrap.settings import BootstrapSettings
     from bootstrap.state import State
 
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class AccountArgs:
     """The permissions of the account, and the resources they are granted on."""
 
-    settings: Settings
+    settings: BootstrapSettings
     permissions: Permissions
     federation: Federation
     state: State

@@ -11,7 +11,7 @@ from pulumi_gcp import artifactregistry, storage
 from bootstrap.buckets import private_bucket
 
 if TYPE_CHECKING:
-    from bootstrap.settings import Settings
+    from bootstrap.settings import BootstrapSettings
 
 # Releases are only added: they are named by their content.
 ADD, READ = "roles/storage.objectCreator", "roles/storage.objectViewer"
@@ -21,7 +21,7 @@ ADD, READ = "roles/storage.objectCreator", "roles/storage.objectViewer"
 class ArtefactsArgs:
     """The environment's settings, with the members that add releases and pull images."""
 
-    settings: Settings
+    settings: BootstrapSettings
 
 
 class Artefacts(pulumi.ComponentResource):

@@ -9,7 +9,7 @@ import pulumi
 from pulumi_gcp import iam
 
 if TYPE_CHECKING:
-    from bootstrap.settings import Settings
+    from bootstrap.settings import BootstrapSettings
 
 ISSUER = "https://token.actions.githubusercontent.com"
 
@@ -18,7 +18,7 @@ ISSUER = "https://token.actions.githubusercontent.com"
 class FederationArgs:
     """The repository's settings and the environment's name."""
 
-    settings: Settings
+    settings: BootstrapSettings
     environment: str
 
 
@@ -65,7 +65,7 @@ class Federation(pulumi.ComponentResource):
         )
 
 
-def condition(settings: Settings, environment: str) -> str:
+def condition(settings: BootstrapSettings, environment: str) -> str:
     """CEL: the repository by name and number, its two environments, one of them on the branch only.
 
     GitHub's rules for environments require the same. This condition holds without them.

@@ -39,7 +39,7 @@ Cluster = Annotated[
 Place = Annotated[str, _matching(r"[a-z]+-[a-z]+[0-9]+(-[a-z])?", "a region, or a zone in one")]
 
 
-class Settings(Section):
+class BootstrapSettings(Section):
     """An environment: its project, the repository that deploys to it, and its cluster."""
 
     project: t.Project
@@ -59,7 +59,7 @@ class Settings(Section):
         return f"{self.location}-docker.pkg.dev/{self.project}/images"
 
 
-def load() -> Settings:
+def load() -> BootstrapSettings:
     """The running stack's settings; raises pulumi.RunError, whose message the CLI shows."""
     config = pulumi.runtime.config.CONFIG.get()
     found = {
@@ -73,10 +73,10 @@ def load() -> Settings:
         raise pulumi.RunError(str(error)) from None
 
 
-def parse(found: Mapping[str, Any]) -> Settings:
+def parse(found: Mapping[str, Any]) -> BootstrapSettings:
     """Typed settings of a stack file's values; raises ConfigError with every problem."""
     try:
-        return Settings.model_validate(found)
+        return BootstrapSettings.model_validate(found)
     except ValidationError as error:
         lines = [f"  {PREFIX}{_problem(item)}" for item in error.errors()]
         head = (

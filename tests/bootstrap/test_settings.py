@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootstrap.federation import condition
-from bootstrap.settings import Settings, parse
+from bootstrap.settings import BootstrapSettings, parse
 from infra.config.problems import ConfigError
 from tests.bootstrap.program import CONFIG, ROOT, run
 
@@ -52,9 +52,11 @@ def test_a_wrong_environment_makes_nothing() -> None:
 
 def test_every_key_is_declared_where_pulumi_looks() -> None:
     declared = yaml.safe_load((ROOT / "bootstrap/Pulumi.yaml").read_text())["config"]
-    assert list(declared) == [field.alias for field in Settings.model_fields.values()]
+    assert list(declared) == [field.alias for field in BootstrapSettings.model_fields.values()]
     optional = {name for name, schema in declared.items() if "default" in schema}
-    required = {field.alias for field in Settings.model_fields.values() if field.is_required()}
+    required = {
+        field.alias for field in BootstrapSettings.model_fields.values() if field.is_required()
+    }
     assert optional == set(declared) - required
 
 
