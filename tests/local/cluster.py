@@ -1,4 +1,4 @@
-"""A whole local cluster of a test's own, and what tests ask of it."""
+"""A local cluster for tests."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Cluster:
         return found
 
     def up(self) -> str:
-        """As a person does it. Returns what was printed."""
+        """Start it by the command. Returns the output."""
         return self.command("up", "--cluster-only")
 
     def command(self, *words: str) -> str:
@@ -63,7 +63,7 @@ class Cluster:
         return done.stdout
 
     def pids(self) -> set[int]:
-        """Of every process that has this cluster's folder on its command line or below it."""
+        """The processes of this cluster, and all with its folder on their command line."""
         mark = str(self.layout.base).encode()
         found = set()
         for entry in os.scandir("/proc"):
@@ -89,7 +89,7 @@ def running_cluster(base: Path) -> Iterator[Cluster]:
 
 
 def eventually(ask: Callable[[], Any], patience: float = 30.0) -> Any:
-    """The first answer that's true. Fails with the last one after `patience` seconds."""
+    """Repeat until the answer is true, and return it. Fails after `patience` seconds."""
     deadline = time.monotonic() + patience
     while True:
         try:

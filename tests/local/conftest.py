@@ -1,4 +1,4 @@
-"""One local cluster a session, for all tests that want a real one."""
+"""One local cluster for all tests of a session that need one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A storage emulator of the tests' own, and the programs that tests need."""
+"""A storage emulator for tests, and the programs that tests need."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def require(name: str) -> str:
-    """The path of a built program; the test is skipped where there's none."""
+    """The path of a built program; without it the test is skipped."""
     try:
         return str(tool(name))
     except LocalError as error:
@@ -30,7 +30,7 @@ def require(name: str) -> str:
 
 @contextlib.contextmanager
 def storage_emulator(root: Path) -> Iterator[str]:
-    """The address of one that keeps its files under `root`."""
+    """Run one with its files under `root`. Its address."""
     executable, port = require("fake-gcs-server"), free_port()
     address = f"http://127.0.0.1:{port}"
     command = [executable, "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)]

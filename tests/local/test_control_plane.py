@@ -1,4 +1,4 @@
-"""What KServe and Knative, the real ones, do on the local cluster."""
+"""The real KServe and Knative on the local cluster."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CONFIG = "/api/v1/namespaces/knative-serving/configmaps/config-deployment"
 
 @pytest.fixture
 def api(cluster: Cluster) -> Iterator[Api]:
-    """What a test makes in `default` is deleted after it."""
+    """The cluster's API. Services that a test makes in `default` are deleted after it."""
     yield cluster.api
     for path in (_INFERENCE_SERVICES, f"{_KNATIVE}/services"):
         cluster.api.delete(path)
@@ -47,7 +47,7 @@ def _inference_service(name: str, /, **model: Any) -> Object:
     }
 
 
-def test_an_inference_service_becomes_pods_with_the_storage_initializer(api: Api) -> None:
+def test_an_inference_service_gets_pods_with_the_storage_initializer(api: Api) -> None:
     api.request(
         "POST", _INFERENCE_SERVICES, _inference_service("first", runtimeVersion="26.05-py3")
     )
@@ -61,7 +61,7 @@ def test_an_inference_service_becomes_pods_with_the_storage_initializer(api: Api
 
 
 @pytest.mark.parametrize(
-    ("manifest", "words"),
+    ("manifest", "reason"),
     [
         (_inference_service("1st"), "is invalid"),
         (_inference_service("named", name="triton"), "name"),
@@ -80,15 +80,15 @@ def test_an_inference_service_becomes_pods_with_the_storage_initializer(api: Api
     ],
     ids=["bad name", "model.name", "two implementations"],
 )
-def test_kserve_refuses_in_its_own_words(api: Api, manifest: Object, words: str) -> None:
+def test_kserve_refuses_invalid_inference_services(api: Api, manifest: Object, reason: str) -> None:
     with pytest.raises(ApiError) as refused:
         api.request("POST", _INFERENCE_SERVICES, manifest)
     assert "inferenceservice.kserve-webhook-server" in str(refused.value)
-    assert words in str(refused.value).lower()
+    assert reason in str(refused.value).lower()
 
 
 def test_knative_resolves_digests_until_it_is_told_to_skip_the_registry(api: Api) -> None:
-    """The seed's problem and its cure, by Knative's own controller."""
+    """The problem that the program solves, and its solution, on Knative's own controller."""
     api.request("POST", f"{_KNATIVE}/services", _knative_service("before"))
     eventually(lambda: "ContainerMissing" in _reasons(api, "before"))
     assert not _deployments(api, "before")
@@ -110,7 +110,7 @@ def test_knative_refuses_a_wrong_deadline(api: Api) -> None:
 
 
 def test_controllers_have_no_more_rights_than_their_own_roles(cluster: Cluster) -> None:
-    """They come as their service accounts; nothing makes them administrators."""
+    """They have the users of their service accounts, and are no administrators."""
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",

@@ -1,4 +1,4 @@
-"""Official programs are taken whole and as published. Their place is a server of the test's."""
+"""Fetching official releases, from a server of the test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PUBLISHERS = [each for each in _OFFICIAL if toolchain.published(each) is each]
 
 @dataclasses.dataclass(frozen=True)
 class Server:
-    """A folder behind an address, in which releases lie under the paths that they really have."""
+    """A web server with releases at their real paths."""
 
     address: str
     folder: Path
@@ -46,7 +46,7 @@ class Server:
         return f"{self.address}{urlsplit(url).path}"
 
     def publish(self, tool: Tool, digest: str | None = None) -> None:
-        """The program, and whatever lies in its release too, as a script that says its name."""
+        """Publish a release whose programs are scripts that print their names."""
         release, version = self.of(tool), toolchain.version_of(tool)
         url, checksums = (
             release.filled(each, version) for each in (release.url, release.checksums)
@@ -98,7 +98,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     toolchain.tool.cache_clear()
 
 
-def test_the_big_programs_are_had_from_their_authors() -> None:
+def test_the_large_programs_have_official_releases() -> None:
     assert {each.name for each in _OFFICIAL} == {
         "etcd",
         "kube-apiserver",
@@ -111,7 +111,7 @@ def test_the_big_programs_are_had_from_their_authors() -> None:
 
 
 @pytest.mark.parametrize("tool", _OFFICIAL, ids=lambda each: each.name)
-def test_is_found_where_its_release_has_it(server: Server, tool: Tool) -> None:
+def test_is_found_at_its_path_in_the_release(server: Server, tool: Tool) -> None:
     owner = toolchain.published(tool)
     server.publish(owner)
     fetch(server.of(owner), toolchain.version_of(owner), toolchain.official_folder(owner))
@@ -120,7 +120,7 @@ def test_is_found_where_its_release_has_it(server: Server, tool: Tool) -> None:
     assert found.stat().st_mode & 0o111
 
 
-def test_nothing_is_built_where_everything_is_published(
+def test_nothing_is_built_if_everything_is_published(
     server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for each in _PUBLISHERS:
@@ -136,7 +136,7 @@ def test_nothing_is_built_where_everything_is_published(
 
 
 @pytest.mark.parametrize("tool", _PUBLISHERS, ids=lambda each: each.name)
-def test_another_digest_than_published_leaves_nothing(server: Server, tool: Tool) -> None:
+def test_a_wrong_digest_leaves_nothing(server: Server, tool: Tool) -> None:
     server.publish(tool, "f" * 64)
     target = toolchain.official_folder(tool)
     with pytest.raises(UnavailableError, match="SHA-256"):
@@ -144,13 +144,13 @@ def test_another_digest_than_published_leaves_nothing(server: Server, tool: Tool
     assert not target.exists()
 
 
-def test_says_what_it_did_not_find(server: Server, tmp_path: Path) -> None:
+def test_reports_a_missing_release(server: Server, tmp_path: Path) -> None:
     tool = _PUBLISHERS[0]
     with pytest.raises(UnavailableError, match="HTTP status 404"):
         fetch(server.of(tool), toolchain.version_of(tool), tmp_path / "made")
 
 
-def test_a_server_that_is_away_is_a_reason_like_others(tmp_path: Path) -> None:
+def test_reports_an_unreachable_server(tmp_path: Path) -> None:
     release = Release("http://127.0.0.1:9/a.tar.gz", "http://127.0.0.1:9/sums")
     with pytest.raises(UnavailableError, match="Error"):
         fetch(release, "v1.2.3", tmp_path / "made")

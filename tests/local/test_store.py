@@ -86,7 +86,7 @@ def test_what_was_changed_here_is_not_pushed(built: Path, bucket: Any) -> None:
     assert not list(bucket.list_blobs())
 
 
-def test_what_is_not_there_is_said_in_one_line(
+def test_a_missing_release_is_reported_in_one_line(
     built: Path, bucket: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.rmtree(built / "build")

@@ -1,4 +1,4 @@
-"""What dies comes back, and what is stopped stays away."""
+"""The supervisor restarts processes that end, and `down` stops all of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _write_note(cluster: Cluster, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", _PROCESSES)
-def test_a_killed_process_is_back_within_30_seconds_and_nothing_is_lost(
+def test_a_killed_process_is_restarted_within_30_seconds_without_loss(
     cluster: Cluster, name: str
 ) -> None:
     _write_note(cluster, f"before-{name}")
@@ -52,7 +52,7 @@ def test_a_killed_process_is_back_within_30_seconds_and_nothing_is_lost(
     _write_note(cluster, f"after-{name}")
 
 
-def test_a_killed_supervisor_leaves_no_orphan_and_up_heals_it(cluster: Cluster) -> None:
+def test_a_killed_supervisor_leaves_no_process_and_up_starts_it_again(cluster: Cluster) -> None:
     _write_note(cluster, "before-supervisor")
     before = cluster.now()
     os.kill(before.pid, signal.SIGKILL)
@@ -74,7 +74,7 @@ def test_up_again_changes_nothing(cluster: Cluster) -> None:
     assert {name: record.pid for name, record in cluster.now().processes.items()} == before
 
 
-def test_a_second_clone_has_a_cluster_of_its_own_and_down_leaves_nothing(
+def test_a_second_clone_has_its_own_cluster_and_down_leaves_nothing(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     with running_cluster(tmp_path / "other") as other:
@@ -94,7 +94,7 @@ def test_listens_on_loopback_only(cluster: Cluster) -> None:
     assert ports & _listening() and not ports & _listening(loopback=False)
 
 
-def test_status_and_env_tell_of_the_cluster(cluster: Cluster) -> None:
+def test_status_and_env_describe_the_cluster(cluster: Cluster) -> None:
     status = cluster.command("status")
     assert all(name in status for name in _PROCESSES)
     assert f"export KUBECONFIG={cluster.kubeconfig}" in cluster.command("env")
@@ -104,7 +104,7 @@ def test_logs_show_a_process(cluster: Cluster) -> None:
     assert "etcd: started" in cluster.command("logs", "supervisor")
 
 
-def test_stop_spares_the_next_owner_of_a_pid() -> None:
+def test_stop_does_not_signal_the_next_owner_of_a_pid() -> None:
     with subprocess.Popen(["sleep", "60"]) as bystander:
         mark = start_mark(bystander.pid)
         assert mark and is_running(bystander.pid, mark)
@@ -116,7 +116,7 @@ def test_stop_spares_the_next_owner_of_a_pid() -> None:
 
 
 def _listening(*, loopback: bool = True) -> set[int]:
-    """TCP ports that somebody listens at, on 127.0.0.1 or on all other addresses."""
+    """TCP ports with a listener, on 127.0.0.1 or on all other addresses."""
     found = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with open(table) as lines:  # noqa: PTH123  # Not a file one would name by a path.

@@ -1,4 +1,4 @@
-"""Where programs come from, with stand-ins for Go and for what it would build."""
+"""Finding and building programs, with scripts in place of Go and its programs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ esac
 
 @pytest.fixture(autouse=True)
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No program of this machine's, and a cache that's empty."""
+    """An empty cache, and none of this machine's programs on PATH."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     toolchain.tool.cache_clear()
@@ -64,7 +64,7 @@ def _fake_go(folder: Path, build: str = ":", source: Path = ROOT) -> None:
     _program(folder, "go", _FAKE_GO.format(build=build, source=source))
 
 
-def test_every_tool_is_pinned_with_its_sums() -> None:
+def test_every_tool_is_pinned_with_checksums() -> None:
     for each in TOOLS:
         assert toolchain.version_of(each).startswith("v")
         sums = (ROOT / each.folder / "go.sum").read_text()
@@ -74,14 +74,14 @@ def test_every_tool_is_pinned_with_its_sums() -> None:
             assert f"{each.versioned_by} {toolchain.version_of(each)} h1:" in sums
 
 
-def test_the_kubernetes_plugin_is_the_sdks_release() -> None:
+def test_the_kubernetes_plugin_has_the_release_of_the_sdk() -> None:
     (plugin,) = (each for each in TOOLS if each.name == "pulumi-resource-kubernetes")
     locked = (ROOT / "requirements" / "program.txt").read_text()
     assert f"pulumi-kubernetes=={toolchain.version_of(plugin).removeprefix('v')} " in locked
     assert "version.Version=v" not in " ".join(toolchain.build_flags(plugin))
 
 
-def test_nothing_here_stands_in_for_it() -> None:
+def test_the_kubernetes_plugin_is_not_replaced_by_a_file_of_this_project() -> None:
     tracked = subprocess.run(
         ["git", "ls-files", "*pulumi-resource-*"],
         cwd=ROOT,
@@ -92,7 +92,7 @@ def test_nothing_here_stands_in_for_it() -> None:
     assert tracked.stdout.split() == ["local/plugins/pulumi-resource-gcp"]
 
 
-def test_kubernetes_programs_are_told_their_version() -> None:
+def test_kubernetes_programs_are_built_with_their_version() -> None:
     flags = " ".join(toolchain.build_flags(TOOLS[0]))
     assert "version.gitVersion=v1.34.4" in flags and "gitMinor=34" in flags
     assert "-mod=readonly" in flags and "-trimpath" in flags
@@ -114,26 +114,26 @@ def test_a_program_is_built_once_and_then_found(
     ("says", "fits"),
     [("v3.259.0", True), ("v3.300.1", True), ("v3.258.0", False), ("v4.0.0", False), ("?", False)],
 )
-def test_a_program_on_path_is_taken_if_its_version_fits(
+def test_a_program_on_path_is_used_if_its_version_fits(
     programs: Path, says: str, fits: bool
 ) -> None:
     own = _program(programs, "pulumi", f"#!/bin/sh\necho {says}\n")
     assert toolchain.on_path(_PULUMI) == (own if fits else None)
 
 
-def test_another_recipe_is_another_program() -> None:
+def test_another_recipe_has_another_path() -> None:
     patched = dataclasses.replace(_ETCD, patches=(Patch("m", "p", "a", "b"),))
     assert toolchain.cached(patched) != toolchain.cached(_ETCD)
 
 
-def test_go_s_own_words_are_in_the_error_and_nothing_is_left(programs: Path) -> None:
+def test_an_error_has_the_output_of_go_and_leaves_nothing(programs: Path) -> None:
     _fake_go(programs, build="echo 'main.go:1: undefined: x' >&2; exit 1")
     with pytest.raises(LocalError, match="undefined: x"):
         building.build_missing((_ETCD,))
     assert _left() == []
 
 
-def test_an_interrupted_build_leaves_nothing_half_made(programs: Path, tmp_path: Path) -> None:
+def test_an_interrupted_build_leaves_nothing(programs: Path, tmp_path: Path) -> None:
     started = tmp_path / "started"
     _fake_go(programs, build=f'echo half > "$2"; touch {started}; exec sleep 60')
     process = _build_etcd_elsewhere()
@@ -145,7 +145,7 @@ def test_an_interrupted_build_leaves_nothing_half_made(programs: Path, tmp_path:
     assert _left() == []
 
 
-def test_a_killed_build_s_remains_go_with_the_next_one(programs: Path, tmp_path: Path) -> None:
+def test_the_next_build_removes_what_a_killed_one_left(programs: Path, tmp_path: Path) -> None:
     started = tmp_path / "started"
     _fake_go(programs, build=f'echo half > "$2"; touch {started}; exec sleep 60')
     process = _build_etcd_elsewhere()
@@ -172,7 +172,7 @@ def test_a_patch_that_no_longer_fits_is_an_error(programs: Path, tmp_path: Path)
         building.build_missing((dataclasses.replace(_ETCD, name="patched", patches=(patch,)),))
 
 
-def test_without_go_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_go_the_message_has_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(LocalError, match="Install Go"):
         building.build_missing((_ETCD,))

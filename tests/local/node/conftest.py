@@ -1,4 +1,4 @@
-"""Pods on the real node of the session's cluster, made by hand."""
+"""Pods on the node of the session's cluster."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Pods:
     def run(
         self, *containers: dict[str, Any], labels: dict[str, str] | None = None, **spec: Any
     ) -> str:
-        """Make a pod; its name."""
+        """Create a pod. Its name."""
         name = f"pod-{next(_NAMES)}"
         spec = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 2, **spec}
         named = [{"name": f"c{n}", **each} for n, each in enumerate(containers)]
@@ -51,7 +51,7 @@ class Pods:
         return found
 
     def phase(self, name: str, *wanted: str, patience: float = 20.0) -> dict[str, Any]:
-        """The pod, when it is in one of these phases."""
+        """Wait until the pod is in one of these phases. The pod."""
         eventually(lambda: self.get(name)["status"]["phase"] in wanted, patience)
         return self.get(name)
 
@@ -59,15 +59,15 @@ class Pods:
         conditions = self.get(name)["status"].get("conditions", [])
         return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
-    def said(self, name: str, container: str = "c0", options: str = "") -> str:
-        """Its log, by way of the API server."""
+    def log(self, name: str, container: str = "c0", options: str = "") -> str:
+        """A container's log, from the API server."""
         path = f"/api/v1/namespaces/{self.namespace}/pods/{name}/log?container={container}{options}"
         return self.cluster.api.text(path)
 
-    def says(self, name: str) -> Any:
-        """The JSON that it logged before it succeeded."""
+    def output(self, name: str) -> Any:
+        """Wait until the pod succeeds. The JSON in its log."""
         pod = self.phase(name, "Succeeded", "Failed")
-        log = self.said(name)
+        log = self.log(name)
         assert pod["status"]["phase"] == "Succeeded", log
         return json.loads(log)
 

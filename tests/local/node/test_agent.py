@@ -1,4 +1,4 @@
-"""The agent itself: killed, silent, and what it says of the machine."""
+"""The agent: its Node object, and pods after it was killed or hung."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def _processes(mark: str) -> int:
     return found
 
 
-def test_the_node_has_what_the_machine_has(pods: Pods) -> None:
+def test_the_node_has_the_capacity_of_the_machine(pods: Pods) -> None:
     status = pods.cluster.api.get(_NODE)["status"]
     assert status["capacity"]["cpu"] == str(len(os.sched_getaffinity(0)))
     has_gpu = bool(list(Path("/dev").glob("nvidia[0-9]*")))
     assert ("nvidia.com/gpu" in status["capacity"]) is has_gpu
 
 
-def test_a_killed_agent_leaves_no_orphan_and_its_pods_come_back(pods: Pods) -> None:
+def test_a_killed_agent_leaves_no_process_and_its_pods_are_restarted(pods: Pods) -> None:
     mark = f"mark-{uuid.uuid4().hex}"
     name = pods.run(python(f"import time; time.sleep(999) # {mark}"), restartPolicy="Always")
     once = pods.run(python(f"import time; time.sleep(999) # {mark}"))
@@ -57,8 +57,8 @@ def test_a_killed_agent_leaves_no_orphan_and_its_pods_come_back(pods: Pods) -> N
     eventually(lambda: _processes(mark) == 0)
 
 
-def test_after_a_gentle_stop_a_job_cut_short_has_not_succeeded(pods: Pods) -> None:
-    """As with `down --keep` and `up`: it may well exit with 0 when it's asked to end."""
+def test_a_pod_that_the_end_of_the_agent_interrupts_has_not_succeeded(pods: Pods) -> None:
+    """As with `down --keep` and `up`. Its program exits with 0 after SIGTERM."""
     cut = "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(0)); time.sleep(999)"
     name = pods.run(python("import time; time.sleep(999)"), restartPolicy="Always")
     once = pods.run(python(cut))
@@ -72,7 +72,7 @@ def test_after_a_gentle_stop_a_job_cut_short_has_not_succeeded(pods: Pods) -> No
         pods.delete(each)
 
 
-def test_a_silent_agent_s_node_is_not_ready_until_it_speaks_again_and_so_its_pods(
+def test_the_node_of_a_hung_agent_and_its_pods_are_not_ready_until_it_continues(
     pods: Pods,
 ) -> None:
     name = pods.run(python("import time; time.sleep(999)"), restartPolicy="Always")

@@ -1,4 +1,4 @@
-"""What a container finds, how it ends, and what the pod's status says of it."""
+"""Containers: their volumes and environment, their ends, and their statuses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_init_containers_run_in_order_and_share_volumes(pods: Pods) -> None:
         initContainers=init,
         volumes=[{"name": "shared", "emptyDir": {}}],
     )
-    assert pods.says(name) == "012"
+    assert pods.output(name) == "012"
     states = pods.get(name)["status"]["initContainerStatuses"]
     assert [each["state"]["terminated"]["reason"] for each in states] == ["Completed"] * 3
 
@@ -80,7 +80,7 @@ print(json.dumps(found))
     ]
     mounts.append({"name": "words", "mountPath": "/etc/only/a", "subPath": "a"})
     name = pods.run(python(code, volumeMounts=mounts), volumes=volumes, labels={"app": "x"})
-    assert pods.says(name) == {
+    assert pods.output(name) == {
         "/words/a": "A",
         "/one/x/y": "B",
         "/hidden/key": "value",
@@ -120,7 +120,7 @@ def test_environment_and_variables(pods: Pods) -> None:
     )
     container["args"] = ["-c", code, "$(NAME)"]
     name = pods.run(container)
-    arguments, found = pods.says(name)
+    arguments, found = pods.output(name)
     address = pods.get(name)["status"]["podIP"]
     assert arguments == [name]
     assert found["BOTH"] == f"{name}-{address} $(NAME) $(UNKNOWN)"
@@ -142,11 +142,11 @@ try:
 except urllib.error.HTTPError as error:
     print(json.dumps(json.load(error)['message']))
 """
-    said = pods.says(pods.run(python(code)))
+    said = pods.output(pods.run(python(code)))
     assert 'User "system:serviceaccount:pods:default" cannot list resource "secrets"' in said
 
 
-def test_an_exit_code_with_its_last_words(pods: Pods) -> None:
+def test_an_exit_code_and_a_termination_message(pods: Pods) -> None:
     code = (
         "print('to the log'); open('/dev/termination-log', 'w').write('why'); raise SystemExit(3)"
     )
@@ -154,10 +154,10 @@ def test_an_exit_code_with_its_last_words(pods: Pods) -> None:
     pods.phase(name, "Failed")
     ended = pods.status(name)["state"]["terminated"]
     assert (ended["exitCode"], ended["reason"], ended["message"]) == (3, "Error", "why")
-    assert pods.said(name) == "to the log\n"
+    assert pods.log(name) == "to the log\n"
 
 
-def test_a_program_that_is_not_there(pods: Pods) -> None:
+def test_a_missing_program(pods: Pods) -> None:
     name = pods.run({"image": "test/run:1", "command": ["no-such-program"]})
     pods.phase(name, "Failed")
     ended = pods.status(name)["state"]["terminated"]
@@ -165,7 +165,7 @@ def test_a_program_that_is_not_there(pods: Pods) -> None:
     assert "no-such-program" in ended["message"]
 
 
-def test_a_crash_is_started_again_and_then_less_often(pods: Pods) -> None:
+def test_a_crashing_container_is_restarted_with_a_back_off(pods: Pods) -> None:
     name = pods.run(python("print('once more'); raise SystemExit(7)"), restartPolicy="Always")
     waiting = eventually(lambda: pods.status(name)["state"].get("waiting"))
     eventually(lambda: pods.status(name)["state"]["waiting"]["reason"] == "CrashLoopBackOff")
@@ -173,12 +173,12 @@ def test_a_crash_is_started_again_and_then_less_often(pods: Pods) -> None:
     assert "back-off 10s" in status["state"]["waiting"]["message"], waiting
     assert status["restartCount"] >= 1
     assert status["lastState"]["terminated"]["exitCode"] == 7
-    assert pods.said(name, options="&previous=true") == "once more\n"
+    assert pods.log(name, options="&previous=true") == "once more\n"
     pods.delete(name)
     eventually(lambda: pods.is_gone(name))
 
 
-def test_too_much_memory_ends_a_container(pods: Pods) -> None:
+def test_a_container_over_its_memory_limit_is_ended(pods: Pods) -> None:
     limits = {"limits": {"memory": "100Mi"}}
     name = pods.run(python("x = b'x' * 300_000_000\nwhile True: pass", resources=limits))
     pods.phase(name, "Failed")
@@ -197,19 +197,19 @@ def test_an_unknown_image_is_not_started(pods: Pods) -> None:
     pods.delete(name)
 
 
-def test_one_that_does_not_end_by_itself_is_ended_after_its_grace(pods: Pods) -> None:
+def test_a_container_that_ignores_sigterm_is_ended_after_the_grace_period(pods: Pods) -> None:
     deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(99)"
     name = pods.run(python(deaf), terminationGracePeriodSeconds=1)
-    eventually(lambda: pods.said(name) == "up\n")
+    eventually(lambda: pods.log(name) == "up\n")
     pods.delete(name)
     eventually(lambda: pods.is_gone(name), patience=5.0)
 
 
-def test_a_log_is_followed_and_cut(pods: Pods) -> None:
+def test_a_log_can_be_followed_and_limited(pods: Pods) -> None:
     name = pods.run(python("for n in range(100): print(n)"))
     pods.phase(name, "Succeeded")
-    assert pods.said(name, options="&tailLines=2") == "98\n99\n"
-    assert pods.said(name, options="&follow=true&tailLines=1").startswith("99")
+    assert pods.log(name, options="&tailLines=2") == "98\n99\n"
+    assert pods.log(name, options="&follow=true&tailLines=1").startswith("99")
 
 
 def test_a_sidecar_runs_beside_the_others_and_ends_after_them(pods: Pods) -> None:
@@ -231,8 +231,8 @@ def test_a_sidecar_runs_beside_the_others_and_ends_after_them(pods: Pods) -> Non
     assert pods.get(name)["status"]["phase"] == "Succeeded"
 
 
-def test_a_secret_is_taken_as_it_is(pods: Pods) -> None:
-    """Variables are expanded in what the pod says, not in what it refers to."""
+def test_variables_in_a_secret_are_not_expanded(pods: Pods) -> None:
+    """Only those in the pod itself are."""
     pods.make("secrets", {"metadata": {"name": "odd"}, "stringData": {"key": "a$$b$(HOME)"}})
     source = {"secretKeyRef": {"name": "odd", "key": "key"}}
     name = pods.run(
@@ -241,14 +241,14 @@ def test_a_secret_is_taken_as_it_is(pods: Pods) -> None:
             env=[{"name": "ODD", "valueFrom": source}],
         )
     )
-    assert pods.says(name) == "a$$b$(HOME)"
+    assert pods.output(name) == "a$$b$(HOME)"
 
 
-def test_half_a_core_is_one_core_at_most(pods: Pods) -> None:
+def test_a_limit_of_half_a_core_is_one_core(pods: Pods) -> None:
     name = pods.run(
         python(
             "import json, os; print(json.dumps(len(os.sched_getaffinity(0))))",
             resources={"limits": {"cpu": "500m"}},
         )
     )
-    assert pods.says(name) == 1
+    assert pods.output(name) == 1

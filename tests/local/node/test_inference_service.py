@@ -34,7 +34,7 @@ _NAME = "digits"
 
 @pytest.fixture(scope="module")
 def storage_uri(cluster: Cluster) -> str:
-    """The release in the emulator's bucket, as the program puts it there."""
+    """The release in the emulator's bucket, as the program uploads it."""
     done = subprocess.run(
         [ROOT / ".venv" / "bin" / "python", "-c", _RENDER],
         cwd=ROOT,
@@ -104,7 +104,7 @@ def _address(pods: Pods) -> str:
     return str(book[f"{pods.namespace}/{_NAME}-predictor"]["80"])
 
 
-def test_an_inference_service_gets_ready_and_answers(pods: Pods, storage_uri: str) -> None:
+def test_an_inference_service_becomes_ready_and_answers(pods: Pods, storage_uri: str) -> None:
     api = pods.cluster.api
     base = f"/apis/serving.kserve.io/v1beta1/namespaces/{pods.namespace}/inferenceservices"
     begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""Probes decide what is ready, and what is started again."""
+"""Startup, liveness and readiness probes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _http(**more: int) -> dict[str, object]:
     return {"httpGet": {"path": "/", "port": 8000}, "periodSeconds": 1, **more}
 
 
-def test_ready_when_the_readiness_probe_says_so(pods: Pods) -> None:
+def test_ready_when_the_readiness_probe_succeeds(pods: Pods) -> None:
     name = pods.run(python(_SERVER, readinessProbe=_http(), **_MOUNT), **_STATE)
     pods.phase(name, "Running")
     eventually(lambda: pods.get(name)["status"].get("podIP"))
@@ -46,13 +46,13 @@ def test_ready_when_the_readiness_probe_says_so(pods: Pods) -> None:
     pods.delete(name)
 
 
-def test_a_failing_liveness_probe_starts_it_again(pods: Pods) -> None:
+def test_a_failing_liveness_probe_restarts_the_container(pods: Pods) -> None:
     name = pods.run(python(_SERVER, livenessProbe=_http(failureThreshold=2), **_MOUNT), **_STATE)
     eventually(lambda: pods.status(name)["restartCount"] >= 1)
     pods.delete(name)
 
 
-def test_the_startup_probe_holds_the_others_back(pods: Pods) -> None:
+def test_other_probes_wait_for_the_startup_probe(pods: Pods) -> None:
     probes = {
         "startupProbe": {"exec": {"command": ["test", "-e", "/state/well"]}, "periodSeconds": 1},
         "livenessProbe": _http(failureThreshold=1),

@@ -21,7 +21,7 @@ def test_quantities(text: str, value: str) -> None:
     assert quantity(text) == Decimal(value)
 
 
-def test_expansion_leaves_the_unknown_and_the_escaped() -> None:
+def test_expansion_keeps_unknown_and_escaped_variables() -> None:
     assert expand("$(A)/$$(A)/$(B)/$A/$$", {"A": "x"}) == "x/$(A)/$(B)/$A/$"
 
 
@@ -41,7 +41,7 @@ def test_phases() -> None:
     assert phase([], [_ended(2, "Always")]) == "Running" or _ended(2, "Always").ended is None
 
 
-def test_conditions_keep_others_and_their_times() -> None:
+def test_conditions_of_others_and_times_are_kept() -> None:
     old = [
         {"type": "PodScheduled", "status": "True"},
         {"type": "Initialized", "status": "True", "lastTransitionTime": "then"},
@@ -68,7 +68,7 @@ _SLICE = {
 }
 
 
-def test_connections_go_to_ready_pods_that_are_not_on_their_way_out() -> None:
+def test_connections_go_to_ready_pods_that_are_not_draining() -> None:
     slices = {("ns", "a"): [_SLICE]}
     found = routes([_service("a", "10.96.0.5")], slices, {"10.0.0.3"})
     ((name, service),) = found["ns", "a"]
@@ -76,7 +76,7 @@ def test_connections_go_to_ready_pods_that_are_not_on_their_way_out() -> None:
     assert service.targets == (("10.0.0.1", 8080),)
 
 
-def test_names_of_services_and_of_headless_ones() -> None:
+def test_names_of_services_and_headless_services() -> None:
     services = [_service("a", "10.96.0.5"), _service("h", "None")]
     lines = host_lines(services, {("ns", "h"): [_SLICE]}, set(), "ns")
     assert lines == [
@@ -87,7 +87,7 @@ def test_names_of_services_and_of_headless_ones() -> None:
     assert host_lines(services[:1], {}, set(), "other")[0].endswith(" a.ns")
 
 
-def test_an_address_is_not_given_out_again_at_once() -> None:
+def test_an_address_is_not_reused_at_once() -> None:
     addresses = Addresses()
     first = addresses.take()
     addresses.release(first)
@@ -98,5 +98,5 @@ def test_an_address_is_not_given_out_again_at_once() -> None:
         addresses.take()
 
 
-def test_a_limit_of_all_cores_is_none() -> None:
+def test_a_limit_of_all_cores_is_no_limit() -> None:
     assert Cores().take(10_000) == []

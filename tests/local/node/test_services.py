@@ -1,4 +1,4 @@
-"""Services: balanced over what is ready, by name, and from the host."""
+"""Services: balanced over ready pods, by name, and from the machine."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _get(url: str) -> str:
         return str(answer.read().decode())
 
 
-def test_balances_over_ready_pods_and_no_others(pods: Pods) -> None:
+def test_connections_are_balanced_over_ready_pods(pods: Pods) -> None:
     _service(pods, "pair")
     server = python(_SERVER, readinessProbe=_READY)
     never = python(_SERVER, readinessProbe={"exec": {"command": ["false"]}})
@@ -65,7 +65,7 @@ names = ('pair', 'pair.pods', 'pair.pods.svc.cluster.local')
 print(json.dumps(collections.Counter(
     urllib.request.urlopen(f'http://{names[n % 3]}/').read().decode() for n in range(30))))
 """
-    found = pods.says(pods.run(python(ask)))
+    found = pods.output(pods.run(python(ask)))
     assert set(found) == set(ready)
     assert min(found.values()) >= 10
     url = _host_address(pods, "pair")
@@ -74,7 +74,7 @@ print(json.dumps(collections.Counter(
         pods.delete(each)
 
 
-def test_without_a_ready_pod_refuses_at_once(pods: Pods) -> None:
+def test_connections_without_a_ready_pod_are_refused_at_once(pods: Pods) -> None:
     _service(pods, "nobody")
     ask = """
 import json, time, urllib.request, urllib.error
@@ -84,7 +84,7 @@ try:
 except urllib.error.URLError as error:
     print(json.dumps([str(error.reason), time.monotonic() - begun < 1]))
 """
-    assert pods.says(pods.run(python(ask))) == ["[Errno 111] Connection refused", True]
+    assert pods.output(pods.run(python(ask))) == ["[Errno 111] Connection refused", True]
 
 
 def test_a_rollout_loses_no_request(pods: Pods) -> None:
@@ -126,7 +126,7 @@ def test_a_rollout_loses_no_request(pods: Pods) -> None:
     api.request("DELETE", path)
 
 
-def test_an_unknown_name_is_unknown_at_once(pods: Pods) -> None:
+def test_an_unknown_name_fails_at_once(pods: Pods) -> None:
     look = "import socket, time; begun = time.time(); socket.getfqdn('10.9.9.9')"
     name = pods.run(python(f"{look}; print(time.time() - begun)"))
-    assert pods.says(name) < 0.5
+    assert pods.output(name) < 0.5

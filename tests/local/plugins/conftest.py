@@ -1,4 +1,4 @@
-"""Plugins and what they speak to."""
+"""Plugins, and the servers that they use."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def gcp(emulator: str) -> Iterator[Plugin]:
 
 @pytest.fixture(scope="session")
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
-    """The files of the session's own API server."""
+    """The files of the session's API server."""
     return Layout(tmp_path_factory.mktemp("api-server"))
 
 
 @pytest.fixture(scope="session")
 def server(layout: Layout) -> Iterator[ApiServer]:
-    """An API server of the session's own."""
+    """An API server for the session."""
     for program in ("etcd", "kube-apiserver"):
         require(program)
     with api_server(layout) as running:
@@ -54,7 +54,7 @@ def kubernetes(server: ApiServer, layout: Layout) -> Iterator[Plugin]:
 
 @pytest.fixture
 def bucket(gcp: Plugin) -> State:
-    """A bucket of the test's own."""
+    """A bucket for one test."""
     inputs = {"name": fresh("bucket"), "location": "EU"}
     return gcp.deploy("gcp:storage/bucket:Bucket", "models", inputs).state
 

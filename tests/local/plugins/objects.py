@@ -11,7 +11,7 @@ CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 CONFIG_MAP_PATCH = "kubernetes:core/v1:ConfigMapPatch"
 MANAGER = "kserve-triton-test"
 FORCE = {"pulumi.com/patchForce": "true"}
-# What infra/kubernetes.py gives every object that is the stack's own.
+# The annotations of the stack's own objects, as in infra/components/ownership.py.
 OWNED = FORCE | {"pulumi.com/patchFieldManager": MANAGER}
 
 
@@ -31,15 +31,15 @@ def _config_map(name: str, data: dict[str, Any], metadata: dict[str, Any]) -> di
 
 
 def path(name: str) -> str:
-    """Where the API has a ConfigMap."""
+    """The path of a ConfigMap."""
     return f"/api/v1/namespaces/default/configmaps/{name}"
 
 
 def apply_as(server: ApiServer, name: str, data: dict[str, str], manager: str) -> None:
-    """Declare keys of a ConfigMap as somebody else, by force."""
+    """Apply keys of a ConfigMap as another field manager, by force."""
     server.apply(_config_map(name, data, {}), manager)
 
 
 def data(server: ApiServer, name: str) -> Any:
-    """What is in a ConfigMap now."""
+    """The current data of a ConfigMap."""
     return server.get(path(name)).get("data")

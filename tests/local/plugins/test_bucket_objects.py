@@ -83,7 +83,7 @@ class TestObject:
         assert step.operations == ["update"]
         assert content(emulator, bucket) == b"two"
 
-    def test_content_changed_by_somebody_else_is_seen_and_mended(
+    def test_content_changed_by_another_client_is_detected_and_replaced(
         self, gcp: Plugin, bucket: State, emulator: str
     ) -> None:
         made = put(gcp, bucket, source=Asset(text="one")).state
@@ -106,13 +106,15 @@ class TestObject:
         assert refreshed.inputs == made.inputs
         assert put(gcp, bucket, refreshed, **inputs).operations == []
 
-    def test_deleted_by_somebody_else_is_gone(self, gcp: Plugin, bucket: State) -> None:
+    def test_deleted_by_another_client(self, gcp: Plugin, bucket: State) -> None:
         made = put(gcp, bucket, content="x").state
         gcp.delete(made)
         assert gcp.refresh(made) is None
         gcp.delete(made)
 
-    def test_import_takes_the_place_and_knows_the_content(self, gcp: Plugin, bucket: State) -> None:
+    def test_import_takes_bucket_and_name_and_reads_the_content(
+        self, gcp: Plugin, bucket: State
+    ) -> None:
         put(gcp, bucket, source=Asset(text="hello"))
         found = gcp.get(OBJECT, "model", f"{bucket.id}/a/model.pt")
         assert found is not None

@@ -12,7 +12,7 @@ BUCKET = "gcp:storage/bucket:Bucket"
 MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"
 
 
-def test_says_that_it_is_in_use(gcp: Plugin) -> None:
+def test_reports_that_it_is_in_use(gcp: Plugin) -> None:
     assert any("own plugin is in use" in message for message in gcp.engine.messages)
 
 
@@ -88,7 +88,7 @@ class TestBucket:
         with pytest.raises(Failed, match="creating bucket"):
             gcp.deploy(BUCKET, "other", {"name": bucket.id, "location": "EU"})
 
-    def test_with_objects_needs_force_to_go(self, gcp: Plugin, bucket: State) -> None:
+    def test_with_objects_needs_force_to_be_deleted(self, gcp: Plugin, bucket: State) -> None:
         model = {"bucket": bucket.id, "name": "model.pt", "content": "x"}
         gcp.deploy("gcp:storage/bucketObject:BucketObject", "model", model)
         with pytest.raises(Failed, match="not empty"):
@@ -113,7 +113,7 @@ class TestBucket:
 
 
 class TestMember:
-    def test_is_recorded_and_said_to_be(self, gcp: Plugin, bucket: State) -> None:
+    def test_is_recorded_and_reported(self, gcp: Plugin, bucket: State) -> None:
         inputs = {"bucket": bucket.id, "role": "roles/storage.objectViewer"}
         inputs["member"] = "serviceAccount:kserve@project.iam.gserviceaccount.com"
         made = gcp.deploy(MEMBER, "reader", inputs).state

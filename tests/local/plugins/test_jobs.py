@@ -20,7 +20,7 @@ REASON = "Triton: failed to load 'digits': PytorchStreamReader failed"
 
 
 def job(name: str, image: str = "kserve-triton/jobs:1") -> dict[str, Any]:
-    """Inputs of a Job, as infra/manifests/jobs.py and infra/kubernetes.py make them."""
+    """Inputs of a Job, as infra/manifests/jobs.py and infra/components/ownership.py make them."""
     container = {"name": "verify", "image": image}
     return {
         "apiVersion": "batch/v1",
@@ -71,7 +71,9 @@ class TestCreation:
         failure = deploy_failing(kubernetes, server, fresh("job"))
         assert "[BackoffLimitExceeded] Job has reached the specified backoff limit" in str(failure)
 
-    def test_fails_with_the_pods_last_words(self, kubernetes: Plugin, server: ApiServer) -> None:
+    def test_fails_with_the_pods_termination_message(
+        self, kubernetes: Plugin, server: ApiServer
+    ) -> None:
         failure = deploy_failing(kubernetes, server, fresh("job"))
         assert f"[Error] {REASON}" in str(failure)
 
@@ -138,7 +140,7 @@ class TestFailedJob:
 
 
 class TestInterruptedUpdate:
-    """A Job that a killed update made: it is in the cluster and not in the state."""
+    """A Job of a killed update: it is in the cluster and not in the state."""
 
     def test_is_adopted_and_waited_for(self, kubernetes: Plugin, server: ApiServer) -> None:
         name = fresh("job")

@@ -20,7 +20,7 @@ def labels(server: ApiServer, name: str) -> Any:
 
 
 def label_as(server: ApiServer, name: str, manager: str, labels: dict[str, str | None]) -> None:
-    """Set and remove labels as somebody else; kubectl's managers are called kubectl-…"""
+    """Set and remove labels as another field manager; kubectl's are named kubectl-…"""
     server.merge(f"{path(name)}?fieldManager={manager}", {"metadata": {"labels": labels}})
 
 
@@ -104,7 +104,7 @@ class TestObject:
 
 
 class TestInterruptedUpdate:
-    """What an update made before it was killed: it is in the cluster and not in the state."""
+    """An object of a killed update: it is in the cluster and not in the state."""
 
     def test_is_adopted(self, kubernetes: Plugin, server: ApiServer) -> None:
         name = fresh("object")
@@ -120,7 +120,7 @@ class TestInterruptedUpdate:
         assert labels(server, name) is None
 
 
-class TestObjectOfSomebodyElse:
+class TestObjectOfAnother:
     def test_is_taken_over_without_a_question(self, kubernetes: Plugin, server: ApiServer) -> None:
         name = fresh("object")
         apply_as(server, name, {"key": "theirs", "another": "theirs"}, "another-stack")

@@ -21,7 +21,7 @@ OURS = {"progress-deadline": "900s"}
 
 @pytest.fixture
 def theirs(server: ApiServer) -> str:
-    """A ConfigMap of somebody else's."""
+    """A ConfigMap of another field manager."""
     name = fresh("config-deployment")
     apply_as(server, name, THEIRS, "installer")
     return name

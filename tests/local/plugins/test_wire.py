@@ -1,4 +1,4 @@
-"""Property values on the wire, and what changed between two of them."""
+"""Encoding of property values, and changes between two of them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_values_come_back_as_they_were(found: dict[str, Any]) -> None:
 
 
 @given(st.dictionaries(keys, values))
-def test_what_is_not_known_has_changed_and_nothing_else(found: dict[str, Any]) -> None:
+def test_unknown_values_count_as_changes(found: dict[str, Any]) -> None:
     assert bool(compare(found, found)) == has_unknown(found)
 
 
@@ -46,7 +46,7 @@ def test_refreshed_inputs_are_the_same_without_drift(inputs: Any, outputs: Any) 
     assert refreshed(inputs, outputs, outputs) == inputs
 
 
-def test_secrets_are_found_and_marked_again() -> None:
+def test_secrets_are_decoded_and_encoded_again() -> None:
     secret = {SIGNATURE: "1b47061264138c4ac30d75fd1eb44270", "value": {"b": ["c"]}}
     found = decode(struct({"a": secret, "d": [1, secret]}))
     assert found.values == {"a": {"b": ["c"]}, "d": [1, {"b": ["c"]}]}
@@ -54,7 +54,7 @@ def test_secrets_are_found_and_marked_again() -> None:
     assert decode(encode(found)) == found
 
 
-def test_output_values_and_references_are_taken_in() -> None:
+def test_output_values_and_references_are_decoded() -> None:
     output = {SIGNATURE: "d0e6a833031e9bbcd3f4e8bde6ca49a4", "value": "x", "secret": True}
     pending = {SIGNATURE: "d0e6a833031e9bbcd3f4e8bde6ca49a4"}
     reference = {SIGNATURE: "5cf8f73096256a8f31e491e813e4eb8e", "urn": "u", "id": "i"}
@@ -63,7 +63,7 @@ def test_output_values_and_references_are_taken_in() -> None:
     assert found.secrets == {("a",)}
 
 
-def test_archives_are_refused_with_their_place() -> None:
+def test_archives_are_refused_with_their_path() -> None:
     archive = {SIGNATURE: "0def7320c3a5731c473e5ecbe6d01bc7", "path": "."}
     with pytest.raises(ValueError, match="source: archives"):
         decode(struct({"source": archive}))
@@ -77,11 +77,11 @@ def test_archives_are_refused_with_their_place() -> None:
         (("a-b", 'q"'), 'a-b["q\\""]'),
     ],
 )
-def test_paths_are_written_as_pulumi_writes_them(path: tuple[str | int, ...], text: str) -> None:
+def test_paths_have_pulumis_format(path: tuple[str | int, ...], text: str) -> None:
     assert show(path) == text
 
 
-def test_what_changed_is_named_by_its_place() -> None:
+def test_changes_have_the_paths_of_their_values() -> None:
     old = {"a": 1, "b": [1, {"c": 2}], "d": 1, "t": 1, "u": 1}
     new = {"a": 1, "b": [1, {"c": 3}, 4], "e": 1, "t": True, "u": UNKNOWN}
     assert compare(old, new) == {
@@ -101,7 +101,7 @@ def test_a_change_above_a_fixed_property_counts_as_one_of_it() -> None:
     assert not under(("spec", "suspend"), fixed)
 
 
-def test_drift_is_what_differs_from_the_record_and_nothing_else() -> None:
+def test_drift_is_a_difference_from_the_recorded_values() -> None:
     inputs = {"cpu": "1000m", "labels": {"a": "b", "c": "d"}, "list": [1, 2]}
     recorded = {"cpu": "1", "labels": {"a": "b", "c": "d", "theirs": "1"}, "list": [1, 2]}
     live = {"cpu": "1", "labels": {"a": "x", "theirs": "2"}, "list": [1, 2, 3], "status": {}}
