@@ -1,4 +1,4 @@
-"""What an endpoint says is compared with its release, and a difference is shown."""
+"""Comparison of answers with the release."""
 
 from __future__ import annotations
 

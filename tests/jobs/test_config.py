@@ -116,7 +116,7 @@ def test_wrong_field_of_a_verification_is_named(
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "\x00"])
-def test_what_is_no_job_ends_with_status_2(
+def test_an_invalid_configuration_ends_with_status_2(
     write: Any, release_file: Path, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
     path = write(text)
@@ -135,6 +135,6 @@ def test_job_of_another_release_ends_with_status_2(
     assert "release_digest: found abc" in capsys.readouterr().out
 
 
-def test_release_that_is_none_is_named(write: Any) -> None:
+def test_an_invalid_release_is_named(write: Any) -> None:
     with pytest.raises(JobError, match=r"release\.json: model: missing; build it again"):
         read_release(write({"name": "digits"}, "release.json"))

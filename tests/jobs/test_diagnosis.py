@@ -1,4 +1,4 @@
-"""What can't come up is said with its reason; what may still come up is waited for."""
+"""Which objects mean a failure, and which may still become ready."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ def seen(
 
 
 def reason(snapshot: Snapshot) -> str:
-    trouble = diagnose(snapshot, NEW, NOW)
-    assert trouble is not None
-    return trouble.reason
+    failure = diagnose(snapshot, NEW, NOW)
+    assert failure is not None
+    return failure.reason
 
 
-def test_healthy_is_no_trouble() -> None:
+def test_a_ready_service_has_no_failure() -> None:
     good = pod(ready=True, containers=[running()])
     ready = [{"type": "Ready", "status": "True"}]
     assert diagnose(seen(good, conditions=ready), NEW, NOW) is None
 
 
-def test_loading_is_no_trouble() -> None:
+def test_a_loading_pod_is_no_failure() -> None:
     loading = pod(init=[running(name="storage-initializer", ready=False)])
     assert diagnose(seen(loading), NEW, NOW) is None
 
 
-def test_nothing_there_yet_is_no_trouble() -> None:
+def test_a_missing_service_is_no_failure() -> None:
     assert diagnose(Snapshot(None, [], []), NEW, NOW) is None
     assert diagnose(Snapshot(None, None, []), NEW, NOW) is None
 
 
 @pytest.mark.parametrize("why", ["ErrImagePull", "ImagePullBackOff", "InvalidImageName"])
-def test_image_that_cannot_be_pulled_is_named(why: str) -> None:
+def test_an_image_that_cannot_be_pulled_is_named(why: str) -> None:
     said = reason(seen(pod(containers=[blocked(why, "manifest unknown")])))
     assert why in said
     assert "manifest unknown" in said
@@ -52,12 +52,12 @@ def test_image_that_cannot_be_pulled_is_named(why: str) -> None:
     assert POD in said
 
 
-def test_image_trouble_stays_the_same_while_the_kubelet_alternates() -> None:
+def test_an_image_failure_stays_the_same_while_its_reason_alternates() -> None:
     keys = set()
     for why in ("ErrImagePull", "ImagePullBackOff"):
-        trouble = diagnose(seen(pod(containers=[blocked(why)])), NEW, NOW)
-        assert trouble is not None
-        keys.add(trouble.key)
+        failure = diagnose(seen(pod(containers=[blocked(why)])), NEW, NOW)
+        assert failure is not None
+        keys.add(failure.key)
     assert len(keys) == 1
 
 
@@ -69,38 +69,38 @@ def test_missing_secret_is_named() -> None:
 def test_crash_loop_points_to_the_log_of_the_previous_run() -> None:
     ended = {"exitCode": 1, "reason": "Error"}
     state = blocked("CrashLoopBackOff", BACK_OFF, restarts=2, last=ended)
-    trouble = diagnose(seen(pod(containers=[state])), NEW, NOW)
-    assert trouble is not None
-    assert "keeps restarting: exit code 1; restarted 2 times" in trouble.reason
-    assert trouble.log is not None
-    assert (trouble.log.pod, trouble.log.container, trouble.log.previous) == (
+    failure = diagnose(seen(pod(containers=[state])), NEW, NOW)
+    assert failure is not None
+    assert "keeps restarting: exit code 1; restarted 2 times" in failure.reason
+    assert failure.log is not None
+    assert (failure.log.pod, failure.log.container, failure.log.previous) == (
         POD,
         "kserve-container",
         True,
     )
 
 
-def test_out_of_memory_is_said() -> None:
+def test_running_out_of_memory_is_reported() -> None:
     ended = {"exitCode": 137, "reason": "OOMKilled"}
     state = blocked("CrashLoopBackOff", BACK_OFF, restarts=3, last=ended)
     assert "exit code 137, OOMKilled" in reason(seen(pod(containers=[state])))
 
 
-def test_crash_loop_is_the_same_trouble_while_it_runs_again() -> None:
+def test_a_crash_loop_is_the_same_failure_while_the_container_runs_again() -> None:
     ended = {"exitCode": 1, "reason": "Error"}
     states = (
         blocked("CrashLoopBackOff", BACK_OFF, restarts=2, last=ended),
         running(ready=False, restarts=3, last=ended),
     )
     keys = {
-        trouble.key
-        for trouble in (diagnose(seen(pod(containers=[state])), NEW, NOW) for state in states)
-        if trouble
+        failure.key
+        for failure in (diagnose(seen(pod(containers=[state])), NEW, NOW) for state in states)
+        if failure
     }
     assert len(keys) == 1
 
 
-def test_one_restart_is_no_trouble() -> None:
+def test_one_restart_is_no_failure() -> None:
     state = running(ready=False, restarts=1, last={"exitCode": 1, "reason": "Error"})
     assert diagnose(seen(pod(containers=[state])), NEW, NOW) is None
 
@@ -135,7 +135,7 @@ def test_unschedulable_pod_has_the_schedulers_message() -> None:
     assert "3 Insufficient nvidia.com/gpu" in said
 
 
-def test_just_unschedulable_is_no_trouble() -> None:
+def test_a_recently_unschedulable_pod_is_no_failure() -> None:
     assert diagnose(seen(unscheduled(19)), NEW, NOW) is None
 
 
@@ -146,7 +146,7 @@ def test_node_that_an_autoscaler_makes_is_waited_for() -> None:
     assert diagnose(seen(unscheduled(90), events=[coming]), NEW, NOW) is None
 
 
-def test_autoscaler_that_gave_up_is_not_waited_for() -> None:
+def test_an_autoscaler_that_adds_no_node_is_not_waited_for() -> None:
     coming = event(POD, "TriggeredScaleUp", "0->1", first=80, last=80, kind="Normal")
     refused = event(POD, "NotTriggerScaleUp", "max node group size reached", first=70, last=10)
     assert diagnose(seen(unscheduled(90), events=[coming, refused]), NEW, NOW) is not None
@@ -173,7 +173,7 @@ def test_older_revisions_pods_are_ignored() -> None:
     assert diagnose(seen(old, same_uri, deleted, new, model_status=failed), NEW, NOW) is None
 
 
-def test_transformers_trouble_counts() -> None:
+def test_a_failure_of_the_transformer_counts() -> None:
     crashing = blocked("CrashLoopBackOff", restarts=4, last={"exitCode": 2, "reason": "Error"})
     transformer = pod("digits-transformer-1", uri=None, component="transformer", made=40)
     transformer["status"]["containerStatuses"] = [crashing]
@@ -190,12 +190,12 @@ FAILED = {
 
 
 @pytest.mark.parametrize("pods", [None, []])
-def test_failed_load_is_said_where_no_pod_can_say_it(pods: list[dict[str, Any]] | None) -> None:
+def test_a_failed_load_is_reported_without_pods(pods: list[dict[str, Any]] | None) -> None:
     snapshot = Snapshot(service(model_status=FAILED), pods, [])
     assert "ModelLoadFailed: no bucket (exit code 1)" in reason(snapshot)
 
 
-def test_failure_that_stayed_in_the_status_after_healing_is_no_trouble() -> None:
+def test_an_old_failure_in_the_status_is_no_failure() -> None:
     healed = FAILED | {"transitionStatus": "UpToDate", "states": {"targetModelState": "Loaded"}}
     assert diagnose(Snapshot(service(model_status=healed), None, []), NEW, NOW) is None
 
@@ -209,17 +209,17 @@ def invalid(said: float | None) -> dict[str, Any]:
     }
 
 
-def test_unknown_runtime_is_trouble_whatever_the_pods_say() -> None:
-    trouble = diagnose(seen(pod(ready=True), model_status=invalid(50)), NEW, NOW)
-    assert trouble is not None
-    assert "RuntimeNotRecognized" in trouble.reason
-    assert trouble.settle == SETTLE_SECONDS
+def test_an_unknown_runtime_is_a_failure_whatever_the_pods_are() -> None:
+    failure = diagnose(seen(pod(ready=True), model_status=invalid(50)), NEW, NOW)
+    assert failure is not None
+    assert "RuntimeNotRecognized" in failure.reason
+    assert failure.settle == SETTLE_SECONDS
 
 
 def test_failure_older_than_the_spec_must_last_longer() -> None:
-    trouble = diagnose(seen(model_status=invalid(61)), NEW, NOW)
-    assert trouble is not None
-    assert trouble.settle == STALE_SECONDS
+    failure = diagnose(seen(model_status=invalid(61)), NEW, NOW)
+    assert failure is not None
+    assert failure.settle == STALE_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_failure_older_than_the_spec_must_last_longer() -> None:
         ("PredictorReady", "FailedCreate", "pods is forbidden: exceeded quota: gpus"),
     ],
 )
-def test_terminal_condition_is_said(kind: str, why: str, message: str) -> None:
+def test_a_terminal_condition_is_reported(kind: str, why: str, message: str) -> None:
     failed = {
         "type": kind,
         "status": "False",
@@ -242,7 +242,7 @@ def test_terminal_condition_is_said(kind: str, why: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("why", ["MinimumReplicasUnavailable", "RevisionMissing", "Deploying"])
-def test_condition_of_something_under_way_is_no_trouble(why: str) -> None:
+def test_a_temporary_condition_is_no_failure(why: str) -> None:
     going = {"type": "PredictorReady", "status": "False", "reason": why, "message": "…"}
     assert diagnose(seen(conditions=[going]), NEW, NOW) is None
 

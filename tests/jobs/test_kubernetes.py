@@ -57,7 +57,7 @@ def test_a_pods_age_counts_from_its_creation(api: Api, cluster: Cluster) -> None
     assert cluster.pod_age("models", "me") == pytest.approx(90, abs=5)
 
 
-def test_an_age_that_cant_be_told_is_none_at_all(api: Api, cluster: Cluster) -> None:
+def test_an_age_that_cannot_be_read_is_zero(api: Api, cluster: Cluster) -> None:
     assert cluster.pod_age("models", "nobody") == 0
     api.says("/api/v1/namespaces/models/pods/me", {}, 403)
     assert cluster.pod_age("models", "me") == 0
@@ -94,13 +94,13 @@ def test_token_is_read_each_time(api: Api, cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_what_may_not_be_read_is_told_apart(api: Api, cluster: Cluster, status: int) -> None:
+def test_a_forbidden_read_has_its_own_error(api: Api, cluster: Cluster, status: int) -> None:
     api.says(PODS, {"reason": "Forbidden"}, status)
     with pytest.raises(ForbiddenError, match="not allowed to read /api/v1/namespaces/models/pods"):
         cluster.pods("models", "digits")
 
 
-def test_api_that_is_broken_or_away_is_an_error(api: Api, cluster: Cluster) -> None:
+def test_a_broken_or_unreachable_api_is_an_error(api: Api, cluster: Cluster) -> None:
     api.says(SERVICE, {"message": "etcd is away"}, 500)
     with pytest.raises(ApiError, match="etcd is away"):
         cluster.inference_service("models", "digits")

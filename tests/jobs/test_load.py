@@ -63,7 +63,7 @@ def test_impossible_objective_fails_and_is_named(
     assert lines[2].startswith("success_ratio: found 1, wanted at least 0.999: met")
 
 
-def test_generator_that_fell_behind_proves_nothing(
+def test_a_rate_that_was_not_kept_is_invalid(
     run: Any, triton: Triton, load_job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def half(*_: Any, **__: Any) -> Hits:
@@ -84,14 +84,14 @@ def test_refused_sample_sends_no_load(run: Any, triton: Triton, load_job: dict[s
     assert "absent" in words
 
 
-def test_dead_endpoint_is_said(run: Any, load_job: dict[str, Any]) -> None:
+def test_an_unreachable_endpoint_is_reported(run: Any, load_job: dict[str, Any]) -> None:
     status, words = run("load", load_job | {"url": "http://127.0.0.1:1"})
     assert status == 1
     assert "the endpoint does not answer, so no load was sent" in words
     assert "Connection refused" in words
 
 
-def test_generator_that_is_not_there_is_said(
+def test_a_missing_generator_is_reported(
     run: Any, triton: Triton, load_job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VEGETA", "/nowhere/vegeta")

@@ -29,7 +29,7 @@ def hits(latencies: list[float], *, every: float = 0.01, status: str = "200") ->
     )
 
 
-def test_percentiles_are_latencies_that_were_seen() -> None:
+def test_percentiles_are_measured_latencies() -> None:
     found = metrics(hits([float(n) for n in range(1, 1001)]), job(100, 10))["latency_ms"]
     assert [found[name] for name in ("min", "p50", "p90", "p95", "p99", "p99_9", "max")] == [
         *(1, 500, 900, 950, 990, 999, 1000)
@@ -143,7 +143,7 @@ def test_seconds_together_are_the_whole_run(late: list[int], seconds: float) -> 
     assert max(known) == pytest.approx(found["latency_ms"]["max"], abs=1e-3)
 
 
-def test_second_in_which_nothing_was_sent_is_there_and_empty() -> None:
+def test_a_second_without_requests_has_no_latencies() -> None:
     # The second request was due after one second.
     rows = [["0", "200", "1", "1", "1", ""], [str(2 * SECOND), "503", "1", "1", "1", "503 Busy"]]
     assert metrics(collect(rows), job(1, 3))["over_time"][1:] == [
@@ -162,7 +162,7 @@ def test_errors_are_of_one_kind_whatever_the_connections_own_port() -> None:
     assert found["error_kinds"] == 1
 
 
-def test_answer_that_is_none_of_vegetas_errors_is_one_here() -> None:
+def test_a_status_without_an_error_text_counts_as_an_error() -> None:
     found = metrics(hits([1.0] * 4, status="302"), job(100, 1))
     assert found["errors"] == [{"error": "status 302", "count": 4}]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_progress_is_said_on_change_and_every_few_seconds_at_most() -> None:
+def test_progress_is_printed_on_change_and_at_most_every_few_seconds() -> None:
     now = [0.0]
     out = io.StringIO()
     printed = Progress(out, lambda: now[0])
@@ -31,7 +31,7 @@ def test_progress_is_said_on_change_and_every_few_seconds_at_most() -> None:
     ]
 
 
-def test_seconds_that_had_passed_already_count() -> None:
+def test_elapsed_seconds_count() -> None:
     out = io.StringIO()
     Progress(out, lambda: 5.0, elapsed=30.0).log("here")
     assert out.getvalue() == "[  30.0 s] here\n"

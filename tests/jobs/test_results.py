@@ -46,7 +46,9 @@ def test_what_the_job_writes_is_read() -> None:
 
 
 @given(st.sampled_from(places(THIS)), ANYTHING)
-def test_wrong_value_is_one_line_or_no_matter(place: tuple[Any, ...], value: Any) -> None:
+def test_a_wrong_value_gives_an_error_of_one_line_or_none(
+    place: tuple[Any, ...], value: Any
+) -> None:
     raw = copy.deepcopy(THIS)
     inner: Any = raw
     for key in place[:-1]:
@@ -61,7 +63,7 @@ def test_wrong_value_is_one_line_or_no_matter(place: tuple[Any, ...], value: Any
 
 
 @given(st.binary(max_size=60))
-def test_bytes_that_are_no_result_are_one_line(text: bytes) -> None:
+def test_bytes_that_are_no_result_give_an_error_of_one_line(text: bytes) -> None:
     with pytest.raises(ResultError, match=r"^this: "):
         Result.parse(text, "this")
 
@@ -101,7 +103,7 @@ def test_command_writes_the_page_to_another_place(write: Any, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("arguments", [["absent.json"], ["job.json"], ["THIS", "--out=/no/where"]])
-def test_command_says_what_is_wrong_in_a_line(
+def test_command_reports_an_error_in_one_line(
     write: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

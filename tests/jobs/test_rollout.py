@@ -1,4 +1,4 @@
-"""An answer is believed only when every request reaches the version to verify."""
+"""A rollout is finished when every request reaches the version to verify."""
 
 from __future__ import annotations
 

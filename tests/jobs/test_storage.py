@@ -1,4 +1,4 @@
-"""A load test's result ends up where it was asked to be, or the reason is said."""
+"""Storage of a load test's result, and errors."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
         yield made
 
 
-def test_file_is_canonical_json(tmp_path: Path) -> None:
+def test_a_file_is_canonical_json(tmp_path: Path) -> None:
     store({"b": 1, "a": 2}, str(tmp_path / "result.json"))
     assert (tmp_path / "result.json").read_text() == '{\n "a": 2,\n "b": 1\n}\n'
 
 
-def test_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match=r"can't be written to .*No such file or directory"):
         store({}, str(tmp_path / "nowhere" / "result.json"))
 
@@ -111,7 +111,9 @@ def test_failed_upload_has_its_cause(
     assert len(google.uploads) == tries
 
 
-def test_no_metadata_server_is_said(google: Google, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_metadata_server_is_reported(
+    google: Google, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GCE_METADATA_HOST", "127.0.0.1:1")
     with pytest.raises(LoadError, match="Connection refused"):
         store({}, "gs://bucket/r.json")

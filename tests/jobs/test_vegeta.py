@@ -1,4 +1,4 @@
-"""An attack's recording is read while it grows, and nothing of it is lost."""
+"""Attacks of the real vegeta, and their recordings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def recorded(vegeta: Path, tmp_path: Path) -> bytes:
     return (tmp_path / "whole").read_bytes()
 
 
-def test_recording_that_grows_is_read_to_its_end(
+def test_a_growing_recording_is_read_to_its_end(
     vegeta: Path, recorded: bytes, tmp_path: Path
 ) -> None:
     made = tmp_path / "growing"
@@ -49,7 +49,7 @@ def test_recording_that_grows_is_read_to_its_end(
     assert sum(recording.hits.good) == 75
 
 
-def test_what_is_no_recording_is_said(vegeta: Path, tmp_path: Path) -> None:
+def test_an_invalid_recording_is_detected(vegeta: Path, tmp_path: Path) -> None:
     made = tmp_path / "made"
     made.write_bytes(b"no recording" * 100)
     with Recording(str(vegeta), made) as recording:
@@ -89,7 +89,7 @@ def test_clients_of_a_closed_loop_wait_for_their_answers(vegeta: Path, tmp_path:
     assert most[0] <= 2
 
 
-def test_bodies_are_recorded_unless_they_are_not_wanted(vegeta: Path, tmp_path: Path) -> None:
+def test_bodies_are_recorded_only_on_request(vegeta: Path, tmp_path: Path) -> None:
     with Server(lambda _: (200, b"four")) as server:
         targets = [Target(server.url, {}, b"x")]
         sizes = [
@@ -101,7 +101,7 @@ def test_bodies_are_recorded_unless_they_are_not_wanted(vegeta: Path, tmp_path: 
     assert sizes == [5 * 4, 0]
 
 
-def test_generator_that_does_not_end_is_ended(
+def test_a_generator_that_does_not_end_is_killed(
     vegeta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobs.load.vegeta.MARGIN_SECONDS", -10.5)
@@ -113,7 +113,7 @@ def test_generator_that_does_not_end_is_ended(
         run_attack(targets, Attack(1, 50), tmp_path, program=str(vegeta))
 
 
-def test_progress_is_of_what_came_since_the_last_line() -> None:
+def test_a_line_of_progress_has_the_rate_since_the_last_line() -> None:
     hits = collect([])
     lines = Summary(hits, 60)
     assert lines.line(3) == "3 of 60 s: 0 answers, 0 errors"

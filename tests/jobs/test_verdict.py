@@ -1,4 +1,4 @@
-"""The verdict is a function of what was found and what was wanted, and of nothing else."""
+"""The verdict by values and objectives."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_passes_exactly_when_every_objective_is_met(
 
 
 @given(MS, MS, RATIO, RATIO, OBJECTIVES)
-def test_rate_that_was_not_kept_is_invalid_whatever_else(
+def test_a_rate_that_was_not_kept_is_invalid(
     p99: float, service: float, success: float, rate: float, wanted: Objectives
 ) -> None:
     found = verdict(p99, success, rate, wanted, service)
@@ -52,31 +52,31 @@ def test_rate_that_was_not_kept_is_invalid_whatever_else(
 
 
 @given(OBJECTIVES, st.floats(1.001, 1000), st.floats(0, 1))
-def test_miss_by_the_generators_lateness_alone_is_invalid(
-    wanted: Objectives, over: float, under: float
-) -> None:
+def test_a_miss_only_by_lateness_is_invalid(wanted: Objectives, over: float, under: float) -> None:
     late = verdict(wanted.p99_ms * over, 1, 1, wanted, wanted.p99_ms * under)
     assert late.outcome == "invalid"
     assert "lateness" in (late.why or "")
 
 
 @given(OBJECTIVES, st.floats(1.001, 1000))
-def test_miss_from_the_sends_as_well_is_the_endpoints(wanted: Objectives, over: float) -> None:
+def test_a_miss_by_both_counts_is_a_failure(wanted: Objectives, over: float) -> None:
     assert verdict(wanted.p99_ms * over, 1, 1, wanted).outcome == "fail"
 
 
 @given(MS, MS, OBJECTIVES)
-def test_lateness_excuses_no_errors(p99: float, service: float, wanted: Objectives) -> None:
+def test_failed_requests_are_a_failure_despite_lateness(
+    p99: float, service: float, wanted: Objectives
+) -> None:
     assert verdict(p99, 0, 1, wanted, service).outcome == "fail"
 
 
 @given(OBJECTIVES)
-def test_what_is_just_reached_is_reached(wanted: Objectives) -> None:
+def test_a_value_equal_to_its_bound_is_met(wanted: Objectives) -> None:
     assert verdict(wanted.p99_ms, wanted.success_ratio, wanted.rate_ratio, wanted).passed
 
 
 @given(MS, MS, MS, MS, RATIO, RATIO, OBJECTIVES)
-def test_better_figures_never_make_it_worse_at_a_rate_that_was_kept(
+def test_better_figures_never_give_a_worse_verdict_at_a_kept_rate(
     p1: float, p2: float, v1: float, v2: float, s1: float, s2: float, wanted: Objectives
 ) -> None:
     worse = verdict(max(p1, p2), min(s1, s2), 1, wanted, max(v1, v2))
@@ -85,12 +85,12 @@ def test_better_figures_never_make_it_worse_at_a_rate_that_was_kept(
 
 
 @given(OBJECTIVES)
-def test_what_is_no_number_is_never_met(wanted: Objectives) -> None:
+def test_nan_is_never_met(wanted: Objectives) -> None:
     nothing = float("nan")
     assert not any(item.met for item in verdict(nothing, nothing, nothing, wanted).findings)
 
 
-def test_every_objective_says_found_and_wanted() -> None:
+def test_every_finding_has_the_value_and_its_bound() -> None:
     found = verdict(60, 1, 1, Objectives(50, 0.999, 0.99))
     assert list(map(str, found.findings)) == [
         "p99_ms: found 60, wanted at most 50: MISSED",

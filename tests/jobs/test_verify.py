@@ -102,7 +102,9 @@ def test_other_signature_fails_with_both(reached: dict[str, Any], run: Any) -> N
     assert "the release's INPUT__0 FP32 [3, 32, 32]" in words
 
 
-def test_deadline_is_kept_and_says_what_was_waited_for(reached: dict[str, Any], run: Any) -> None:
+def test_the_deadline_is_kept_and_its_message_has_the_reason(
+    reached: dict[str, Any], run: Any
+) -> None:
     started = time.monotonic()
     status, words = run("verify", reached | {"model": "absent", "deadline_seconds": 2})
     assert status == 1
@@ -114,7 +116,7 @@ def test_deadline_is_kept_and_says_what_was_waited_for(reached: dict[str, Any], 
 
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
-def test_nobody_there_fails_at_the_deadline(
+def test_an_unreachable_endpoint_fails_at_the_deadline(
     verify_job: dict[str, Any], run: Any, protocol: str
 ) -> None:
     job = verify_job | {"predictor_protocol": protocol, "deadline_seconds": 1}
@@ -122,7 +124,7 @@ def test_nobody_there_fails_at_the_deadline(
     assert (status, "127.0.0.1:1" in words) == (1, True)
 
 
-def test_wrong_answer_of_a_finished_rollout_does_not_wait_for_the_deadline(
+def test_a_wrong_answer_after_the_rollout_does_not_wait_for_the_deadline(
     triton: Triton,
     release: Release,
     verify_job: dict[str, Any],

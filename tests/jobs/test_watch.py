@@ -72,14 +72,14 @@ def test_rolled_out_version_has_nothing_to_wait_for(look: Any) -> None:
     assert seen.settled
 
 
-def test_status_of_an_older_version_is_not_believed(look: Any) -> None:
+def test_the_status_of_an_older_version_is_ignored(look: Any) -> None:
     cluster = FakeCluster(service(OLD, model_status={"transitionStatus": "InvalidSpec"}), [])
     seen = look(cluster)
     assert seen.check() == f"the InferenceService still names {OLD}, not {NEW}"
     assert not seen.settled
 
 
-def test_trouble_must_last_before_it_stops_anything(
+def test_a_failure_must_last_before_it_is_raised(
     look: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
@@ -101,7 +101,7 @@ def test_trouble_must_last_before_it_stops_anything(
     assert str(raised.value).endswith(f"its log:\n{log}")
 
 
-def test_goes_on_without_what_it_may_not_read(look: Any, out: io.StringIO) -> None:
+def test_it_continues_without_what_it_may_not_read(look: Any, out: io.StringIO) -> None:
     refused = ForbiddenError("not allowed to read /pods (403)")
     cluster = FakeCluster(service(), refused)
     seen = look(cluster)
@@ -116,13 +116,13 @@ def test_inference_service_that_may_not_be_read_is_not_waited_for(look: Any) -> 
     assert look(FakeCluster(None, [])).check() == "no InferenceService models/digits"
 
 
-def test_api_that_is_away_is_waited_for(look: Any) -> None:
+def test_an_unreachable_api_is_waited_for(look: Any) -> None:
     assert look(FakeCluster(ApiError("the Kubernetes API is away"), [])).check() == (
         "the Kubernetes API is away"
     )
 
 
-def test_without_a_cluster_there_is_nothing_to_see(look: Any) -> None:
+def test_without_a_cluster_nothing_is_checked(look: Any) -> None:
     seen = look(None)
     assert seen.check() is None
     assert not seen.settled
@@ -140,7 +140,7 @@ error: creating server: Internal - failed to load all models
 """
 
 
-def test_tritons_reason_is_among_its_last_words() -> None:
+def test_an_excerpt_has_tritons_reason() -> None:
     assert log_excerpt(_TRITON, 1000).splitlines() == [
         """E1124 16:00:48.766219 2 model_lifecycle.cc:642] \
 "failed to load 'digits' version 1: model.pt\"""",
@@ -148,9 +148,9 @@ def test_tritons_reason_is_among_its_last_words() -> None:
     ]
 
 
-def test_without_an_error_the_last_lines() -> None:
+def test_an_excerpt_without_errors_has_the_last_lines() -> None:
     assert log_excerpt("one\ntwo\nthree", 9) == "two\nthree"
 
 
-def test_never_more_than_asked() -> None:
+def test_an_excerpt_is_never_longer_than_its_limit() -> None:
     assert len(log_excerpt(_TRITON, 50)) == 50

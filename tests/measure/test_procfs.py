@@ -33,7 +33,7 @@ def test_ticks_are_found_whatever_the_process_is_called(name: str, ticks: list[i
     assert cpu_ticks(text) == sum(ticks)
 
 
-def test_ticks_are_those_that_the_kernel_tells_of_this_process() -> None:
+def test_ticks_are_those_of_the_kernel() -> None:
     times = os.times()
     with open("/proc/self/stat") as stat:  # noqa: PTH123
         found = cpu_ticks(stat.read()) / os.sysconf("SC_CLK_TCK")
@@ -41,12 +41,12 @@ def test_ticks_are_those_that_the_kernel_tells_of_this_process() -> None:
     assert found == pytest.approx(expected, abs=0.05)
 
 
-def test_peak_is_read_and_nothing_where_a_process_is_just_ending() -> None:
+def test_the_peak_is_read_and_zero_for_an_ending_process() -> None:
     assert peak_kib("Name:\tx\nVmPeak:\t  9 kB\nVmHWM:\t  61234 kB\nVmRSS:\t 5 kB\n") == 61234
     assert peak_kib("Name:\tx\nState:\tZ (zombie)\n") == 0
 
 
-def test_what_a_process_started_counts_as_its_own() -> None:
+def test_children_of_a_process_count() -> None:
     parent = subprocess.Popen([sys.executable, "-c", CHILD, BURN], stdin=subprocess.PIPE)
     try:
         while (found := usage([parent.pid])).cpu_seconds < 0.4:
@@ -63,7 +63,7 @@ def test_a_process_that_is_gone_uses_nothing() -> None:
     assert usage([gone.pid]).cpu_seconds == 0
 
 
-def test_the_peak_is_forgotten_between_loads() -> None:
+def test_the_peak_can_be_reset() -> None:
     script = "x = bytearray(64 << 20); x[::4096] = b'1' * len(x[::4096]); del x; print(); input()"
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -82,7 +82,7 @@ SECONDS = 0.3
 TICK = 0.02
 
 
-def test_work_of_this_process_is_its_own() -> None:
+def test_work_of_this_process_counts() -> None:
     before = CpuTimes.read()
     end = time.process_time() + SECONDS
     while time.process_time() < end:
@@ -90,7 +90,7 @@ def test_work_of_this_process_is_its_own() -> None:
     assert CpuTimes.read().own - before.own >= SECONDS - TICK
 
 
-def test_work_of_children_that_run_and_that_ended_is_its_own() -> None:
+def test_work_of_running_and_ended_children_counts() -> None:
     burn = f"import time\nwhile time.process_time() < {SECONDS}: pass\nprint(flush=True)\ninput()"
     before = CpuTimes.read()
     child = subprocess.Popen(

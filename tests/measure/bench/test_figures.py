@@ -16,7 +16,7 @@ LATENCIES = st.lists(st.floats(0.01, 1e5), min_size=1, max_size=300)
 
 
 @given(LATENCIES)
-def test_percentiles_are_latencies_that_were_seen_in_order(values: list[float]) -> None:
+def test_percentiles_are_measured_latencies_in_order(values: list[float]) -> None:
     found = distribution(np.array(values))
     assert set(found) <= set(values)
     assert list(found) == sorted(found)
@@ -69,7 +69,7 @@ def test_the_search_finds_nothing_where_the_least_is_too_much() -> None:
 
 
 @pytest.mark.parametrize("steps", [1, 5])
-def test_the_search_asks_once_a_step_and_never_the_same(steps: int) -> None:
+def test_the_search_tries_one_value_a_step_and_none_twice(steps: int) -> None:
     asked: list[float] = []
 
     def holds(rate: float) -> bool:

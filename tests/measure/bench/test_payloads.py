@@ -1,4 +1,4 @@
-"""Requests carry what they say, and all forms of it the same pixels."""
+"""Requests have the images of their payload, in every form."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_payload_is_read_back_from_its_name(
 
 @pytest.mark.parametrize("count", [1, 8, 64])
 @pytest.mark.parametrize(("kind", "size"), [("png", (32, 32)), ("jpeg", (640, 480))])
-def test_images_are_as_many_of_the_format_and_size_asked_for(
+def test_images_have_the_number_format_and_size_of_the_payload(
     release: Release, count: int, kind: str, size: tuple[int, int]
 ) -> None:
     for target in FORMS["images"]("http://x", release, Payload(count, kind, *size)):

@@ -36,7 +36,7 @@ def existing() -> dict[str, Any]:
     return {"metadata": {"name": "perf-x", "uid": "u"}, "spec": {"template": template}}
 
 
-def test_triton_is_asked_alone_or_behind_the_transformer() -> None:
+def test_triton_is_measured_alone_and_behind_the_transformer() -> None:
     alone, behind = (s.config(JOB, 8, "gs://b/r.json") for s in ENDPOINTS[:2])
     assert (alone["target"], behind["target"]) == ("predictor", "transformer")
     assert alone["url"] == "http://separate-predictor.models.svc.cluster.local"
@@ -44,7 +44,7 @@ def test_triton_is_asked_alone_or_behind_the_transformer() -> None:
     assert (alone["rate"], alone["duration_seconds"]) == (behind["rate"], 8) == (100, 8)
 
 
-def test_a_job_made_again_is_nobodys_and_tries_once() -> None:
+def test_a_copied_job_has_no_owner_and_runs_once() -> None:
     made = copy(existing(), "again", JOB | {"rate": 7})
     assert made["metadata"] == {"name": "again", "labels": {"app.kubernetes.io/name": "separate"}}
     assert "controller-uid" not in json.dumps(made)
@@ -68,7 +68,7 @@ def test_rows_are_compared_with_triton_alone() -> None:
     assert [row[-1] for row in made] == ["1.00", "2.00", "3.00", "4.00", "5.00"]
 
 
-def test_a_failed_request_is_no_figure() -> None:
+def test_a_failed_request_is_an_error() -> None:
     latency = {"mean": 1, "p50": 1, "p99": 1}
     result = {"success_ratio": 0.99, "url": "u", "errors": {"refused": 1}, "latency_ms": latency}
     with pytest.raises(RuntimeError, match="refused"):

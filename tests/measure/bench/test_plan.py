@@ -24,7 +24,7 @@ def test_nothing_is_measured_twice() -> None:
     assert len(everything()) == len(set(everything()))
 
 
-def test_every_subject_meets_every_load_with_one_small_image() -> None:
+def test_every_subject_is_measured_with_every_load_and_one_small_image() -> None:
     loads = {str(step.load) for step in FULL}
     for subject in SUBJECTS:
         for load in loads:
@@ -40,22 +40,22 @@ def test_transformers_get_each_format_size_and_number_of_images() -> None:
     assert len(payloads) == 3 * 2 * 2
 
 
-def test_the_whole_of_it_takes_no_more_than_forty_minutes() -> None:
+def test_a_full_run_takes_at_most_forty_minutes() -> None:
     assert minutes(turns(FULL, SUBJECTS, lambda _: True), rounds=3) <= 40
 
 
-def test_the_quick_one_takes_no_more_than_ninety_seconds() -> None:
+def test_a_quick_run_takes_at_most_ninety_seconds() -> None:
     assert minutes(turns(QUICK, SUBJECTS, lambda _: True), rounds=3) <= 1.5
 
 
-def test_a_part_is_chosen_by_name() -> None:
+def test_measurements_are_selected_by_name() -> None:
     found = turns(FULL, SUBJECTS, lambda key: fnmatch(str(key), "saturation/*/ours-*"))
     names = {turn.subject.name for step in found for turn in step}
     assert names == {"ours-http", "ours-grpc"}
     assert {str(step[0].step.load) for step in found} == {"saturation"}
 
 
-def test_rounds_take_turns_in_who_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_round_begins_with_another_subject(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = turns(QUICK, SUBJECTS, lambda _: True)
     order = []
     for number in range(len(steps[0])):
@@ -71,6 +71,6 @@ def test_the_quick_run_measures_what_its_limits_are_about() -> None:
     assert {key for goal in GROSS for key in (goal.ours, goal.other)} <= found
 
 
-def test_the_rate_is_the_one_that_is_promised() -> None:
+def test_the_quick_run_has_the_documented_rate() -> None:
     assert [step.load.a_second for step in QUICK if isinstance(step.load, Rate)] == [100]
     assert QUICK[0].payload == Payload(1)

@@ -1,4 +1,4 @@
-"""Cells of rounds, runs side by side, and the ratios that may be made of them."""
+"""Cells of rounds, results of several runs, and ratios."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def test_results_are_read_as_they_were_written() -> None:
     assert json.loads(json.dumps(written(found))) == document
 
 
-def test_there_are_none_before_anything_was_measured() -> None:
+def test_an_empty_document_has_no_results() -> None:
     assert read({}) == Results()
 
 
 @given(st.lists(st.floats(0.5, 1e4), min_size=1, max_size=7))
-def test_a_cell_tells_how_far_its_rounds_lay_apart(means: list[float]) -> None:
+def test_a_cell_has_the_range_of_its_rounds(means: list[float]) -> None:
     found = cell(RUN, [figures(mean) for mean in means])
     assert found.figures
     low, high = found.mean_ms_range
@@ -38,18 +38,18 @@ def test_a_cell_tells_how_far_its_rounds_lay_apart(means: list[float]) -> None:
     assert abs(high - max(means)) <= 1e-3 * high
 
 
-def test_what_most_rounds_could_not_do_was_not_done() -> None:
+def test_a_rate_that_most_rounds_could_not_keep_has_no_figures() -> None:
     assert cell(RUN, [figures(), 80.0, 90.0]) == Cell(RUN, 3, None, capacity=90.0)
     assert cell(RUN, [figures(), 80.0]).figures is None
 
 
-def test_what_most_rounds_could_do_counts() -> None:
+def test_a_rate_that_most_rounds_kept_has_figures() -> None:
     found = cell(RUN, [figures(), 80.0, figures()])
     assert found.figures
     assert (found.figures.mean_ms, found.rounds) == (2.0, 2)
 
 
-def test_a_part_that_is_measured_again_replaces_only_itself() -> None:
+def test_a_new_measurement_replaces_only_its_own_cell() -> None:
     again = {OURS: Cell(LATER, 3, figures(9.0))}
     found = results(RATE).merged(LATER, MACHINE, again)
     assert found.cells[OURS] == again[OURS]
@@ -57,7 +57,7 @@ def test_a_part_that_is_measured_again_replaces_only_itself() -> None:
     assert set(found.machines) == {RUN, LATER}
 
 
-def test_a_run_that_has_no_cell_left_is_forgotten() -> None:
+def test_a_run_without_cells_is_dropped() -> None:
     found = results(RATE).merged(LATER, MACHINE, results(RATE, run=LATER).cells)
     assert set(found.machines) == {LATER}
 
@@ -71,7 +71,7 @@ def test_figures_of_different_runs_are_not_compared() -> None:
     assert ratio(mixed, OURS, SDK, mean) is None
 
 
-def test_what_could_not_be_done_is_not_compared() -> None:
+def test_a_cell_without_figures_is_not_compared() -> None:
     lacking = results(RATE).merged(RUN, MACHINE, {SDK: Cell(RUN, 3, None, capacity=60.0)})
     assert ratio(lacking, OURS, SDK, mean) is None
     assert ratio(Results(), OURS, SDK, mean) is None

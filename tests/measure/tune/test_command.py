@@ -1,4 +1,4 @@
-"""What the command does with what was measured."""
+"""The command after the measurement."""
 
 from __future__ import annotations
 

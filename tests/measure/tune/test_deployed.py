@@ -89,44 +89,44 @@ def test_afterwards_the_stacks_own_file_is_deployed(calls: Path) -> None:
     assert noted(calls)[-1]["words"][-1] == str(calls.parent / "Pulumi.test.yaml")
 
 
-def test_a_failure_puts_the_stack_back_too(calls: Path) -> None:
+def test_a_failure_restores_the_stack(calls: Path) -> None:
     with pytest.raises(RuntimeError), deployment(calls) as deployed:
         deployed.apply(Knobs(2).on(deployed.file.settings))
         raise RuntimeError
     assert updates(calls)[-1] == STACK
 
 
-def test_a_stack_that_was_never_touched_is_left_alone(calls: Path) -> None:
+def test_a_stack_that_was_never_updated_is_not_restored(calls: Path) -> None:
     with deployment(calls):
         pass
     assert noted(calls) == []
 
 
-def test_settings_that_do_not_come_up_are_a_result(calls: Path) -> None:
+def test_settings_that_cannot_be_deployed_are_a_deploy_error(calls: Path) -> None:
     with deployment(calls) as deployed, pytest.raises(DeployError):
         deployed.apply(Knobs(3).on(deployed.file.settings))
 
 
-def test_what_is_measured_is_the_stacks_own_url(calls: Path) -> None:
+def test_the_stacks_own_url_is_measured(calls: Path) -> None:
     with deployment(calls) as deployed:
         assert deployed.apply(deployed.file.settings).url == URL
 
 
-def test_a_url_from_here_keeps_the_host_that_a_gateway_goes_by(calls: Path) -> None:
+def test_another_url_keeps_the_host_header_for_the_gateway(calls: Path) -> None:
     with deployment(calls, "http://127.0.0.1:1/v1/models/digits:predict") as deployed:
         found = deployed.apply(deployed.file.settings)
     assert found.url == "http://127.0.0.1:1/v1/models/digits:predict"
     assert found.host_header == "digits-transformer.models.svc.cluster.local"
 
 
-def test_without_pulumi_it_is_said_so(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_pulumi_is_reported(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(calls.parent))
     deployed = deployment(calls)
     with pytest.raises(TuneError, match="on PATH"), deployed:
         deployed.apply(deployed.file.settings)
 
 
-def test_ctrl_c_during_an_update_cancels_it_and_puts_the_stack_back(calls: Path) -> None:
+def test_ctrl_c_during_an_update_cancels_it_and_restores_the_stack(calls: Path) -> None:
     line = [
         sys.executable,
         "-m",

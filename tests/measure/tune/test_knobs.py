@@ -31,12 +31,12 @@ def test_settings_that_stand_there_already_are_untouched() -> None:
     assert Knobs.of(settings).on(settings) is settings
 
 
-def test_a_changed_point_warms_every_power_of_two_that_may_come_about() -> None:
+def test_a_changed_point_warms_up_every_power_of_two() -> None:
     settings = ModelSettings(triton=Triton(max_batch_size=12, warmup_batch_sizes=(1, 3)))
     assert Knobs(2).on(settings).triton.warmup_batch_sizes == (1, 2, 3, 4, 8, 12)
 
 
-def test_only_what_differs_is_a_change() -> None:
+def test_changes_are_the_settings_that_differ() -> None:
     settings = ModelSettings(triton=Triton(warmup_batch_sizes=(1, 2, 4, 8, 16, 32)))
     found = changes(settings, Knobs(threads=2, queue_delay_microseconds=500).on(settings))
     assert found == {
@@ -62,17 +62,17 @@ def test_threads_are_the_backends_own_count_or_the_pods(
     assert Knobs.of(settings).threads == threads
 
 
-def test_a_gpu_gets_copies_and_no_threads() -> None:
+def test_a_gpu_gets_instances_and_no_threads() -> None:
     shapes = grid(ModelSettings.model_validate({"device": "gpu"}), 16)[0].changes
     assert shapes == ({"instances": 1}, {"instances": 2}, {"instances": 4})
 
 
-def test_copies_times_threads_fit_the_cores_but_for_a_second_copy() -> None:
+def test_instances_times_threads_fit_the_cores_except_for_two_instances() -> None:
     shapes = grid(ModelSettings(), 1)[0].changes
     assert shapes == ({"instances": 1, "threads": 1}, {"instances": 2, "threads": 1})
 
 
-def test_a_model_without_batches_has_nothing_to_batch() -> None:
+def test_a_model_without_batches_has_no_batching_stages() -> None:
     settings = ModelSettings(triton=Triton(max_batch_size=0))
     assert [stage.name for stage in grid(settings, 2)] == ["instances × threads"]
 

@@ -139,7 +139,7 @@ def test_nothing_wins_where_nothing_holds() -> None:
     assert winner([Measured(Knobs(2), 0, 0), failed], Knobs(), 1.05) is None
 
 
-def test_of_two_measurements_neither_is_the_better_one() -> None:
+def test_two_measurements_count_by_their_mean() -> None:
     once, again = Measured(Knobs(), 100, 20), Measured(Knobs(), 200, 10)
     assert confirmed(once, again).rate == 150
     assert confirmed(once, again).p99_ms == 20

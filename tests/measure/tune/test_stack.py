@@ -60,7 +60,7 @@ def test_the_projects_own_stacks_keep_every_line_but_those_of_changed_settings(p
     assert all(any(key[-1] in line for key in wanted) for line in removed)
 
 
-def test_a_file_that_somebody_changed_meanwhile_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_changed_since_the_read_is_not_written(tmp_path: Path) -> None:
     found = file(tmp_path, ONE)
     found.path.write_text(TWO)
     with pytest.raises(TuneError, match="has changed"):
@@ -68,17 +68,17 @@ def test_a_file_that_somebody_changed_meanwhile_is_left_alone(tmp_path: Path) ->
     assert found.path.read_text() == TWO
 
 
-def test_a_model_alone_has_its_settings_in_the_stacks(tmp_path: Path) -> None:
+def test_the_only_model_has_its_settings_at_the_stack(tmp_path: Path) -> None:
     found = file(tmp_path, ONE).edited({("triton", "instances"): 2})
     assert "kserve-triton:triton: {maxBatchSize: 16, instances: 2}\n" in found
 
 
-def test_a_model_among_others_has_its_own(tmp_path: Path) -> None:
+def test_one_of_several_models_has_its_own_settings(tmp_path: Path) -> None:
     found = file(tmp_path, TWO).edited({("triton", "instances"): 2})
     assert "digits: {triton: {instances: 2}}\n" in found
 
 
-def test_a_model_that_overrides_the_stack_goes_on_doing_so(tmp_path: Path) -> None:
+def test_a_model_that_overrides_the_stack_still_does(tmp_path: Path) -> None:
     found = file(tmp_path, OWN).edited({("triton", "instances"): 2})
     assert "digits: {triton: {instances: 2}}\n" in found
 

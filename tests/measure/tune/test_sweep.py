@@ -1,4 +1,4 @@
-"""The whole of it on a real Triton, with the least that is a sweep."""
+"""A minimal sweep on a real Triton."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_two_points_are_measured(triton: LocalTriton, artefact: Artefact) -> Non
         assert any(trial.held and trial.p99_ms <= 400 for trial in best), each
 
 
-def test_settings_that_triton_refuses_are_a_result(triton: LocalTriton) -> None:
+def test_settings_that_triton_refuses_are_a_deploy_error(triton: LocalTriton) -> None:
     # More than maxBatchSize, which the sections would not allow.
     wrong = SETTINGS.triton.model_copy(update={"preferred_batch_sizes": (64,)})
     with pytest.raises(DeployError, match="preferred"):

@@ -1,4 +1,4 @@
-"""Whether a rate held, from its requests."""
+"""Trials, from their requests."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_stall_of_the_generator_counts_as_waiting() -> None:
     assert not found.held
 
 
-def test_a_rate_that_was_not_kept_says_nothing_of_the_setting() -> None:
+def test_a_rate_that_was_not_kept_does_not_hold() -> None:
     half = hits()
     sent = Hits(array("q", [2 * at for at in half.at]), half.latency, half.good)
     assert "kept" in judge(sent, RATE, SECONDS, OBJECTIVES).why
