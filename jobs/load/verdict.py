@@ -30,9 +30,7 @@ class Finding:
 
     def __str__(self) -> str:
         met = "met" if self.met else "MISSED"
-        return (
-            f"{self.name}: found {self.found:.6g}, wanted {self.bound} {self.wanted:g}: {met}"
-        )
+        return f"{self.name}: found {self.found:.6g}, wanted {self.bound} {self.wanted:g}: {met}"
 
 
 @dataclass(frozen=True)
