@@ -18,7 +18,7 @@ def main() -> None:
     if ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(death)) != 0:
         sys.exit("prctl(PR_SET_PDEATHSIG) failed")
     if os.getppid() != int(parent):  # It died before the lines above.
-        sys.exit("the parent is gone")
+        sys.exit("the parent has ended")
     os.execv(command[0], command)
 
 

@@ -162,7 +162,7 @@ def go() -> Path:
         )
     asked = subprocess.run([found, "env", "GOVERSION"], capture_output=True, text=True, check=False)
     has = re.match(r"go(\d+)\.(\d+)", asked.stdout)
-    # From 1.21 on, Go fetches the toolchain that a go.mod asks for.
+    # From 1.21 on, Go fetches the toolchain that a go.mod requires.
     if not has or (int(has[1]), int(has[2])) < (1, 21):
         raise LocalError(f"{found} is {asked.stdout.strip() or 'broken'}; Go {needed} is needed.")
     return Path(found)

@@ -41,8 +41,8 @@ def main() -> int:
         agent.sandbox.stop()
         return 1
     while not stop.wait(0.5):
-        if agent.sandbox.gone.is_set():
-            log("the node's first process is gone, and all pods with it")
+        if agent.sandbox.ended.is_set():
+            log("the node's first process has ended, and all pods with it")
             os._exit(1)
     agent.stop()
     return 0

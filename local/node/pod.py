@@ -38,8 +38,8 @@ _DRAIN_EVERY = 0.25
 class Pod:
     """One thread does everything for it, when messages arrive or time passes."""
 
-    def __init__(self, host: Host, pod: Object, gone: Callable[[str], None]) -> None:
-        self.host, self.object, self._gone = host, pod, gone
+    def __init__(self, host: Host, pod: Object, ended: Callable[[str], None]) -> None:
+        self.host, self.object, self._ended = host, pod, ended
         about = pod["metadata"]
         self.uid: str = about["uid"]
         self.title = f"{about['namespace']}/{about['name']}"
@@ -78,7 +78,7 @@ class Pod:
             log(f"{self.title}: {type(error).__name__}: {error}")
             raise
         finally:
-            self._gone(self.uid)
+            self._ended(self.uid)
 
     def _live(self) -> None:
         while not self._is_done():

@@ -49,9 +49,9 @@ class Probe:
     def timeout(self) -> float:
         return float(self.spec.get("timeoutSeconds") or 1)
 
-    def note(self, well: bool) -> bool | None:
+    def note(self, success: bool) -> bool | None:
         """Count a result. The verdict, if a threshold is reached, else None."""
-        if well:
+        if success:
             self.successes, self.failures = self.successes + 1, 0
             return True if self.successes >= (self.spec.get("successThreshold") or 1) else None
         self.successes, self.failures = 0, self.failures + 1
@@ -110,5 +110,6 @@ def _http(
         body = answer.read(200)
     finally:
         connection.close()
-    well = 200 <= answer.status < 400
-    return well, "" if well else f"HTTP status {answer.status}: {body.decode(errors='replace')}"
+    success = 200 <= answer.status < 400
+    reason = f"HTTP status {answer.status}: {body.decode(errors='replace')}"
+    return success, "" if success else reason

@@ -24,10 +24,10 @@ _NEVER = float("inf")
 
 
 class Probing:
-    """The probes of one pod. `tell` gets messages ("probe", key, kind, success, reason)."""
+    """The probes of one pod. `send` gets messages ("probe", key, kind, success, reason)."""
 
-    def __init__(self, host: Host, tell: Callable[[tuple[Any, ...]], None]) -> None:
-        self._host, self._tell = host, tell
+    def __init__(self, host: Host, send: Callable[[tuple[Any, ...]], None]) -> None:
+        self._host, self._send = host, send
         self._stopped = False
 
     def stop(self) -> None:
@@ -49,14 +49,14 @@ class Probing:
         """Until the container has started only its startup probe applies, then the others."""
         return container.status.started is not (probe.kind == "startupProbe")
 
-    def note(self, container: Container, kind: str, well: bool) -> bool | None:
+    def note(self, container: Container, kind: str, success: bool) -> bool | None:
         """Count a result. The verdict, if a threshold is reached, else None."""
         for probe in container.probes:
             if probe.kind == kind:
                 waits = kind == "readinessProbe" and not container.status.ready
                 pause = probe.unready_period if waits else probe.period
                 probe.busy, probe.next_at = False, time.monotonic() + pause
-                return probe.note(well)
+                return probe.note(success)
         return None
 
     def _begin(self, container: Container, probe: Probe, address: str) -> None:
@@ -75,7 +75,7 @@ class Probing:
                 # The start of the interpreter doesn't count.
                 extra = 2.0 if "grpc" in probe.spec else 0.0
                 result = self.run(container, argv, probe.timeout + extra)
-            self._tell(("probe", key, probe.kind, *result))
+            self._send(("probe", key, probe.kind, *result))
 
         self._host.probes.submit(ask)
 

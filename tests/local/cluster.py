@@ -45,13 +45,13 @@ class Cluster:
         """Start it by the command. Returns the output."""
         return self.command("up", "--cluster-only")
 
-    def command(self, *words: str) -> str:
+    def command(self, *arguments: str) -> str:
         environment = os.environ | {
             "KSERVE_TRITON_LOCAL": str(self.layout.base),
             "KSERVE_TRITON_NODE_OPTIONS": "--test-images",
         }
         done = subprocess.run(
-            [sys.executable, "-m", "local", *words],
+            [sys.executable, "-m", "local", *arguments],
             cwd=ROOT,
             env=environment,
             capture_output=True,
@@ -68,8 +68,8 @@ class Cluster:
         found = set()
         for entry in os.scandir("/proc"):
             if entry.name.isdigit() and int(entry.name) != os.getpid():
-                with contextlib.suppress(OSError), open(f"{entry.path}/cmdline", "rb") as words:  # noqa: PTH123  # scandir's own entries
-                    if mark in words.read():
+                with contextlib.suppress(OSError), open(f"{entry.path}/cmdline", "rb") as file:  # noqa: PTH123  # scandir's own entries
+                    if mark in file.read():
                         found.add(int(entry.name))
         return found | {r.pid for r in self._records() if r.runs()}
 

@@ -111,13 +111,13 @@ def test_a_program_is_built_once_and_then_found(
 
 
 @pytest.mark.parametrize(
-    ("says", "fits"),
+    ("version", "fits"),
     [("v3.259.0", True), ("v3.300.1", True), ("v3.258.0", False), ("v4.0.0", False), ("?", False)],
 )
 def test_a_program_on_path_is_used_if_its_version_fits(
-    programs: Path, says: str, fits: bool
+    programs: Path, version: str, fits: bool
 ) -> None:
-    own = _program(programs, "pulumi", f"#!/bin/sh\necho {says}\n")
+    own = _program(programs, "pulumi", f"#!/bin/sh\necho {version}\n")
     assert toolchain.on_path(_PULUMI) == (own if fits else None)
 
 

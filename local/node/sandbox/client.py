@@ -32,7 +32,7 @@ Exit = tuple[int, str]
 
 
 class SandboxError(Exception):
-    """A request failed; the message says why."""
+    """A request failed; the message has the reason."""
 
 
 class Sandbox:
@@ -57,7 +57,7 @@ class Sandbox:
         self._lock = threading.Lock()
         self._answers: dict[int, Future[tuple[dict[str, Any], list[int]]]] = {}
         self._exits: dict[str, Callable[[Exit], None]] = {}
-        self.gone = threading.Event()
+        self.ended = threading.Event()
         self._wait_until_up()
         threading.Thread(target=self._read, name="sandbox", daemon=True).start()
 
@@ -130,7 +130,7 @@ class Sandbox:
         return socket.socket(fileno=descriptors[0])
 
     def set_services(self, services: Sequence[Service]) -> None:
-        """Lead connections to Services to these targets from now on."""
+        """Replace the targets of all connections to Services."""
         self._ask("services", services=[asdict(service) for service in services])
 
     def drain(self, uid: str) -> int:
@@ -169,7 +169,7 @@ class Sandbox:
         try:
             with self._lock:
                 socket.send_fds(self._control, [data], list(descriptors))
-            message, received = answer.result(0 if self.gone.is_set() else _PATIENCE)
+            message, received = answer.result(0 if self.ended.is_set() else _PATIENCE)
         except OSError as error:
             raise SandboxError(f"{action}: no answer from the sandbox: {error}") from error
         finally:
@@ -195,4 +195,4 @@ class Sandbox:
                     answer.set_result((message, descriptors))
             elif (ended := self._exits.pop(message["key"], None)) is not None:
                 ended((message["code"], message["message"]))
-        self.gone.set()
+        self.ended.set()

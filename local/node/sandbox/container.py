@@ -151,10 +151,10 @@ def _reap(child: int) -> int:
     """Wait for the program, and reap others that end before. The program's exit code."""
     while True:
         try:
-            gone, status = os.wait()
+            ended, status = os.wait()
         except ChildProcessError:
             return START_ERROR
-        if gone == child:
+        if ended == child:
             code = os.waitstatus_to_exitcode(status)
             sys.stdout.flush()
             return code if code >= 0 else 128 - code

@@ -111,7 +111,7 @@ class Network:
             self._links.link("del", index=index)
 
     def set_services(self, services: tuple[Service, ...]) -> None:
-        """Lead connections to Services to these targets from now on."""
+        """Replace the targets of all connections to Services."""
         if services == self._services:
             return
         self._services = services

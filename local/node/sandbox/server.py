@@ -157,13 +157,13 @@ class Server:
                 return
             if pid == 0:
                 return
-            gone = self._running.pop(pid, None)
-            if gone is not None:
-                message = os.read(gone.report, 4096).decode(errors="replace")
-                os.close(gone.report)
+            ended = self._running.pop(pid, None)
+            if ended is not None:
+                message = os.read(ended.report, 4096).decode(errors="replace")
+                os.close(ended.report)
                 code = os.waitstatus_to_exitcode(status)
                 code = code if code >= 0 else 128 - code
-                self._send({"event": "exit", "key": gone.key, "code": code, "message": message})
+                self._send({"event": "exit", "key": ended.key, "code": code, "message": message})
 
     def _pid(self, key: str) -> int:
         found = [pid for pid, running in self._running.items() if running.key == key]
@@ -184,7 +184,7 @@ class Server:
                 key = keys.get(str((process / "ns" / "pid").readlink()))
                 if key is not None:
                     used[key] += _anonymous(process / "status")
-            except OSError:  # Gone meanwhile.
+            except OSError:  # It has just ended.
                 continue
         return used
 

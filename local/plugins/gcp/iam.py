@@ -68,8 +68,8 @@ class BucketIamMember(Resource):
     def read(self, identifier: str, inputs: Values, outputs: Values) -> State | None:
         if not outputs:
             raise PluginError("the storage emulator has no IAM, so there is no member to import")
-        gone = self._storage.bucket(_bucket(outputs)) is None
-        return None if gone else State(identifier, outputs, inputs)
+        exists = self._storage.bucket(_bucket(outputs)) is not None
+        return State(identifier, outputs, inputs) if exists else None
 
     def update(self, operation: Operation, state: State, inputs: Values) -> Values:
         return state.outputs

@@ -142,8 +142,8 @@ try:
 except urllib.error.HTTPError as error:
     print(json.dumps(json.load(error)['message']))
 """
-    said = pods.output(pods.run(python(code)))
-    assert 'User "system:serviceaccount:pods:default" cannot list resource "secrets"' in said
+    output = pods.output(pods.run(python(code)))
+    assert 'User "system:serviceaccount:pods:default" cannot list resource "secrets"' in output
 
 
 def test_an_exit_code_and_a_termination_message(pods: Pods) -> None:

@@ -21,7 +21,7 @@ def start(server: ApiServer, name: str, after: str = "") -> None:
 
 
 def complete(server: ApiServer, name: str, after: str = "") -> None:
-    """Start a Job and let it end well."""
+    """Start a Job and let it succeed."""
     start(server, name, after)
     held = [{"type": kind, "status": "True"} for kind in ("SuccessCriteriaMet", "Complete")]
     status = {"active": 0, "succeeded": 1, "conditions": held, "completionTime": STARTED}
@@ -52,8 +52,8 @@ def run(server: ApiServer, name: str, message: str) -> None:
 
 def pull_nothing(server: ApiServer, name: str) -> None:
     """A pod of the Job's, whose image can't be pulled."""
-    words = 'Back-off pulling image "nowhere/jobs:1"'
-    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": words}}
+    message = 'Back-off pulling image "nowhere/jobs:1"'
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": message}}
     _add_pod(server, name, "Pending", "ContainersNotReady", waiting)
 
 

@@ -136,7 +136,7 @@ class Plugin:
     def create(
         self, token: str, name: str, inputs: Properties, preview: bool = False, timeout: float = 0
     ) -> State:
-        """Make a resource, or say what it would be."""
+        """Create a resource; in a preview, return its expected state."""
         request = provider_pb2.CreateRequest(
             urn=urn(token, name), properties=encode(inputs), preview=preview, timeout=timeout
         )
