@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from local.layout import ROOT, SERVICE_ADDRESS
 from local.node.images import find
 from local.node.logs import tail
+from local.node.pod_status import ContainerStatus, now, restarts
 from local.node.probes import KINDS, Probe
 from local.node.quantity import quantity
 from local.node.sandbox.client import SandboxError
-from local.node.sandbox.container import START_ERROR, Program
+from local.node.sandbox.program import START_ERROR, Program
 from local.node.sandbox.root import Mount
-from local.node.status import ContainerStatus, now, restarts
 from local.node.variables import ConfigError, environment, expand
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local.node.container import Container
-from local.node.status import OVER, phase, pod_status
+from local.node.pod_status import OVER, phase, pod_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

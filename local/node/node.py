@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from local.api import ApiError
 from local.node.addresses import POD_RANGE
+from local.node.pod_status import condition, now
 from local.node.reporting import log
-from local.node.status import condition, now
 from local.toolchain import version
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import time
 import uuid
 
 from local.api import Api, ApiError, Object
-from local.node.status import now
+from local.node.pod_status import now
 
 __all__ = ["Events", "Statuses", "log"]
 

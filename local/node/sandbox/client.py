@@ -20,8 +20,8 @@ from local.node.sandbox.messages import LARGEST
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from local.node.sandbox.container import Program
     from local.node.sandbox.messages import Service
+    from local.node.sandbox.program import Program
 
 __all__ = ["Exit", "Sandbox", "SandboxError"]
 

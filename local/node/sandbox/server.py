@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from local.node.sandbox import container, linux
-from local.node.sandbox.container import Program
+from local.node.sandbox import linux
 from local.node.sandbox.messages import LARGEST, Service
+from local.node.sandbox.program import Program, become_first, become_guest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,14 +129,14 @@ class Server:
         made, pod = Program.parse(program), self._network.pod(uid)
         linux.unshare(linux.CLONE_NEWPID)
         try:
-            self._fork(key, lambda report: container.become_first(made, pod, output, report))
+            self._fork(key, lambda report: become_first(made, pod, output, report))
         finally:
             linux.setns(self._own_pids, linux.CLONE_NEWPID)
 
     def _guest(self, key: str, target: str, program: dict[str, Any], output: int) -> None:
         first = self._pid(target)
         made = Program.parse(program)
-        self._fork(key, lambda report: container.become_guest(made, first, output, report))
+        self._fork(key, lambda report: become_guest(made, first, output, report))
 
     def _fork(self, key: str, child: Callable[[int], Any]) -> None:
         reading, report = os.pipe2(os.O_CLOEXEC)

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from local.node.addresses import Addresses, Cores
+from local.node.pod_status import ContainerStatus, conditions, phase
 from local.node.quantity import quantity
 from local.node.services import host_lines, routes
-from local.node.status import ContainerStatus, conditions, phase
 from local.node.variables import expand
 
 
