@@ -1,8 +1,7 @@
-"""A transformer as KServe's example has it, on its SDK: what ours is measured against.
+"""The transformer of KServe's example on KServe's SDK, with which ours is compared.
 
-Written to be fair: the seed's steps, without its torchvision (numpy does the same for less) and
-without its log line of the whole tensor, and with the resize that it lacks, so that it takes images
-of any size. Everything else is the SDK's default.
+The comparison is fair: numpy replaces torchvision, which is slower, the tensor is not logged, and
+images of any size are resized. Everything else is the SDK's default.
 
     python sdk_transformer.py --model_name digits --predictor_host 127.0.0.1:8000 \
         --predictor_protocol v2 --http_port 8080 --tensors numbers
@@ -34,7 +33,7 @@ def image_transform(instance: dict[str, Any]) -> Any:
 
 # mypy doesn't see the SDK's types.
 class ImageTransformer(Model):  # type: ignore[misc]
-    """`tensors` is how they go to the predictor over REST: as JSON numbers or as raw bytes."""
+    """`tensors`: "numbers" sends JSON numbers to the predictor over REST, "binary" raw bytes."""
 
     def __init__(self, name: str, tensors: str) -> None:
         super().__init__(name)
@@ -44,7 +43,6 @@ class ImageTransformer(Model):  # type: ignore[misc]
     def preprocess(
         self, payload: dict[str, Any], headers: dict[str, str] | None = None
     ) -> InferRequest:
-        """The SDK's."""
         batch = np.stack([image_transform(instance) for instance in payload["instances"]])
         if self.tensors == "numbers":
             wanted = InferInput("INPUT__0", list(batch.shape), "FP32", data=batch)
@@ -59,7 +57,6 @@ class ImageTransformer(Model):  # type: ignore[misc]
         headers: dict[str, str] | None = None,
         response_headers: dict[str, str] | None = None,
     ) -> dict[str, Any]:
-        """The SDK's."""
         return {"predictions": result.outputs[0].as_numpy().tolist()}
 
 
