@@ -97,7 +97,7 @@ check: $(environments) ## formatter, linter, types, import contracts, dead links
 	@.venv/bin/ruff check -q .
 	@.venv/bin/mypy infra release bootstrap review __main__.py .github/stacks.py .github/release.py
 	@.venv-model/bin/mypy release model transformer jobs measure/tune measure/bench/serving
-	@.venv-local/bin/mypy local measure/bench/*.py
+	@.venv-local/bin/mypy local measure/bench/*.py measure/bench/placement
 	@.venv-policy/bin/mypy policy
 	@.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
 	@.venv/bin/python docs/check_links.py
