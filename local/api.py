@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from local.layout import Layout
 
-__all__ = ["Api", "ApiError", "Object"]
+__all__ = ["Api", "ApiError", "Object", "condition_status"]
 
 Object = dict[str, Any]
 # Not the name of a stack's field manager, PROJECT-STACK: server-side apply tells them apart by it.
@@ -21,6 +21,12 @@ _MANAGER = "local-cluster"
 _APPLY = "application/apply-patch+yaml"
 _STRATEGIC_MERGE = "application/strategic-merge-patch+json"
 _WATCH_SECONDS = 300
+
+
+def condition_status(found: Object, kind: str) -> str:
+    """The status of an object's condition: True, False or Unknown."""
+    conditions = found.get("status", {}).get("conditions", [])
+    return next((str(each["status"]) for each in conditions if each["type"] == kind), "Unknown")
 
 
 class ApiError(Exception):

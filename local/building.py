@@ -9,7 +9,6 @@ what an interrupted one left.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
@@ -19,13 +18,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from local.catalogue import TOOLS, Tool
 from local.errors import LocalError
 from local.layout import ROOT
 from local.official import UnavailableError, fetch
-from local.processes import leashed
+from local.processes import leashed, locked
 from local.toolchain import (
     build_flags,
     cache,
@@ -38,9 +36,6 @@ from local.toolchain import (
     tool,
     version_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["build_missing", "missing"]
 
@@ -67,7 +62,11 @@ def build_missing(tools: tuple[Tool, ...] = TOOLS) -> None:
     """Fetch or build missing programs, with progress on stdout. Raises LocalError."""
     for folder, of_module in groupby(missing(tools), key=lambda each: each.folder):
         wanted = list(of_module)
-        with _only_builder(Path(folder).name):
+        name = Path(folder).name
+        message = f"another clone is building {name}; waiting for it"
+        with locked(cache() / f".lock-{name}", message):
+            for left in cache().glob(f"{_SCRATCH}{name}-*"):
+                shutil.rmtree(left, ignore_errors=True)
             _fetch_official(missing(tuple(wanted)))
             for each in missing(tuple(wanted)):
                 _build(each, f"{each.name} {version_of(each)}")
@@ -95,21 +94,6 @@ def _fetch(owner: Tool) -> str | None:
     except UnavailableError as error:
         return str(error)
     return None
-
-
-@contextlib.contextmanager
-def _only_builder(module_name: str) -> Iterator[None]:
-    """Hold the lock of a module, and remove what interrupted builds of it left."""
-    cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / f".lock-{module_name}").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"another clone is building {module_name}; waiting for it", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in cache().glob(f"{_SCRATCH}{module_name}-*"):
-            shutil.rmtree(left, ignore_errors=True)
-        yield
 
 
 def _build(wanted: Tool, title: str) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import trustme
 
-from local.layout import SERVICE_ADDRESS, Layout, write_private
+from local.layout import SERVICE_ADDRESS, Layout, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,16 +69,16 @@ def ensure_certificates(layout: Layout) -> None:
     if not (certificate.exists() and key.exists()):
         shutil.rmtree(folder, ignore_errors=True)
         authority = trustme.CA(organization_name=_ORGANIZATION)
-        write_private(key, authority.private_key_pem.bytes())
-        write_private(certificate, authority.cert_pem.bytes())
+        write_atomically(key, authority.private_key_pem.bytes())
+        write_atomically(certificate, authority.cert_pem.bytes())
     authority = trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes())
     for holder in _HOLDERS:
         if not (folder / f"{holder.file}.crt").exists():
             issued = authority.issue_cert(
                 *_SERVED_NAMES, common_name=holder.user, organization_name=holder.group
             )
-            write_private(folder / f"{holder.file}.key", issued.private_key_pem.bytes())
-            write_private(folder / f"{holder.file}.crt", issued.cert_chain_pems[0].bytes())
+            write_atomically(folder / f"{holder.file}.key", issued.private_key_pem.bytes())
+            write_atomically(folder / f"{holder.file}.crt", issued.cert_chain_pems[0].bytes())
 
 
 def kubeconfig(layout: Layout, holder: str, path: Path) -> None:
@@ -101,4 +101,4 @@ def kubeconfig(layout: Layout, holder: str, path: Path) -> None:
         "users": [{"name": holder, "user": user}],
         "contexts": [{"name": name, "context": {"cluster": name, "user": holder}}],
     }
-    write_private(path, json.dumps(content, indent=2) + "\n")
+    write_atomically(path, json.dumps(content, indent=2) + "\n")

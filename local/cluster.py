@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
@@ -19,10 +17,10 @@ from local.environment import cli_home
 from local.errors import LocalError
 from local.layout import ROOT, Layout
 from local.ports import choose_ports
-from local.processes import start_mark, stop
+from local.processes import locked, start_mark, stop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import contextlib
     from pathlib import Path
 
 __all__ = ["bring_down", "bring_up"]
@@ -65,16 +63,9 @@ def bring_down(layout: Layout, *, keep: bool = False) -> None:
     print("the local cluster is stopped" + (", its data kept" if keep else " and removed"))
 
 
-@contextlib.contextmanager
-def _locked(layout: Layout) -> Iterator[None]:
-    layout.base.mkdir(parents=True, exist_ok=True)
-    with (layout.base / "up.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("another `up` or `down` runs in this clone; waiting for it", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _locked(layout: Layout) -> contextlib.AbstractContextManager[None]:
+    message = "another `up` or `down` runs in this clone; waiting for it"
+    return locked(layout.base / "up.lock", message)
 
 
 def _edition(layout: Layout) -> str:

@@ -13,7 +13,7 @@ from local import reports
 from local.api import Api
 from local.environment import environment
 from local.errors import LocalError
-from local.layout import ROOT, write_private
+from local.layout import ROOT, write_atomically
 from release import files
 from release.files import BUILD, RELEASE_JSON
 from release.schema import short
@@ -34,11 +34,11 @@ _PERCENTILES = ("mean", "p50", "p90", "p95", "p99", "max")
 
 def up(layout: Layout) -> None:
     """Deploy the stack. Raises LocalError if that fails, or if its endpoint doesn't answer."""
-    _pulumi(layout, "stack", "select", "--create", _STACK)
-    _pulumi(layout, "up", "--yes", "--skip-preview", "--stack", _STACK)
+    _pulumi(layout, "stack", "select", "--create")
+    _pulumi(layout, "up", "--yes", "--skip-preview")
     outputs = _outputs(layout)
     endpoints = {name: _endpoint(layout, model) for name, model in outputs["models"].items()}
-    write_private(layout.endpoints, json.dumps(endpoints, indent=2) + "\n")
+    write_atomically(layout.endpoints, json.dumps(endpoints, indent=2) + "\n")
     for name, addresses in endpoints.items():
         print(f"\n{name}")
         if addresses["predict"]:
@@ -62,26 +62,25 @@ def report(layout: Layout) -> list[Path]:
     return pages
 
 
-def _pulumi(layout: Layout, *arguments: str) -> None:
+def _pulumi(layout: Layout, *arguments: str, capture: bool = False) -> str:
+    """Run the CLI; its output with `capture`. Raises LocalError."""
     done = subprocess.run(
-        ["pulumi", *arguments, "--non-interactive"], cwd=ROOT, env=environment(layout), check=False
+        ["pulumi", *arguments, "--stack", _STACK, "--non-interactive"],
+        cwd=ROOT,
+        env=environment(layout),
+        stdout=subprocess.PIPE if capture else None,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise LocalError(
             f"`pulumi {' '.join(arguments)}` failed, see above. See `make status`; retry: make up"
         )
+    return done.stdout or ""
 
 
 def _outputs(layout: Layout) -> dict[str, Any]:
-    done = subprocess.run(
-        ["pulumi", "stack", "output", "--json", "--stack", _STACK],
-        cwd=ROOT,
-        env=environment(layout),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(_pulumi(layout, "stack", "output", "--json", capture=True))
     return found
 
 

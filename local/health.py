@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import urllib3
 
-from local.api import Api, ApiError
+from local.api import Api, ApiError, condition_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,6 @@ def node(layout: Layout, name: str) -> Callable[[], bool]:
             found = Api(layout, _PATIENCE).find(f"/api/v1/nodes/{name}") or {}
         except ApiError:
             return False
-        conditions = found.get("status", {}).get("conditions", [])
-        return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+        return condition_status(found, "Ready") == "True"
 
     return check

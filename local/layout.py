@@ -12,7 +12,7 @@ from pathlib import Path
 
 from local.errors import LocalError
 
-__all__ = ["ROOT", "SERVICE_ADDRESS", "SERVICE_RANGE", "Layout", "write_private"]
+__all__ = ["ROOT", "SERVICE_ADDRESS", "SERVICE_RANGE", "Layout", "write_atomically"]
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVICE_RANGE = "10.96.0.0/16"
@@ -58,12 +58,13 @@ class Layout:
         return f"http://127.0.0.1:{self.ports()['fake-gcs-server']}"
 
 
-def write_private(path: Path, text: str | bytes) -> None:
-    """Write a file atomically, readable by its owner only."""
+def write_atomically(path: Path, text: str | bytes, mode: int = 0o600) -> None:
+    """Write a file so that others read it whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     data = text.encode() if isinstance(text, str) else text
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
+    beside.unlink(missing_ok=True)
+    beside.touch(0o600)
+    beside.write_bytes(data)
+    beside.chmod(mode)
     beside.replace(path)

@@ -8,7 +8,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from local.errors import LocalError
-from local.layout import write_private
+from local.layout import write_atomically
 
 if TYPE_CHECKING:
     from local.layout import Layout
@@ -51,7 +51,7 @@ def choose_ports(layout: Layout) -> dict[str, int]:
         if port is None:
             raise LocalError(f"no free port on 127.0.0.1 in the {_CLUSTER_RANGE}")
         chosen[name] = port
-    write_private(layout.base / "ports.json", json.dumps(chosen, indent=2) + "\n")
+    write_atomically(layout.base / "ports.json", json.dumps(chosen, indent=2) + "\n")
     return chosen
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import sys
@@ -10,10 +11,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from local.errors import LocalError
 
-__all__ = ["is_running", "leashed", "start_mark", "stop"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["is_running", "leashed", "locked", "start_mark", "stop"]
 
 
 def leashed(command: Sequence[str], death: signal.Signals = signal.SIGKILL) -> list[str]:
@@ -23,6 +26,24 @@ def leashed(command: Sequence[str], death: signal.Signals = signal.SIGKILL) -> l
     """
     leash = Path(__file__).with_name("leash.py")
     return [sys.executable, "-I", "-S", str(leash), str(os.getpid()), str(int(death)), *command]
+
+
+@contextlib.contextmanager
+def locked(path: Path, message: str, *, wait: bool = True) -> Iterator[None]:
+    """Hold a lock, which the kernel releases at the latest with this process.
+
+    While another process holds it, print the message and wait, or raise LocalError with it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not wait:
+                raise LocalError(message) from None
+            print(message, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def start_mark(pid: int) -> str | None:

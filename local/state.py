@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from local.layout import write_private
+from local.layout import write_atomically
 from local.processes import is_running
 
 if TYPE_CHECKING:
@@ -64,4 +64,4 @@ def read(layout: Layout) -> State | None:
 
 
 def write(layout: Layout, now: State) -> None:
-    write_private(layout.state, json.dumps(dataclasses.asdict(now), indent=2) + "\n")
+    write_atomically(layout.state, json.dumps(dataclasses.asdict(now), indent=2) + "\n")

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from local import state
-from local.api import Api, ApiError, Object
+from local.api import Api, ApiError, condition_status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,16 +61,11 @@ def _processes(now: state.State) -> str:
     return _table(("PROCESS", "PID", "UP", "PORT", "HEALTHY", "RESTARTS"), rows)
 
 
-def _condition(item: Object, kind: str) -> str:
-    conditions = item.get("status", {}).get("conditions", [])
-    return next((str(c["status"]) for c in conditions if c["type"] == kind), "Unknown")
-
-
 def _nodes(api: Api) -> str:
     rows = []
     for node in api.get("/api/v1/nodes")["items"]:
         has = node.get("status", {}).get("allocatable", {})
-        ready = "Ready" if _condition(node, "Ready") == "True" else "NotReady"
+        ready = "Ready" if condition_status(node, "Ready") == "True" else "NotReady"
         gpus = has.get("nvidia.com/gpu", "0")
         rows.append(
             (node["metadata"]["name"], ready, has.get("cpu", "-"), has.get("memory", "-"), gpus)
@@ -83,7 +78,7 @@ def _inference_services(api: Api) -> str:
     for service in (api.find(_SERVICES) or {"items": []})["items"]:
         about = service["metadata"]
         url = service.get("status", {}).get("url", "-")
-        rows.append((about["namespace"], about["name"], _condition(service, "Ready"), url))
+        rows.append((about["namespace"], about["name"], condition_status(service, "Ready"), url))
     return _table(("NAMESPACE", "INFERENCESERVICE", "READY", "URL"), rows)
 
 

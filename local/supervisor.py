@@ -6,8 +6,6 @@ that ends is restarted, with a back-off. The supervisor signals only processes t
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import signal
 import subprocess
@@ -22,12 +20,9 @@ from local.api import ApiError
 from local.definition import processes, tasks
 from local.errors import LocalError
 from local.layout import ROOT, Layout
-from local.processes import leashed, start_mark
+from local.processes import leashed, locked, start_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from local.spec import Process, Task
 
 __all__ = ["Supervisor"]
@@ -244,21 +239,13 @@ def _log(text: str) -> None:
     print(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {text}", flush=True)
 
 
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Prevent a second supervisor of this clone. The kernel releases the lock with the process."""
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            sys.exit("another supervisor of this clone's cluster runs")
-        yield
-
-
 def main() -> None:
     layout = Layout.current()
-    with _locked(layout.base / _LOCK):
-        Supervisor(layout).run()
+    try:
+        with locked(layout.base / _LOCK, "the supervisor of this clone runs already", wait=False):
+            Supervisor(layout).run()
+    except LocalError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local.api import ApiError
+from local.api import ApiError, condition_status
 from local.node.addresses import POD_RANGE
 from local.node.pod_status import condition, now
 from local.node.reporting import log
@@ -78,14 +78,11 @@ class NodeObject:
             turn += 1
             try:
                 self._renew_lease()
-                if turn % _STATUS_EVERY == 0 or not self._is_ready():
+                node = self._api.get(self._path)
+                if turn % _STATUS_EVERY == 0 or condition_status(node, "Ready") != "True":
                     self._write_status()
             except ApiError as error:
                 log(f"node: {error}")
-
-    def _is_ready(self) -> bool:
-        found = self._api.get(self._path)["status"].get("conditions", [])
-        return any(each["type"] == "Ready" and each["status"] == "True" for each in found)
 
     def _renew_lease(self) -> None:
         lease = {

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from local.api import ApiError
+from local.api import ApiError, condition_status
 from local.node.containers import Containers
 from local.node.pod_network import PodNetwork
 from local.node.probing import Probing
@@ -122,7 +122,8 @@ class Pod:
 
     def _is_overridden(self, pod: Object) -> bool:
         """Whether the node controller set a ready pod unready, after a silence of the node."""
-        return _ready(self._reported) == "True" and _ready(pod.get("status", {})) == "False"
+        was_ready = condition_status({"status": self._reported}, "Ready") == "True"
+        return was_ready and condition_status(pod, "Ready") == "False"
 
     def _is_deleting(self) -> bool:
         return "deletionTimestamp" in self.object["metadata"]
@@ -262,9 +263,3 @@ class Pod:
 
     def _event(self, reason: str, message: str, container: Container, bad: bool = False) -> None:
         self.host.events.add(self.object, reason, message, bad=bad, on=container.name)
-
-
-def _ready(status: Object) -> str:
-    """The Ready condition of a pod's status."""
-    conditions = status.get("conditions", [])
-    return next((str(c["status"]) for c in conditions if c["type"] == "Ready"), "")

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from local.api import ApiError
+from local.layout import write_atomically
 from local.node.informer import Informer
 from local.node.reporting import log
 from local.node.sandbox.client import SandboxError
@@ -192,9 +193,7 @@ class Services:
         for namespace, name, port in sorted(wanted):
             number = self._served[namespace, name, port][1]
             book.setdefault(f"{namespace}/{name}", {})[str(port)] = f"127.0.0.1:{number}"
-        beside = path.with_suffix(".new")
-        beside.write_text(json.dumps(book, indent=2) + "\n")
-        beside.replace(path)
+        write_atomically(path, json.dumps(book, indent=2) + "\n", 0o644)
 
     def _listen(self, key: tuple[str, str, int], port: int) -> tuple[int, int]:
         try:

@@ -7,6 +7,7 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
+from local.layout import write_atomically
 from local.node.sandbox.root import Mount
 from local.node.variables import ConfigError, expand, field, resource_field
 
@@ -152,10 +153,4 @@ def _items(
 
 
 def _put(path: Path, data: bytes, mode: int | None) -> None:
-    """Write a file atomically: a program may be reading it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)
-    beside.write_bytes(data)
-    beside.chmod(mode or 0o644)
-    beside.replace(path)
+    write_atomically(path, data, mode or 0o644)
