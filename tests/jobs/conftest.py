@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +12,7 @@ import pytest
 from jobs import progress
 from jobs.__main__ import main
 from jobs.samples import read_release
+from local.toolchain import tool
 from local.triton.server import Triton
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "digits"
-VEGETA_MODULE = ROOT / "jobs" / "vegeta"
 CONFIG = """
 name: "{name}"
 platform: "pytorch_libtorch"
@@ -66,22 +64,7 @@ def _model(repository: Path, name: str, **config: Any) -> None:
 
 @pytest.fixture(scope="session")
 def vegeta() -> Path:
-    """Built from the pinned module, once for each state of it."""
-    digest = hashlib.sha256()
-    for name in ("go.mod", "go.sum"):
-        digest.update((VEGETA_MODULE / name).read_bytes())
-    program = ROOT / ".cache" / f"vegeta-{digest.hexdigest()[:12]}"
-    if not program.exists():
-        program.parent.mkdir(exist_ok=True)
-        scratch = program.with_suffix(".new")
-        package = "github.com/tsenart/vegeta/v12"
-        subprocess.run(
-            ["go", "build", "-mod=readonly", "-o", str(scratch), package],
-            cwd=VEGETA_MODULE,
-            check=True,
-        )
-        scratch.rename(program)
-    return program
+    return tool("vegeta")
 
 
 @pytest.fixture
