@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from jobs.http_client import UnreachableError, request
 from jobs.load.metrics import metrics
 from jobs.load.results import SCHEMA
-from jobs.load.targets import sample_targets
 from jobs.load.vegeta import Attack, LoadError, run_attack
 from jobs.load.verdict import judge
+from jobs.samples import sample_targets
 
 if TYPE_CHECKING:
     from jobs.config import LoadConfig
     from jobs.load.metrics import Hits
-    from jobs.load.targets import Target
     from jobs.progress import Progress
+    from jobs.samples import Target
     from release.schema import Release
 
 __all__ = ["LoadError", "document", "load"]

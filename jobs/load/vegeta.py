@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from jobs.load.targets import Target
+    from jobs.samples import Target
 
 __all__ = ["Attack", "LoadError", "Recording", "run_attack"]
 

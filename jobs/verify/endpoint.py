@@ -11,8 +11,8 @@ import numpy as np
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
-from jobs import protocol
 from jobs.http_client import Response, UnreachableError, request
+from jobs.samples import infer_outputs, infer_request, predict_request
 from release.schema import Tensor
 
 if TYPE_CHECKING:
@@ -94,10 +94,10 @@ class HttpPredictor:
     def infer(
         self, tensor: Tensor, values: NDArray[Any], timeout: float
     ) -> dict[str, NDArray[Any]]:
-        body, headers = protocol.infer_request(tensor, values)
+        body, headers = infer_request(tensor, values)
         response = _request(f"{self.model}/infer", timeout, body, headers)
         try:
-            return protocol.infer_outputs(response)
+            return infer_outputs(response)
         except (ValueError, KeyError, TypeError) as error:
             raise WrongAnswerError(f"the predictor's answer can't be read: {error}") from error
 
@@ -159,7 +159,7 @@ class Transformer:
 
     def predict(self, samples: Sequence[Sample], timeout: float) -> list[dict[str, Any]]:
         """Return a prediction for each sample: `label`, `index`, `scores`."""
-        body, headers = protocol.predict_request(samples)
+        body, headers = predict_request(samples)
         response = _request(f"{self.url}/v1/models/{self.model}:predict", timeout, body, headers)
         try:
             predictions = response.json()["predictions"]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from infra.config import ModelSettings
-    from jobs.load.targets import Target
+    from jobs.samples import Target
 
 __all__ = ["Address", "DeployError", "Deployment", "TuneError", "wait_until_fast"]
 

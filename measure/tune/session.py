@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.load.targets import sample_targets
 from jobs.load.vegeta import Attack, run_attack
+from jobs.samples import sample_targets
 from measure.procfs import CpuTimes, other_cores
 from measure.tune.deployment import DeployError, wait_until_fast
 from measure.tune.search import Measured, confirmed, highest_rate, margin, sweep, winner
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from infra.config import ModelSettings
-    from jobs.load.targets import Target
+    from jobs.samples import Target
     from measure.tune.deployment import Deployment
     from measure.tune.grid import Stage
     from measure.tune.knobs import Knobs

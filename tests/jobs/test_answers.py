@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from jobs.http_client import Response
-from jobs.protocol import HEADER_LENGTH, infer_outputs, infer_request
-from jobs.samples import input_tensor
+from jobs.samples import HEADER_LENGTH, infer_outputs, infer_request, input_tensor
 from jobs.verify.answers import check_metadata, check_outputs, check_prediction
 from jobs.verify.endpoint import Metadata, WrongAnswerError
 from release.schema import Tensor

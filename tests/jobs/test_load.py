@@ -10,9 +10,8 @@ import pytest
 
 from jobs.config import LoadConfig
 from jobs.load.metrics import Hits, collect
-from jobs.load.targets import sample_targets
 from jobs.load.vegeta import Attack, run_attack
-from jobs.protocol import HEADER_LENGTH
+from jobs.samples import HEADER_LENGTH, sample_targets
 
 if TYPE_CHECKING:
     from pathlib import Path

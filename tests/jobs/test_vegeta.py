@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobs.load.metrics import collect
-from jobs.load.targets import Target
 from jobs.load.vegeta import Attack, LoadError, Recording, Summary, run_attack
+from jobs.samples import Target
 from tests.jobs.server import Asked, Server
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from jobs.load.targets import Target
+    from jobs.samples import Target
 
 __all__ = ["GHZ", "build", "ghz", "nanoseconds", "vegeta"]
 

@@ -14,9 +14,7 @@ import numpy as np
 from PIL import Image
 from tritonclient.grpc import service_pb2
 
-from jobs.load.targets import Target
-from jobs.protocol import infer_request, predict_request
-from jobs.samples import input_tensor
+from jobs.samples import Target, infer_request, input_tensor, predict_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
