@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from infra import releases
+from infra.config.images import unpublished
 from infra.config.problems import ConfigError
 from infra.config.settings import Settings
 from infra.manifests.model_config import RenderError
@@ -26,6 +27,21 @@ def preflight() -> tuple[Settings, Releases]:
         found = releases.load(settings.models, Path.cwd(), settings.stack.promotion)
     except (ConfigError, releases.ReleasesError, RenderError) as error:
         raise pulumi.RunError(str(error)) from None
-    if settings.stack.promotion.override:
-        pulumi.log.warn(f"promotion.override: {settings.stack.promotion.override}")
+    for warning in warnings(settings):
+        pulumi.log.warn(warning)
     return settings, found
+
+
+def warnings(settings: Settings) -> list[str]:
+    """What every preview and update shows about settings that are allowed, but dangerous."""
+    found = []
+    if settings.stack.promotion.override:
+        found.append(f"promotion.override: {settings.stack.promotion.override}")
+    models = settings.models.values()
+    transformers = [model.transformer.image for model in models if model.transformer.enabled]
+    if images := unpublished([settings.stack.jobs.image, *transformers]):
+        found.append(
+            f"never published: {' and '.join(images)}. images.lock.json has no images of this "
+            "version: run the release workflow, or set jobs.image and transformer.image"
+        )
+    return found

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field
 
 from infra.config import types as t
 from infra.config.base import Section
+from infra.config.images import default_image
 
 
 class Jobs(Section):
     """The container of the verification and the load test."""
 
-    image: t.Image = Field("kserve-triton/jobs:0.1.0", description="jobs/Dockerfile")
+    image: t.Image = Field(
+        default_factory=partial(default_image, "jobs"),
+        description="image of jobs/Dockerfile; none: the published one of this version",
+    )
     cpu: t.Quantity = Field("1", description="CPU, requested and limit")
     memory: t.Quantity = Field("1Gi", description="memory, requested and limit")
     service_account: t.DnsLabel | None = Field(

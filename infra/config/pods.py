@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from infra.config import types as t
 from infra.config.base import Section
+from infra.config.images import default_image
 
 
 class Toleration(Section):
@@ -97,6 +99,9 @@ class Transformer(Component):
     """The image transformer in front of Triton."""
 
     enabled: bool = Field(True, description="false: clients send tensors to Triton themselves")
-    image: t.Image = Field("kserve-triton/transformer:0.1.0", description="transformer/Dockerfile")
+    image: t.Image = Field(
+        default_factory=partial(default_image, "transformer"),
+        description="image of transformer/Dockerfile; none: the published one of this version",
+    )
     memory: t.Quantity = Field("1Gi", description="memory, requested and limit")
     workers: Annotated[int, Field(ge=1, le=32)] = Field(1, description="processes a pod")

@@ -85,8 +85,10 @@ def _section(field: FieldInfo) -> type[BaseModel] | None:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default is PydanticUndefined:
+    if field.is_required():
         return "required"
+    if field.default_factory:
+        return "published"
     return f"`{json.dumps(_plain(field.default))}`"
 
 

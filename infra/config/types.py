@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import core_schema
 
 from infra.config import google
 
@@ -62,54 +64,66 @@ class ScaleMetric(StrEnum):
     MEMORY = "memory"
 
 
-def _matching(pattern: str, allowed: str) -> AfterValidator:
-    compiled = re.compile(pattern)
+@dataclass(frozen=True)
+class _Matching:
+    """A text that a pattern matches as a whole; `allowed` describes it to users."""
 
-    def check(value: str) -> str:
-        if not compiled.fullmatch(value):
-            raise ValueError(f"allowed: {allowed}")
+    pattern: str
+    allowed: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return handler(schema) | {"pattern": f"^({self.pattern})$"}
+
+    def _check(self, value: str) -> str:
+        if not re.fullmatch(self.pattern, value):
+            raise ValueError(f"allowed: {self.allowed}")
         return value
-
-    return AfterValidator(check)
 
 
 DnsLabel = Annotated[
     str,
-    _matching(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "1 to 63 of a-z, 0-9 and '-' (a DNS label)"),
+    _Matching(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "1 to 63 of a-z, 0-9 and '-' (a DNS label)"),
 ]
 # KServe's webhook wants a letter first; `NAME-transformer` must be a label too.
 ModelName = Annotated[
     str,
-    _matching(r"[a-z]([a-z0-9-]{0,46}[a-z0-9])?", "1 to 48 of a-z, 0-9 and '-', first a letter"),
+    _Matching(r"[a-z]([a-z0-9-]{0,46}[a-z0-9])?", "1 to 48 of a-z, 0-9 and '-', first a letter"),
 ]
 Quantity = Annotated[
     str,
-    _matching(
+    _Matching(
         r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", "a Kubernetes quantity: 500m, 2, 512Mi, 4Gi"
     ),
 ]
-Seconds = Annotated[str, _matching(r"[1-9][0-9]*s", "whole seconds, at least one, such as 600s")]
+Seconds = Annotated[str, _Matching(r"[1-9][0-9]*s", "whole seconds, at least one, such as 600s")]
 # Knative matches by exact host: no scheme, no path, no wildcard.
 Registry = Annotated[
     str,
-    _matching(
+    _Matching(
         r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", "a registry's host, such as nvcr.io"
     ),
 ]
 AccountId = Annotated[
     str,
-    _matching(
+    _Matching(
         r"[a-z][a-z0-9-]{4,28}[a-z0-9]", "6 to 30 of a-z, 0-9 and '-', beginning with a letter"
     ),
 ]
 EnvName = Annotated[
-    str, _matching(r"[A-Za-z_][A-Za-z0-9_]*", "letters, digits and '_', no digit first")
+    str, _Matching(r"[A-Za-z_][A-Za-z0-9_]*", "letters, digits and '_', no digit first")
 ]
-Container = Annotated[str, _matching(r"[0-9]{2}\.[0-9]{2}-py3", "Triton's tags, such as 26.05-py3")]
+Container = Annotated[str, _Matching(r"[0-9]{2}\.[0-9]{2}-py3", "Triton's tags, such as 26.05-py3")]
 ImageDigest = r"(@sha256:[0-9a-f]{64})"
 Image = Annotated[
     str,
-    _matching(
+    _Matching(
         rf"[a-z0-9][a-z0-9./:_-]*(:[A-Za-z0-9._-]+{ImageDigest}?|{ImageDigest})",
         "an image with a tag other than latest, or a digest, or both",
     ),
@@ -117,18 +131,18 @@ Image = Annotated[
 ]
 PinnedImage = Annotated[
     str,
-    _matching(
+    _Matching(
         rf"[a-z0-9][a-z0-9./:_-]*(:[A-Za-z0-9._-]+)?{ImageDigest}",
         "an image with its digest, such as nvcr.io/nvidia/tritonserver@sha256:…",
     ),
 ]
 ReleaseDigest = Annotated[
-    str, _matching(r"[0-9a-f]{12,64}", "a release's digest in the lock, 12 digits of it or more")
+    str, _Matching(r"[0-9a-f]{12,64}", "a release's digest in the lock, 12 digits of it or more")
 ]
 # With a digest: a tag can be moved, and then running pods and new ones would differ.
 OciUri = Annotated[
     str,
-    _matching(
+    _Matching(
         rf"oci://[a-z0-9][a-z0-9.:-]*/[a-z0-9._/-]+(:[A-Za-z0-9._-]+)?{ImageDigest}",
         "an image with its digest, such as oci://REGISTRY/models/digits@sha256:…",
     ),

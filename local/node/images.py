@@ -86,8 +86,9 @@ def _initializer() -> Image:
 IMAGES: dict[str, Image] = {
     "nvcr.io/nvidia/tritonserver:*": _triton(),
     "kserve/storage-initializer:*": _initializer(),
-    "kserve-triton/transformer:*": _module("transformer", _python(_MODEL_PYTHON)),
-    "kserve-triton/jobs:*": _module("jobs", _python(_MODEL_PYTHON, **_vegeta()), storage=True),
+    # Under any registry: on this cluster they stand for the programs of this folder.
+    "*/transformer:*": _module("transformer", _python(_MODEL_PYTHON)),
+    "*/jobs:*": _module("jobs", _python(_MODEL_PYTHON, **_vegeta()), storage=True),
 }
 # A shell and Python, for the tests of the agent itself.
 TEST_IMAGES = {

@@ -65,7 +65,12 @@ CASES = {"-".join(each.values()).lower(): each for each in COMBINATIONS}
 CASES |= {f"options/{name}": changes for name, changes in SPECIAL.items()}
 # The cloud stacks' own files, with `digits` in the place of what is not here.
 STACKS = ("dev", "prod")
-_UNPROVEN = {"promotion": {"override": "nothing has been proven here"}}
+# Nothing has been proven here, and the default images change with the version.
+_CLOUD = {
+    "promotion": {"override": "for golden manifests"},
+    "transformer": {"image": f"registry.example/transformer@sha256:{'c' * 64}"},
+    "jobs": {"image": f"registry.example/jobs@sha256:{'d' * 64}"},
+}
 # What people want to see of a stack, and the API to accept. ConfigMaps hold releases.
 _KINDS = (
     "InferenceService",
@@ -86,7 +91,7 @@ def path(name: str) -> Path:
 
 def stack_manifests(stack: str) -> str:
     """Of a cloud stack."""
-    return manifests(_UNPROVEN, stack)
+    return manifests(_CLOUD, stack)
 
 
 def manifests(changes: dict[str, Any], stack: str = "local") -> str:

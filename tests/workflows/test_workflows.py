@@ -145,11 +145,8 @@ def test_every_base_of_an_image_is_pinned_by_digest() -> None:
         assert re.fullmatch(rf"docker-image://{re.escape(base)}@sha256:[0-9a-f]{{64}}", pin)
 
 
-def test_the_workflows_build_the_images_that_stacks_name() -> None:
+def test_every_workflow_with_images_builds_both() -> None:
     images = set(json.loads((ROOT / ".github/images.json").read_text())["target"]) - {"bases"}
-    named = set(re.findall(r"/images/(\w+):", (ROOT / "Pulumi.prod.yaml").read_text()))
-    named |= set(re.findall(r"/images/(\w+)@", (ROOT / "Pulumi.prod.yaml").read_text()))
-    assert named == images
     assert set(IMAGES) == images
     built = [job for _, job in JOBS if "image" in job.get("strategy", {}).get("matrix", {})]
     assert len(built) == 3
