@@ -107,8 +107,8 @@ class Network:
             pod.close()
 
     def _delete(self, name: str) -> None:
-        for index in self._links.link_lookup(ifname=name):
-            self._links.link("del", index=index)
+        with contextlib.suppress(OSError):  # There is none.
+            self._links.link("del", index=socket.if_nametoindex(name))
 
     def set_services(self, services: tuple[Service, ...]) -> None:
         """Replace the targets of all connections to Services."""

@@ -6,6 +6,7 @@ namespaces and forking need that.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -66,6 +67,7 @@ class Server:
 
     def serve(self) -> None:
         """Serve until the agent's end of the socket is closed."""
+        gc.freeze()  # A collection in a fork would copy all of the memory.
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
