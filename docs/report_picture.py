@@ -19,7 +19,7 @@ from tests.jobs.chromium import chromium
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "images" / "report.png"
 WIDTH, HEIGHT = 1000, 900
-COLOURS = 64
+COLOURS = 256
 
 
 def take(report: Path, picture: Path) -> None:
@@ -33,7 +33,7 @@ def take(report: Path, picture: Path) -> None:
         clip = {"x": 0, "y": 0, "width": WIDTH, "height": HEIGHT, "scale": 1}
         shot = browser.ask("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
     image = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
-    image.quantize(COLOURS).save(picture, optimize=True)
+    image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(picture, optimize=True)
 
 
 if __name__ == "__main__":
