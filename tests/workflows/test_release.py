@@ -13,8 +13,8 @@ from tests.workflows.files import ROOT, load, script
 if TYPE_CHECKING:
     from pathlib import Path
 
-release = script("release")
-BUILT = {name: f"ghcr.io/owner/name/{name}@sha256:{'a' * 64}" for name in release.IMAGES}
+publish = script("publish")
+BUILT = {name: f"ghcr.io/owner/name/{name}@sha256:{'a' * 64}" for name in publish.IMAGES}
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_the_notes_are_the_versions_section(project: Path) -> None:
-    assert release.notes(project) == "- New.\n"
+    assert publish.notes(project) == "- New.\n"
 
 
 @pytest.mark.parametrize("heading", ["Unreleased", "1.2.0-rc1, 2026-12-01", "1.2"])
@@ -35,11 +35,11 @@ def test_a_version_without_a_section_is_refused(project: Path, heading: str) -> 
     text = (project / "CHANGELOG.md").read_text().replace("1.2.0, 2026-12-01", heading)
     (project / "CHANGELOG.md").write_text(text)
     with pytest.raises(SystemExit, match=r"no section '## 1\.2\.0, DATE'"):
-        release.main(["version"], project)
+        publish.main(["version"], project)
 
 
 def test_a_stack_uses_the_images_that_were_published(project: Path) -> None:
-    release.lock(project, json.dumps(BUILT))
+    publish.lock(project, json.dumps(BUILT))
     for name, image in BUILT.items():
         assert default_image(name, project) == image
 
@@ -47,7 +47,7 @@ def test_a_stack_uses_the_images_that_were_published(project: Path) -> None:
 @pytest.mark.parametrize("image", ["", "ghcr.io/owner/name/jobs:1.2.0"])
 def test_an_image_without_its_digest_is_not_locked(project: Path, image: str) -> None:
     with pytest.raises(SystemExit, match="not an image by its digest"):
-        release.lock(project, json.dumps(BUILT | {"jobs": image}))
+        publish.lock(project, json.dumps(BUILT | {"jobs": image}))
     assert not (project / "images.lock.json").exists()
 
 

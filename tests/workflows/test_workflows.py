@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STEPS, JOBS = list(steps()), list(jobs())
-IMAGES = script("release").IMAGES
+IMAGES = script("publish").IMAGES
 SCRIPTS = "\n".join(step["run"] for _, step in STEPS if "run" in step)
 STACKS = ("dev", "prod")
 # Actions that identify the job to Google or to Sigstore.

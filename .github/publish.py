@@ -1,8 +1,8 @@
 """Version, notes and images of a release, for the release workflow.
 
-release.py version        the version in pyproject.toml; fails unless CHANGELOG.md has its section
-release.py notes          that section
-release.py lock BUILT     writes images.lock.json; BUILT is a JSON object, image name to reference
+publish.py version        the version in pyproject.toml; fails unless CHANGELOG.md has its section
+publish.py notes          that section
+publish.py lock BUILT     writes images.lock.json; BUILT is a JSON object, image name to reference
 """
 
 from __future__ import annotations
