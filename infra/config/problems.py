@@ -55,11 +55,12 @@ class Problem:
 def report(problems: list[Problem]) -> str:
     """All problems as one message, each once."""
     lines = sorted({str(problem) for problem in problems})
+    values = "value" if len(lines) == 1 else "values"
     return "\n".join(
         [
-            f"{len(lines)} wrong in this stack's configuration; nothing was touched:",
+            f"{len(lines)} wrong {values} in this stack's configuration; nothing was changed:",
             *(f"  {PROJECT}:{line}" for line in lines),
-            "Mend one by `pulumi config set --path 'KEY' VALUE`, or in the Pulumi.STACK.yaml file.",
+            "Change one by `pulumi config set --path 'KEY' VALUE`, or in the Pulumi.STACK.yaml file.",
         ]
     )
 
