@@ -1,7 +1,7 @@
 """uvicorn's HTTP/1.1 connection, with limits for slow clients and for large headers.
 
-uvicorn has neither. This class overrides callbacks of `asyncio.Protocol` and of httptools only, and
-uses no other part of uvicorn's class. `docs/adr/0007` compares the servers.
+uvicorn has neither. `LimitedHttp` overrides callbacks of `asyncio.Protocol` and of httptools only,
+and uses no other part of uvicorn's class. `docs/adr/0007` compares the servers.
 """
 
 from __future__ import annotations
@@ -20,6 +20,37 @@ HEADERS_TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
 )
+
+
+class JoinedWrites:
+    """A transport that sends what is written in one turn of the event loop together.
+
+    uvicorn writes the headers and the body of an answer separately. As two packets they would wake
+    the client twice.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self.parts: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send the data at the end of this turn."""
+        if not self.parts:
+            asyncio.get_running_loop().call_soon(self._send)
+        self.parts.append(data)
+
+    def close(self) -> None:
+        """Send what was written, and close."""
+        self._send()
+        self.transport.close()
+
+    def _send(self) -> None:
+        if self.parts:
+            self.transport.write(b"".join(self.parts))
+            self.parts.clear()
 
 
 # mypy does not follow uvicorn.
@@ -45,7 +76,7 @@ class LimitedHttp(HttpToolsProtocol):  # type: ignore[misc]
         """Start the time for the first request."""
         self.client_transport = transport
         self.read_timer = self._abort_after(KEEP_ALIVE_SECONDS)
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timers."""

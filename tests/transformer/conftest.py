@@ -62,6 +62,6 @@ def over_grpc(tmp_path_factory: pytest.TempPathFactory, triton: Triton) -> Itera
 
 @pytest.fixture(params=["over_http", "over_grpc"])
 def transformer(request: pytest.FixtureRequest) -> Transformer:
-    """Each test twice: over both ways to Triton."""
+    """Runs a test twice: over HTTP and over gRPC."""
     made: Transformer = request.getfixturevalue(request.param)
     return made

@@ -1,4 +1,4 @@
-"""Images for tests: of every kind that Pillow writes, and broken ones."""
+"""Images for tests: of each kind that Pillow writes, and broken ones."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def grey_png(width: int, height: int) -> bytes:
 
 
 def scans(side: int, count: int) -> bytes:
-    """A progressive JPEG whose last scan is there many times: small, and slow to decode."""
+    """A progressive JPEG that repeats its last scan: small, and slow to decode."""
     whole = encoded(Image.new("RGB", (side, side)), "JPEG", progressive=True)
     start, end = whole.rfind(b"\xff\xda"), whole.rfind(b"\xff\xd9")
     return whole[:start] + whole[start:end] * count + whole[end:]

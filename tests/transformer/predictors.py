@@ -1,4 +1,4 @@
-"""Predictors that don't do what they should, and a way to a good one that can be cut."""
+"""Servers in the place of the predictor: a fake one, and a relay to a real one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["Impostor", "Relay", "nobody", "v2_answer"]
+__all__ = ["FakePredictor", "Relay", "unused_address", "v2_answer"]
 
 
-def nobody() -> str:
+def unused_address() -> str:
     """An address where connections are refused."""
     return f"127.0.0.1:{free_port()}"
 
@@ -28,12 +28,12 @@ def v2_answer(status: str, body: bytes, *headers: str) -> bytes:
 
 
 class Server:
-    """A TCP server that ends with all its connections."""
+    """A TCP server that closes all its connections on exit."""
 
     def __init__(self, port: int = 0) -> None:
         self.socket = socket.create_server(("127.0.0.1", port))
         self.address = f"127.0.0.1:{self.socket.getsockname()[1]}"
-        self.taken: list[socket.socket] = []
+        self.connections: list[socket.socket] = []
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._serve, daemon=True).start()
@@ -43,9 +43,9 @@ class Server:
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        at: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
-        for open_socket in (self.socket, *self.taken):
+        for open_socket in (self.socket, *self.connections):
             # Wakes the threads that wait for it.
             with contextlib.suppress(OSError):
                 open_socket.shutdown(socket.SHUT_RDWR)
@@ -55,21 +55,21 @@ class Server:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self.socket.accept()
-                self.taken.append(connection)
-                self.take(connection)
+                self.connections.append(connection)
+                self.handle(connection)
 
-    def take(self, connection: socket.socket) -> None:
-        """Talk to a client."""
+    def handle(self, connection: socket.socket) -> None:
+        """Serve a connection."""
         raise NotImplementedError
 
 
-class Impostor(Server):
-    """Sends the same to everyone who has sent something, then hangs up; `None`: stays silent."""
+class FakePredictor(Server):
+    """Sends the same answer on each connection and closes it. Sends nothing if it is `None`."""
 
     answer: bytes | None = None
 
-    def take(self, connection: socket.socket) -> None:
-        """One answer, and only one."""
+    def handle(self, connection: socket.socket) -> None:
+        """Send the answer once."""
         if self.answer is not None:
             with contextlib.suppress(OSError):
                 connection.recv(2**20)
@@ -78,16 +78,16 @@ class Impostor(Server):
 
 
 class Relay(Server):
-    """Passes everything on to an address and back."""
+    """Forwards connections to an address."""
 
     def __init__(self, address: str, port: int) -> None:
         super().__init__(port)
         self.host, _, self.port = address.partition(":")
 
-    def take(self, connection: socket.socket) -> None:
-        """A thread for each direction."""
+    def handle(self, connection: socket.socket) -> None:
+        """Start a thread for each direction."""
         onward = socket.create_connection((self.host, int(self.port)))
-        self.taken.append(onward)
+        self.connections.append(onward)
         for ends in ((connection, onward), (onward, connection)):
             threading.Thread(target=_copy, args=ends, daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""The transformer as a process of its own, and what asks it."""
+"""The transformer as a process, and requests to it."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Transformer:
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        at: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.process.terminate()
         try:
@@ -92,7 +92,7 @@ class Transformer:
     def ask(
         self, path: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> tuple[int, Any]:
-        """Status and JSON (or text) of an answer. A body is posted; an iterator goes in chunks."""
+        """Status and JSON (or text) of an answer. A body is posted, an iterator in chunks."""
         request = urllib.request.Request(self.url + path, body, headers or {})
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
@@ -107,17 +107,17 @@ class Transformer:
         return self.ask(f"/v1/models/digits:predict{query}", body)
 
     def workers(self) -> list[int]:
-        """The processes that it started: none with one worker."""
+        """Its child processes: none with one worker."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return [int(pid) for pid in children.read_text().split()]
 
     def peak_mib(self) -> float:
-        """The most memory that its processes ever had, added up."""
+        """The sum of the peak memory of its processes."""
         found = [_peak_kib(pid) for pid in (self.process.pid, *self.workers())]
         return sum(found) / 1024
 
     def lines(self) -> list[dict[str, Any]]:
-        """What it logged, each line read as JSON."""
+        """Its log, each line read as JSON."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 

@@ -1,4 +1,4 @@
-"""What clients get wrong: refused by name, cheaply, and the next request is served."""
+"""Wrong requests: refused with a clear error and within the memory limit."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ CONVERTIBLE = [
 
 
 @pytest.fixture(autouse=True)
-def still_well(transformer: Transformer, release: dict[str, Any]) -> Iterator[None]:
-    """After each of these: the next request is served, and memory was never more than allowed."""
+def serves_afterwards(transformer: Transformer, release: dict[str, Any]) -> Iterator[None]:
+    """After each test, the next request is served, and the peak memory is below the limit."""
     yield
     sample = release["samples"][0]
     status, answer = transformer.predict(instances([sample["image"]]))
@@ -143,7 +143,7 @@ def test_animations_get_the_answer_of_their_first_frame(
     assert given["scores"] == pytest.approx(expected["scores"], abs=1e-4)
 
 
-def test_the_worst_of_it_all_at_once(transformer: Transformer) -> None:
+def test_the_largest_requests_at_the_same_time(transformer: Transformer) -> None:
     largest = instances([b64(grey_png(7_000, 7_000))] * 2)
     bodies = [largest, instances(["A" * 31 * MIB]), instances(["A" * 50 * MIB])] * 3
     with concurrent.futures.ThreadPoolExecutor(len(bodies)) as pool:

@@ -1,4 +1,4 @@
-"""Decoding and normalising, against plain torch and plain Pillow."""
+"""Decoding and normalising, compared with torch and Pillow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Good requests, against real Triton and the eager network in torch."""
+"""Good requests, compared with the eager network in torch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Samples = list[dict[str, Any]]
 
 @pytest.fixture(scope="session")
 def eager(release: dict[str, Any]) -> TutorialNetwork:
-    """The network as it was trained, never traced: its weights are read from the release's file."""
+    """The network in eager mode, with the weights of the release."""
     network = TutorialNetwork(len(release["labels"]))
     network.load_state_dict(torch.jit.load(RELEASE.with_name("model.pt")).state_dict())
     return network.eval()
@@ -58,10 +58,10 @@ def check(predictions: list[dict[str, Any]], expected: list[list[float]]) -> Non
 
 
 def curl(url: str, body: Path, content_type: str | None = None) -> Any:
-    """The seed's request: `curl -d @FILE`, with the Content-Type that curl says by itself."""
+    """`curl -d @FILE`, by default with curl's own Content-Type."""
     if not shutil.which("curl"):
-        said = "application/x-www-form-urlencoded" if content_type is None else content_type
-        request = urllib.request.Request(url, body.read_bytes(), {"Content-Type": said})
+        sent_type = "application/x-www-form-urlencoded" if content_type is None else content_type
+        request = urllib.request.Request(url, body.read_bytes(), {"Content-Type": sent_type})
         with urllib.request.urlopen(request) as answer:
             return json.loads(answer.read())
     given = [] if content_type is None else ["-H", f"Content-Type: {content_type}"]
