@@ -60,7 +60,7 @@ def report(problems: list[Problem]) -> str:
         [
             f"{len(lines)} wrong {values} in this stack's configuration; nothing was changed:",
             *(f"  {PROJECT}:{line}" for line in lines),
-            "Change one by `pulumi config set --path 'KEY' VALUE`, or in the Pulumi.STACK.yaml file.",
+            "Change one: `pulumi config set --path 'KEY' VALUE`, or in the file Pulumi.STACK.yaml.",
         ]
     )
 
