@@ -39,7 +39,7 @@ def page(layout: Layout, name: str, place: str) -> Path:
     if previous:
         arguments += ["--previous", str(_write(folder / "previous.json", previous))]
     python = ROOT / ".venv-model" / "bin" / "python"
-    command = [python, "-m", "jobs", "report", *arguments]
+    command = [str(python), "-m", "jobs", "report", *arguments]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
     if done.returncode:
         raise LocalError(f"writing the page of {name} failed, see above")
