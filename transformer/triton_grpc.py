@@ -68,10 +68,20 @@ class GrpcPredictor:
         for output in outputs:
             request.outputs.add(name=output.name)
         try:
-            answer = await self._stub().ModelInfer(request)
+            answer = await self._infer(request)
         except grpc.aio.AioRpcError as error:
             raise PredictorError(f"{error.code().name}: {error.details()}") from error
         return _read_outputs(answer, outputs, len(batch))
+
+    async def _infer(self, request: Any) -> Any:
+        try:
+            return await self._stub().ModelInfer(request)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.NOT_FOUND:
+                raise
+        # A pod that ends has unloaded its models. A new connection reaches another pod.
+        self.created = -MAX_AGE_SECONDS
+        return await self._stub().ModelInfer(request)
 
     async def ready(self) -> bool:
         """Whether the model answers requests."""

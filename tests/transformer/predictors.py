@@ -5,15 +5,26 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
+
+import grpc
 
 from local.ports import free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
     from typing import Self
 
-__all__ = ["FakePredictor", "Relay", "unused_address", "v2_answer"]
+__all__ = [
+    "Failover",
+    "FakePredictor",
+    "Relay",
+    "ending_triton",
+    "unused_address",
+    "v2_answer",
+]
 
 
 def unused_address() -> str:
@@ -90,6 +101,40 @@ class Relay(Server):
         self.connections.append(onward)
         for ends in ((connection, onward), (onward, connection)):
             threading.Thread(target=_copy, args=ends, daemon=True).start()
+
+
+class Failover(Relay):
+    """Forwards the first connection to one address, and all later ones to another."""
+
+    def __init__(self, first: str, later: str) -> None:
+        super().__init__(first, 0)
+        self.later = later
+
+    def handle(self, connection: socket.socket) -> None:
+        """Forward, and use the other address from now on."""
+        super().handle(connection)
+        self.host, _, self.port = self.later.partition(":")
+
+
+@contextlib.contextmanager
+def ending_triton() -> Iterator[str]:
+    """The address of a gRPC server that answers as a Triton whose models are unloaded."""
+
+    def refuse(request: bytes, context: grpc.ServicerContext) -> bytes:
+        context.abort(grpc.StatusCode.NOT_FOUND, "'digits' has no available versions")
+        raise AssertionError
+
+    class Handler(grpc.GenericRpcHandler):
+        def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+            return grpc.unary_unary_rpc_method_handler(refuse)
+
+    server = grpc.server(ThreadPoolExecutor(2), handlers=[Handler()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(0).wait()
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.ports import free_port
-from tests.transformer.predictors import FakePredictor, Relay, unused_address, v2_answer
+from tests.transformer.predictors import (
+    Failover,
+    FakePredictor,
+    Relay,
+    ending_triton,
+    unused_address,
+    v2_answer,
+)
 from tests.transformer.server import RELEASE, Transformer, instances
 
 if TYPE_CHECKING:
@@ -122,6 +129,18 @@ def test_wrong_answers_over_grpc(tmp_path: Path, samples: Samples) -> None:
         status, error = fails(fake.address, tmp_path, samples, GRPC)
     assert status == 503
     assert error.startswith("predictor: UNAVAILABLE")
+
+
+def test_a_pod_that_ends_is_left_for_another_over_grpc(
+    triton: Triton, tmp_path: Path, samples: Samples
+) -> None:
+    body = instances([samples[0]["image"]])
+    with (
+        ending_triton() as ending,
+        Failover(ending, triton.grpc) as relay,
+        Transformer(relay.address, tmp_path, GRPC) as made,
+    ):
+        assert made.predict(body)[0] == 200
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

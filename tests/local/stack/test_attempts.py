@@ -56,13 +56,13 @@ def test_a_load_test_that_is_tried_again_has_both_results(stack: Stack) -> None:
 def test_an_image_that_cant_be_pulled_is_the_cause_that_is_told(stack: Stack) -> None:
     stack.deploy(perf={"enabled": False})
     begun = time.monotonic()
-    jobs = stack.settings["jobs"] | {"image": "nowhere.example/jobs:1"}
+    jobs = stack.settings["jobs"] | {"image": "nowhere.example/absent:1"}
     deadline = 10
     done = stack.up(jobs=jobs, verification={"deadlineSeconds": deadline}, perf={"enabled": False})
     said = done.stdout + done.stderr
     assert done.returncode != 0
     assert "ErrImagePull" in said
-    assert 'image "nowhere.example/jobs:1" can\'t be pulled' in said
+    assert 'image "nowhere.example/absent:1" can\'t be pulled' in said
     # A minute for last words after the deadline, and as long again for a busy machine.
     assert time.monotonic() - begun < deadline + 120
     stack.deploy(perf={"enabled": False})
