@@ -10,6 +10,8 @@ from release.schema import Release, ReleaseError, digest, short
 
 # Folders of the project: the last build, and every release that was pinned or pulled.
 BUILD, RELEASES = "build", "releases"
+# Folder of a stack's bucket: the model repositories.
+MODELS = "models/"
 RELEASE_JSON = "release.json"
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from release.files import MODELS
 from release.schema import ReleaseError
 from release.store import Location, open_bucket
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from release.lock import Lock
 
-MODELS = "models/"
 # The program writes the release's digest into this metadata of each config.pbtxt.
 METADATA = "release"
 

@@ -15,7 +15,8 @@ from pulumi_kubernetes.core.v1 import ServiceAccount
 
 from infra.components.bucket_access import CREATE, READ, grant
 from infra.components.ownership import owned
-from infra.manifests.names import MODELS, RESULTS
+from infra.manifests.names import RESULTS
+from release.files import MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

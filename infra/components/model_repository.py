@@ -11,7 +11,8 @@ import pulumi
 from pulumi_gcp import storage
 
 from infra.components.bucket_access import CREATE, READ, grant
-from infra.manifests.names import MODELS, RESULTS
+from infra.manifests.names import RESULTS
+from release.files import MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -69,7 +69,7 @@ class ServedModel(pulumi.ComponentResource):
         specs = self._verifications()
         verified = [self._job(spec, [service]) for spec in specs]
         ready = pulumi.Output.all(*(_succeeded(job) for job in verified)).apply(all)
-        self.outputs = self._describe(summary, ready)
+        self.outputs = self._describe(ready)
         self.load_test = self._load(specs, verified) if settings.perf.enabled else None
         self.register_outputs(self.outputs)
 
@@ -84,9 +84,9 @@ class ServedModel(pulumi.ComponentResource):
         if settings.predictor.cache_node_group:
             resources += [self._cache(each) for each in self._releases]
         if self._canary and settings.mode is Mode.STANDARD:
-            name = self._stable.name
-            split = split_service(name, self._stable.namespace, settings)
-            resources.append(Service(f"{name}-split", **owned(split), opts=self._options))
+            split = split_service(self._stable.name, self._stable.namespace, settings)
+            name = split["metadata"]["name"]
+            resources.append(Service(name, **owned(split), opts=self._options))
         return resources
 
     def _release_map(self, served: ServedRelease) -> ConfigMap:
@@ -178,19 +178,17 @@ class ServedModel(pulumi.ComponentResource):
             ),
         )
 
-    def _describe(self, summary: dict[str, Any], ready: pulumi.Output[bool]) -> dict[str, Any]:
-        canary = {"canary": _renamed(summary["canary"])} if summary["canary"] else {}
-        return {
-            "digest": summary["release"],
-            "storageUri": summary["storageUri"],
-            "url": self.url,
-            "ready": ready,
-        } | canary
+    def _describe(self, ready: pulumi.Output[bool]) -> dict[str, Any]:
+        outputs = _release(self._stable) | {"url": self.url, "ready": ready}
+        canary = self._stable.settings.canary
+        if self._canary and canary:
+            share = {"trafficPercent": canary.traffic_percent}
+            outputs["canary"] = _release(self._canary) | share
+        return outputs
 
 
-def _renamed(canary: dict[str, Any]) -> dict[str, Any]:
-    """The canary with the keys of the stack's outputs: `digest` for `release`."""
-    return {("digest" if key == "release" else key): value for key, value in canary.items()}
+def _release(served: ServedRelease) -> dict[str, Any]:
+    return {"digest": served.artefact.digest, "storageUri": served.storage_uri}
 
 
 def _succeeded(job: Job) -> pulumi.Output[bool]:

@@ -16,8 +16,6 @@ LIBTORCH = {
     "26.02": (2, 11),
     "26.04": (2, 12),
 }
-# Older ones have published vulnerabilities (CVE-2026-24206, CVE-2026-24207, CVE-2025-23319).
-SAFE_FLOOR = "26.05"
 
 
 def libtorch(container: str) -> tuple[int, int] | None:

@@ -13,6 +13,7 @@ from infra.config.base import Section
 class Triton(Section):
     """Triton's container and the rendered config.pbtxt."""
 
+    # Older ones have published vulnerabilities (CVE-2026-24206, CVE-2026-24207, CVE-2025-23319).
     container: t.Container = Field("26.05-py3", description="tag of nvcr.io/nvidia/tritonserver")
     image: t.PinnedImage | None = Field(
         None, description="Triton's image by its digest, of the same container; none: by tag"

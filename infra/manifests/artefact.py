@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from infra.manifests.model_config import LABELS, labels_txt
-from infra.manifests.names import MODELS
+from release.files import MODELS
 from release.schema import digest, short
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from release.schema import short
 
 Manifest = dict[str, Any]
 
-# Folders of the bucket: releases, and results of load tests.
-MODELS, RESULTS = "models/", "perf/"
+# Folder of the bucket: results of load tests.
+RESULTS = "perf/"
 # A Job's configuration as JSON: it changes only with the Job, and needs no object of its own.
 JOB_VARIABLE = "KSERVE_TRITON_JOB"
 # Kubernetes replaces it by the Job's uid, so that each attempt has results of its own.

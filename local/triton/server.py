@@ -80,10 +80,6 @@ class Triton:
         """The end of its log."""
         return self.log.read_text(errors="replace")[-characters:]
 
-    def wait_exit(self, seconds: float = START_SECONDS) -> int:
-        """Wait until it ends by itself; return its exit status."""
-        return self.process.wait(seconds)
-
     def stop(self) -> None:
         """Stop the server and its backend's processes."""
         self.process.terminate()

@@ -26,7 +26,6 @@ TRAINING = Training(epochs=8, learning_rate=0.01)
 ADDRESS = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 # The only checksum that the archive's authors publish.
 ARCHIVE_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
-ARCHIVE_FOLDER = "cifar-10-batches-bin"
 CACHE = Path.home() / ".cache" / "kserve-triton" / "cifar-10-binary.tar.gz"
 RECORD = 1 + 3 * 32 * 32
 TRAIN_FILES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
