@@ -93,9 +93,10 @@ def linear(title: str, values: Iterable[float]) -> Axis:
 def logarithmic(title: str, values: Iterable[float]) -> Axis:
     """From the tick below the smallest value to the one above the largest."""
     found = [max(value, SMALLEST) for value in values] or [1.0]
-    powers = range(floor(log10(min(found))), floor(log10(max(found))) + 2)
+    # From one power lower, since log10 rounds up a value just below a power of ten.
+    powers = range(floor(log10(min(found))) - 1, floor(log10(max(found))) + 2)
     marks = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
-    low = max((mark for mark in marks if mark <= min(found)), default=marks[0])
+    low = max(mark for mark in marks if mark <= min(found))
     high = next(mark for mark in marks if mark > max(found))
     shown = [mark for mark in marks if low <= mark <= high]
     if len(shown) > 10:
