@@ -14,7 +14,7 @@ def main() -> None:
     """Serve until SIGTERM. Exits with status 2 if the arguments or the release are wrong."""
     options = settings.parse()
     try:
-        served_release.load(options.release, options.model)
+        release = served_release.load(options.release, options.model)
         listening = server.listen(options.port)
     except ReleaseError as error:
         sys.exit(_refuse(str(error)))
@@ -27,7 +27,7 @@ def main() -> None:
     port = listening.getsockname()[1]
     predictor = f"{options.predictor} ({options.protocol})"
     logger.info("serving %s on port %s, predictor %s", options.model, port, predictor)
-    server.serve(options, listening)
+    server.serve(options, release, listening)
 
 
 def _refuse(message: str) -> int:

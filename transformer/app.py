@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from transformer import log, metrics, served_release
+from transformer import log, metrics
 from transformer.body import Body
 from transformer.errors import RequestError
 from transformer.predict import Predictions
@@ -37,10 +37,10 @@ READY_SECONDS = 1.5
 logger = logging.getLogger("transformer")
 
 
-def create_app(settings: Settings) -> App:
+def create_app(settings: Settings, release: Release) -> App:
     """The application of one worker."""
     log.configure()
-    return App(settings, served_release.load(settings.release, settings.model))
+    return App(settings, release)
 
 
 class App:

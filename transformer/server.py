@@ -18,6 +18,7 @@ from uvicorn.supervisors import Multiprocess
 from transformer.http_limits import KEEP_ALIVE_SECONDS, LimitedHttp
 
 if TYPE_CHECKING:
+    from release.schema import Release
     from transformer.app import App
     from transformer.settings import Settings
 
@@ -36,10 +37,10 @@ def listen(port: int) -> socket.socket:
     return socket.create_server(("", port), family=family, dualstack_ipv6=dualstack, backlog=2048)
 
 
-def serve(settings: Settings, listening: socket.socket) -> None:
+def serve(settings: Settings, release: Release, listening: socket.socket) -> None:
     """Serve until SIGTERM."""
     config = uvicorn.Config(
-        functools.partial(_create_app, settings),
+        functools.partial(_create_app, settings, release),
         factory=True,
         http=functools.partial(LimitedHttp, client_seconds=settings.deadline + CLIENT_SECONDS),
         loop="uvloop",
@@ -68,8 +69,8 @@ def serve(settings: Settings, listening: socket.socket) -> None:
         shutil.rmtree(shared, ignore_errors=True)
 
 
-def _create_app(settings: Settings) -> App:
+def _create_app(settings: Settings, release: Release) -> App:
     # Imported in the workers only: the metrics need their shared directory at import.
     from transformer.app import create_app  # noqa: PLC0415
 
-    return create_app(settings)
+    return create_app(settings, release)
