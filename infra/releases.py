@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.config.libtorch import check_compatibility
-from infra.config.types import Placement
 from infra.manifests.artefact import Artefact
 from infra.manifests.model_config import config_pbtxt
 from release import files, lock
@@ -119,13 +118,12 @@ def _check_canary(stable: Artefact, canary: Artefact, settings: ModelSettings) -
             f"canary.release: found {short(canary.digest)}, the one that is served already; "
             "allowed: another, or no canary"
         )
-    separate = settings.transformer.enabled and settings.placement is Placement.SEPARATE
     differing = [
         field
         for field in ("inputs", "outputs", "preprocessing", "labels")
         if getattr(stable.release, field) != getattr(canary.release, field)
     ]
-    if separate and differing:
+    if settings.separate_transformer and differing:
         raise ReleasesError(
             f"canary.release: {short(canary.digest)} differs from {short(stable.digest)} in "
             f"{', '.join(differing)}, and one transformer serves both; allowed: a release with the "

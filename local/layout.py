@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from local.errors import LocalError
+from release import files
 
 __all__ = ["ROOT", "SERVICE_ADDRESS", "SERVICE_RANGE", "Layout", "write_atomically"]
 
@@ -59,12 +60,5 @@ class Layout:
 
 
 def write_atomically(path: Path, text: str | bytes, mode: int = 0o600) -> None:
-    """Write a file so that others read it whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    data = text.encode() if isinstance(text, str) else text
-    beside.unlink(missing_ok=True)
-    beside.touch(0o600)
-    beside.write_bytes(data)
-    beside.chmod(mode)
-    beside.replace(path)
+    """Write a file, by default its owner's alone, so that it is read whole or not at all."""
+    files.write(path, text.encode() if isinstance(text, str) else text, mode)

@@ -72,6 +72,11 @@ class ModelSettings(Section):
     )
     perf: LoadTest = Field(LoadTest(), description="the load test")
 
+    @property
+    def separate_transformer(self) -> bool:
+        """Whether there is a transformer in pods of its own."""
+        return self.transformer.enabled and self.placement is Placement.SEPARATE
+
     @model_validator(mode="after")
     def _check_rules(self) -> Self:
         broken = broken_rules(self)
@@ -148,8 +153,8 @@ def _canary_rules(model: ModelSettings) -> list[str]:
             "canary: found one with storageUri, an image of one release; allowed: none, or the "
             "bucket"
         )
-    alone = not model.transformer.enabled or model.placement is Placement.COLLOCATED
-    if model.mode is Mode.STANDARD and alone and model.canary.traffic_percent:
+    splits = model.separate_transformer
+    if model.mode is Mode.STANDARD and not splits and model.canary.traffic_percent:
         broken.append(
             f"canary.trafficPercent: found {model.canary.traffic_percent} in mode Standard without "
             "a transformer in pods of its own, which would split the traffic; allowed: 0, "

@@ -48,7 +48,7 @@ def inference_service(stable: ServedRelease, canary: ServedRelease | None = None
     spec = {"predictor": predictor(stable)}
     if canary:
         spec |= _canary(stable, canary)
-    if settings.transformer.enabled and settings.placement is Placement.SEPARATE:
+    if settings.separate_transformer:
         spec["transformer"] = transformer(stable, canary is not None)
     return {
         "metadata": {

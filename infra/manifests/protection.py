@@ -32,7 +32,7 @@ METADATA = (("169.254.169.252/32", 988), ("169.254.169.254/32", 80))
 def disruption_budgets(name: str, namespace: str, settings: ModelSettings) -> dict[str, Manifest]:
     """A PodDisruptionBudget by name, for each component with more than one pod."""
     parts: dict[str, Component] = {"predictor": settings.predictor}
-    if _separate(settings):
+    if settings.separate_transformer:
         parts["transformer"] = settings.transformer
     return {
         f"{name}-{role}": {
@@ -69,7 +69,7 @@ def network_policies(
     name: str, namespace: str, settings: ModelSettings, network: Network
 ) -> dict[str, Manifest]:
     """NetworkPolicies by name, one for each component's pods."""
-    roles = ["predictor", "transformer"] if _separate(settings) else ["predictor"]
+    roles = ["predictor", "transformer"] if settings.separate_transformer else ["predictor"]
     return {
         f"{name}-{role}": {
             "metadata": _metadata(f"{name}-{role}", name, namespace),
@@ -84,14 +84,10 @@ def network_policies(
     }
 
 
-def _separate(settings: ModelSettings) -> bool:
-    return settings.transformer.enabled and settings.placement is Placement.SEPARATE
-
-
 def _ingress(name: str, role: str, settings: ModelSettings, network: Network) -> list[Manifest]:
     knative = settings.mode is Mode.KNATIVE
     callers = [{"podSelector": {"matchLabels": job_labels(name)}}]
-    behind = role == "predictor" and _separate(settings)
+    behind = role == "predictor" and settings.separate_transformer
     if behind:
         callers.append({"podSelector": {"matchLabels": pod_labels(name, "transformer")}})
     if knative or not behind:

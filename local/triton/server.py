@@ -22,7 +22,6 @@ from local.processes import leashed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
     from typing import Self
 
 __all__ = ["Triton"]
@@ -68,12 +67,7 @@ class Triton:
                 raise LocalError(f"tritonserver did not start:\n{self.tail()}")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def tail(self, characters: int = 4000) -> str:

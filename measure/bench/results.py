@@ -21,10 +21,15 @@ def read() -> dict[str, Any]:
 
 
 def medians(runs: Sequence[Run]) -> Run:
-    """The median of each field of dataclasses of numbers."""
+    """The median of each field of dataclasses of numbers, or of tuples of numbers."""
     rows = [vars(run) for run in runs]
-    made = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
-    return type(runs[0])(**made)
+    return type(runs[0])(**{name: _median([row[name] for row in rows]) for name in rows[0]})
+
+
+def _median(values: Sequence[Any]) -> Any:
+    if isinstance(values[0], tuple):
+        return tuple(map(statistics.median, zip(*values, strict=True)))
+    return statistics.median(values)
 
 
 def store(key: str, found: dict[str, Any]) -> None:

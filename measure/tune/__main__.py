@@ -21,6 +21,7 @@ from jobs.load.vegeta import LoadError
 from jobs.samples import read_release
 from local.errors import LocalError
 from local.layout import ROOT
+from local.node.quantity import quantity
 from local.toolchain import tool
 from measure.procfs import processor
 from measure.tune.deployed_stack import DeployedStack
@@ -130,9 +131,7 @@ def _deployment(
 
 def _cores(file: StackFile, *, here: bool) -> int:
     """Cores of the pod: predictor.cpu rounded up; `here`: at most those of this machine."""
-    text = file.settings.predictor.cpu
-    pod = float(text.removesuffix("m")) / (1000 if text.endswith("m") else 1)
-    cores = max(1, math.ceil(pod))
+    cores = max(1, math.ceil(quantity(file.settings.predictor.cpu)))
     return min(cores, len(os.sched_getaffinity(0))) if here else cores
 
 

@@ -17,7 +17,7 @@ from measure.tune.knobs import changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType, TracebackType
+    from types import FrameType
 
     from infra.config import ModelSettings
     from measure.tune.stack import StackFile
@@ -44,12 +44,7 @@ class DeployedStack:
         self._copy = Path(self._folder.name) / self.file.path.name
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._folder:
             if self._touched:
                 with _ignoring_interrupts():

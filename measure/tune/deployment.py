@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Protocol, Self
 from jobs.http_client import UnreachableError, request
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from infra.config import ModelSettings
     from jobs.samples import Target
 
@@ -41,12 +39,7 @@ class Deployment(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
     def apply(self, settings: ModelSettings) -> Address:
         """Serve with settings. Raises DeployError if they can't be served, TuneError otherwise."""

@@ -16,7 +16,6 @@ from measure.tune.deployment import Address, DeployError, TuneError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from infra.config import ModelSettings
     from infra.manifests.artefact import Artefact
@@ -50,12 +49,7 @@ class LocalTriton:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def apply(self, settings: ModelSettings) -> Address:

@@ -14,7 +14,6 @@ from local.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
     from typing import Self
 
 __all__ = [
@@ -50,12 +49,7 @@ class Server:
         threading.Thread(target=self._serve, daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for open_socket in (self.socket, *self.connections):
             # Wakes the threads that wait for it.
             with contextlib.suppress(OSError):

@@ -15,7 +15,6 @@ from local.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
     from typing import Self
 
 __all__ = ["PATIENCE_SECONDS", "RELEASE", "ROOT", "Transformer", "eventually", "instances"]
@@ -73,15 +72,10 @@ class Transformer:
                 return self
             except OSError:
                 time.sleep(0.02)
-        self.__exit__(None, None, None)
+        self.__exit__()
         raise RuntimeError(f"the transformer didn't start:\n{self.log.read_text()}")
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.process.terminate()
         try:
             self.process.wait(10)

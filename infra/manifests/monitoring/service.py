@@ -50,7 +50,7 @@ class Service:
     def components(self) -> dict[str, Component]:
         """The components that have pods of their own."""
         made: dict[str, Component] = {"predictor": self.settings.predictor}
-        if self.has_transformer and not self.collocated:
+        if self.settings.separate_transformer:
             made["transformer"] = self.settings.transformer
         return made
 

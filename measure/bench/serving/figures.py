@@ -1,9 +1,8 @@
-"""Figures of a load, their medians, and the search for the highest rate. Pure."""
+"""Figures of a load, and the search for the highest rate. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,13 +10,13 @@ import numpy as np
 from jobs.load.metrics import latencies, percentiles, throughput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
     from jobs.load.metrics import Hits
 
-__all__ = ["SHARES", "Figures", "LoadResult", "distribution", "highest", "medians"]
+__all__ = ["SHARES", "Figures", "LoadResult", "distribution", "highest"]
 
 # Per cent of requests; an axis of percentiles has steps that each leave a tenth.
 SHARES = (0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 100)
@@ -79,27 +78,6 @@ class Figures:
 def distribution(latencies: NDArray[np.float64]) -> tuple[float, ...]:
     """A percentile for each of SHARES; zeros without an answer."""
     return tuple(percentiles(latencies, SHARES)) if len(latencies) else (0.0,) * len(SHARES)
-
-
-def medians(runs: Sequence[Figures]) -> Figures:
-    """The median of each figure, which one disturbed run does not change."""
-
-    def of(read: Callable[[Figures], float]) -> float:
-        return median(read(run) for run in runs)
-
-    return Figures(
-        throughput=of(lambda run: run.throughput),
-        success_ratio=of(lambda run: run.success_ratio),
-        mean_ms=of(lambda run: run.mean_ms),
-        service_ms=of(lambda run: run.service_ms),
-        distribution_ms=tuple(
-            median(values) for values in zip(*(run.distribution_ms for run in runs), strict=True)
-        ),
-        cpu=of(lambda run: run.cpu),
-        triton_cpu=of(lambda run: run.triton_cpu),
-        peak_mib=of(lambda run: run.peak_mib),
-        triton_peak_mib=of(lambda run: run.triton_peak_mib),
-    )
 
 
 def highest(holds: Callable[[float], bool], low: float, high: float, steps: int) -> float:

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field, replace
 from math import floor, log10
 from typing import TYPE_CHECKING, Any
 
-from measure.bench.serving.figures import Figures, medians
+from measure.bench.results import medians
+from measure.bench.serving.figures import Figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from measure.bench.serving.figures import SHARES, distribution, highest, medians
+from measure.bench.results import medians
+from measure.bench.serving.figures import SHARES, distribution, highest
 from tests.measure.bench.cases import figures
 
 LATENCIES = st.lists(st.floats(0.01, 1e5), min_size=1, max_size=300)
