@@ -1,6 +1,7 @@
 """JSON as frozen dataclasses: the annotations of a class are the schema of its document.
 
-Annotations may be dataclasses, str, int, float, Literal, tuple, dict with str keys, and `… | None`.
+Annotations may be dataclasses, str, int, float, bool, Literal, tuple, dict with str keys,
+`… | None`, and Any for whatever JSON there is.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ def instance(kind: type[T], value: Any) -> T:
 
 
 def _value(kind: Any, value: Any, path: Path) -> Any:
+    if kind is Any:
+        return value
     if is_dataclass(kind):
         return _instance(kind, value, path)
     origin, arguments = get_origin(kind), get_args(kind)
@@ -98,6 +101,7 @@ _SCALARS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
     str: ("a string", lambda value: isinstance(value, str)),
     int: ("an integer", _is_integer),
     float: ("a number", _is_number),
+    bool: ("true or false", lambda value: isinstance(value, bool)),
 }
 
 

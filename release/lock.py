@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Literal
 
 from release import files, schema
@@ -31,38 +31,31 @@ class Entry:
     """A release in the lock: its digest, what a reviewer compares, and its verdict by stack."""
 
     digest: str
+    format: schema.Format
     model: schema.File
     torch: str
+    batching: bool
     inputs: tuple[schema.Tensor, ...]
     outputs: tuple[schema.Tensor, ...]
-    preprocessing: schema.Preprocessing
-    labels: tuple[str, ...]
-    accuracy: float
+    image: schema.ImageInput | None
+    handler: schema.Handler | None
+    metrics: dict[str, float]
     held_out: int
+    provenance: dict[str, str]
     proven: dict[str, Verdict] = field(default_factory=dict)
 
     @classmethod
     def of(cls, release: schema.Release, proven: dict[str, Verdict]) -> Entry:
         """The entry of a release."""
-        return cls(
-            digest=release.digest,
-            model=release.model,
-            torch=release.torch,
-            inputs=release.inputs,
-            outputs=release.outputs,
-            preprocessing=release.preprocessing,
-            labels=release.labels,
-            accuracy=release.accuracy,
-            held_out=release.held_out,
-            proven=proven,
-        )
+        names = [each.name for each in fields(cls) if each.name != "proven"]
+        return cls(**{name: getattr(release, name) for name in names}, proven=proven)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lock:
     """Each model's releases: the current one, then the earlier ones, newest first."""
 
-    schema: Literal[1] = 1
+    schema: Literal[2] = 2
     models: dict[str, tuple[Entry, ...]]
 
     @classmethod

@@ -1,7 +1,7 @@
-"""What a release is: the tensors, preprocessing, labels, samples and digests of a model.
+"""What a release is: the tensors, samples, labels, handler and digests of a model.
 
 This module, `lock` and `files` need the standard library only: the Pulumi program and the
-containers import them.
+containers import them. `tensors` and `images` need numpy and Pillow.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import base64
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Literal
+from math import isfinite
+from typing import Any, Literal
 
 from release.decode import decode
 
@@ -20,24 +21,47 @@ from release.decode import decode
 MAX_RELEASE_BYTES = 900_000
 # Digits of a SHA-256 that are shown, that names end in, and that a stack's file needs at least.
 SHORT_DIGEST = 12
-# V2 protocol's name of a type -> torch's and numpy's; numpy has no bfloat16.
+# V2 protocol's name of a type -> torch's and numpy's; BYTES are texts. BF16 is missing, since no
+# backend of the formats below carries it.
 DTYPES = {
     "BOOL": "bool",
     "UINT8": "uint8",
+    "UINT16": "uint16",
+    "UINT32": "uint32",
+    "UINT64": "uint64",
     "INT8": "int8",
     "INT16": "int16",
     "INT32": "int32",
     "INT64": "int64",
     "FP16": "float16",
-    "BF16": "bfloat16",
     "FP32": "float32",
     "FP64": "float64",
+    "BYTES": "object",
 }
 # V2 protocol's name -> name in Triton's model configuration. Source: Triton's model_config.proto.
-CONFIG_TYPES = {dtype: f"TYPE_{dtype}" for dtype in DTYPES}
+CONFIG_TYPES = {dtype: f"TYPE_{dtype}" for dtype in DTYPES} | {"BYTES": "TYPE_STRING"}
+Format = Literal["torchscript", "onnx", "aoti"]
+# Format -> the file that a release holds, and Triton loads.
+MODEL_FILES: dict[Format, str] = {
+    "torchscript": "model.pt",
+    "onnx": "model.onnx",
+    "aoti": "model.pt2",
+}
+_TORCH_TYPES = ("BOOL", "UINT8", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64")
+# Types of inputs and outputs that Triton's backend of a format takes. Sources: libtorch_utils.cc of
+# the PyTorch backend, onnx_utils.cc of the ONNX Runtime backend.
+FORMAT_TYPES: dict[Format, tuple[str, ...]] = {
+    "torchscript": (*_TORCH_TYPES, "BYTES"),
+    "onnx": tuple(DTYPES),
+    "aoti": _TORCH_TYPES,
+}
+HANDLER_PY = "handler.py"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,46}[a-z0-9])?")
-_TENSOR_NAME = re.compile(r"\w+__[0-9]+")
+# The PyTorch backend finds a tensor's position in its name; ONNX Runtime goes by the name alone.
+_INDEXED_NAME = re.compile(r"[A-Za-z]\w*?__[0-9]+")
+_TENSOR_NAME = re.compile(r"[\w.:/-]{1,128}")
+_PATH = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*")
 
 
 class ReleaseError(Exception):
@@ -46,11 +70,17 @@ class ReleaseError(Exception):
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input or output: V2 name of its type, and dims without the batch, -1 where they vary."""
+    """An input or output: V2 name of its type, and dims without the batch, -1 where they vary.
+
+    `labels` name the places of the last dimension. A `scalar` is one value for each row, which the
+    network takes or gives without a dimension of its own; clients see it as `[1]`.
+    """
 
     name: str
     dtype: str
     dims: tuple[int, ...]
+    labels: tuple[str, ...] = ()
+    scalar: bool = False
 
     def __str__(self) -> str:
         return f"{self.name} {self.dtype} {list(self.dims)}"
@@ -65,54 +95,128 @@ class File:
 
 
 @dataclass(frozen=True)
-class Preprocessing:
-    """From pixels to the input: resize to width × height, scale to [0, 1], (x - mean) / std."""
+class Array:
+    """Values of a tensor: their shape, and the V2 protocol's binary form in base64."""
+
+    shape: tuple[int, ...]
+    data: str
+
+    @property
+    def raw(self) -> bytes:
+        """The binary form. Raises ValueError if `data` isn't base64."""
+        return base64.b64decode(self.data, validate=True)
+
+
+@dataclass(frozen=True)
+class Warmup:
+    """The file `warmup/INPUT` with one row of a real sample: its SHA-256 and the row's shape."""
+
+    sha256: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageInput:
+    """From a picture to the input: RGB, width × height, scaled to [0, 1], (x - mean) / std.
+
+    `resize`: `stretch` ignores the picture's proportions, `pad` adds `background`, `crop` scales
+    the shorter side to `shorter` pixels (none: until the picture covers the input) and takes the
+    middle. `background` is also behind what is transparent. With `exif` the picture is turned as
+    its EXIF orientation says.
+    """
 
     width: int
     height: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    resize: Literal["stretch", "crop", "pad"] = "stretch"
+    shorter: int | None = None
+    background: tuple[int, int, int] = (0, 0, 0)
+    exif: bool = True
 
     def __post_init__(self) -> None:
         if min(self.width, self.height) < 1:
-            raise ReleaseError(f"preprocessing: {self.width}×{self.height}; allowed: 1 or more")
+            raise ReleaseError(f"image: {self.width}×{self.height}; allowed: 1 or more")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise ReleaseError("preprocessing: mean and std are three numbers each, std positive")
+            raise ReleaseError("image: mean and std are three numbers each, std positive")
+        least = max(self.width, self.height)
+        if self.shorter is not None and (self.resize != "crop" or self.shorter < least):
+            raise ReleaseError(
+                f"image: shorter {self.shorter} with resize {self.resize}; allowed: {least} or "
+                "more with crop, or none"
+            )
+        if not all(0 <= value <= 255 for value in self.background):
+            raise ReleaseError(f"image: background {list(self.background)}; allowed: 0 to 255 each")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A held-out image (PNG, base64), its true label, and the eager network's answers.
+    """Inputs with the eager network's outputs, both in the signature's order, batch of one.
 
-    `outputs` has one flat list for each output of the network.
+    A sample of an image model has its picture, a file in base64, in place of `inputs`. `label` is
+    its true label.
     """
 
-    image: str
-    label: str
-    outputs: tuple[tuple[float, ...], ...]
+    outputs: tuple[Array, ...]
+    inputs: tuple[Array, ...] = ()
+    image: str | None = None
+    label: str | None = None
 
     @property
-    def png(self) -> bytes:
-        """The image's file. Raises ValueError if it isn't base64."""
-        return base64.b64decode(self.image, validate=True)
+    def picture(self) -> bytes:
+        """The picture's file. Raises ValueError if there is none, or if it isn't base64."""
+        return base64.b64decode(self.image or "-", validate=True)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A V1 request as a client sends it, and the predictions that it must get."""
+
+    instances: tuple[Any, ...]
+    predictions: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Handler:
+    """The user's pre- and postprocessing: files under `handler/` with their SHA-256.
+
+    One of them is handler.py. `parameters` are its own, which a stack may change.
+    """
+
+    files: dict[str, File]
+    parameters: dict[str, Any] = field(default_factory=dict)
+    # Which of the two functions handler.py defines.
+    preprocess: bool = True
+    postprocess: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """release.json; `model` and `warmup` have the digests of the files beside it."""
+    """release.json; `model`, `warmup` and `handler` have the digests of the files beside it.
 
-    schema: Literal[1] = 1
+    Without `batching` the shapes of the tensors are the whole ones. `opset` and `ir` are those of
+    an ONNX file. `metrics` were measured on `held_out` items that the training had not seen.
+    `provenance` says where the weights are from: data, its digest, the weights' digest.
+    """
+
+    schema: Literal[2] = 2
     name: str
+    format: Format = "torchscript"
     model: File
     torch: str
+    opset: int | None = None
+    ir: int | None = None
+    batching: bool = True
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    preprocessing: Preprocessing
-    labels: tuple[str, ...]
-    accuracy: float
-    held_out: int
+    image: ImageInput | None = None
+    handler: Handler | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    held_out: int = 0
+    provenance: dict[str, str] = field(default_factory=dict)
     samples: tuple[Sample, ...]
-    warmup: dict[str, str]
+    exchanges: tuple[Exchange, ...] = ()
+    warmup: dict[str, Warmup]
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -121,23 +225,84 @@ class Release:
             )
         if not self.inputs or not self.outputs:
             raise ReleaseError("a release has one input and one output at least")
-        for tensor in self.inputs + self.outputs:
-            _check_tensor(tensor)
-        if not 0 <= self.accuracy <= 1:
-            raise ReleaseError(f"accuracy {self.accuracy}; allowed: 0 to 1")
-        if any("\n" in label for label in self.labels):
-            raise ReleaseError("labels: a line break in a label; allowed: one line each")
+        for kind, tensors in (("input", self.inputs), ("output", self.outputs)):
+            self._check_tensors(kind, tensors)
+        for name, value in self.metrics.items():
+            if not isfinite(value):
+                raise ReleaseError(f"metrics.{name}: {value}; allowed: a finite number")
         for name in self.warmup.keys() - {tensor.name for tensor in self.inputs}:
             raise ReleaseError(f"warmup: found {name!r}; allowed: names of the inputs")
+        self._check_image()
+        self._check_samples()
+        self._check_handler()
         for sha256 in self.files.values():
             if not _SHA256.fullmatch(sha256):
                 raise ReleaseError(f"sha256 {sha256!r}; allowed: 64 hexadecimal digits")
 
+    def _check_tensors(self, kind: str, tensors: tuple[Tensor, ...]) -> None:
+        names = [tensor.name for tensor in tensors]
+        if len(set(names)) != len(names):
+            raise ReleaseError(f"{kind}s {', '.join(names)}; allowed: each name once")
+        for tensor in tensors:
+            _check_tensor(tensor, self.format)
+            if tensor.scalar and (not self.batching or tensor.dims != (1,)):
+                raise ReleaseError(
+                    f"{kind} {tensor}: scalar; allowed: [1], in a release with batching"
+                )
+
+    def _check_image(self) -> None:
+        if self.image is None:
+            return
+        dims = (3, self.image.height, self.image.width)
+        found = [(tensor.dtype, tensor.dims) for tensor in self.inputs]
+        if found not in ([(dtype, dims)] for dtype in ("FP32", "FP16")) or not self.batching:
+            raise ReleaseError(
+                f"image: the inputs are {', '.join(map(str, self.inputs))}; allowed with an image "
+                f"block: one of FP32 or FP16 {list(dims)}, and a batch"
+            )
+
+    def _check_samples(self) -> None:
+        for number, sample in enumerate(self.samples):
+            wanted = 0 if self.image else len(self.inputs)
+            if (len(sample.inputs), len(sample.outputs)) != (wanted, len(self.outputs)):
+                raise ReleaseError(
+                    f"samples[{number}]: {len(sample.inputs)} inputs and {len(sample.outputs)} "
+                    f"outputs; allowed: {wanted} and {len(self.outputs)}"
+                )
+            if (sample.image is None) != (self.image is None):
+                raise ReleaseError(f"samples[{number}]: allowed: a picture with an image block")
+
+    def _check_handler(self) -> None:
+        if self.handler is None:
+            if self.exchanges:
+                raise ReleaseError("exchanges: allowed: only with a handler")
+            return
+        if HANDLER_PY not in self.handler.files:
+            raise ReleaseError(f"handler.files: {HANDLER_PY} is missing")
+        for path in self.handler.files:
+            if not _PATH.fullmatch(path):
+                raise ReleaseError(f"handler.files: found {path!r}; allowed: a path below handler/")
+
+    @property
+    def model_file(self) -> str:
+        """Name of the model's file, here and in Triton's repository."""
+        return MODEL_FILES[self.format]
+
     @property
     def files(self) -> dict[str, str]:
         """Path in the release's folder -> SHA-256, of every file beside release.json."""
-        warmup = {f"warmup/{name}": sha256 for name, sha256 in self.warmup.items()}
-        return {"model.pt": self.model.sha256} | warmup
+        warmup = {f"warmup/{name}": each.sha256 for name, each in self.warmup.items()}
+        handler = self.handler.files if self.handler else {}
+        return (
+            {self.model_file: self.model.sha256}
+            | warmup
+            | {f"handler/{path}": file.sha256 for path, file in handler.items()}
+        )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the first output; none where it has none."""
+        return self.outputs[0].labels
 
     @cached_property
     def digest(self) -> str:
@@ -173,15 +338,26 @@ def short(digest: str) -> str:
     return digest[:SHORT_DIGEST]
 
 
-def _check_tensor(tensor: Tensor) -> None:
-    if tensor.dtype not in DTYPES:
+def _check_tensor(tensor: Tensor, format: Format) -> None:
+    allowed = FORMAT_TYPES[format]
+    if tensor.dtype not in allowed:
         raise ReleaseError(
-            f"tensor {tensor.name}: dtype {tensor.dtype!r}; allowed: {', '.join(DTYPES)}"
+            f"tensor {tensor.name}: dtype {tensor.dtype!r}; allowed in {format}: "
+            f"{', '.join(allowed)}"
         )
-    if not _TENSOR_NAME.fullmatch(tensor.name):
-        raise ReleaseError(f"tensor name {tensor.name!r}; allowed: NAME__INDEX, like INPUT__0")
+    indexed = format != "onnx"
+    if not (_INDEXED_NAME if indexed else _TENSOR_NAME).fullmatch(tensor.name):
+        how = "NAME__INDEX, like INPUT__0" if indexed else "letters, digits and _ . : / -"
+        raise ReleaseError(f"tensor name {tensor.name!r}; allowed: {how}")
     if not tensor.dims or any(dim != -1 and dim < 1 for dim in tensor.dims):
         raise ReleaseError(
             f"tensor {tensor.name}: dims {list(tensor.dims)}; allowed: one or more, each positive "
             "or -1"
         )
+    if tensor.labels and len(tensor.labels) != tensor.dims[-1]:
+        raise ReleaseError(
+            f"tensor {tensor}: {len(tensor.labels)} labels; allowed: one for each place of its "
+            f"last dimension, {tensor.dims[-1]}, or none"
+        )
+    if any("\n" in label for label in tensor.labels):
+        raise ReleaseError(f"tensor {tensor.name}: a line break in a label; allowed: one line each")

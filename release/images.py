@@ -1,0 +1,77 @@
+"""From a picture to the input of an image model, as its release describes it.
+
+The transformer, the Jobs and `model` all use this module, so that the same picture gives the same
+input everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageOps
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from release.schema import ImageInput
+
+__all__ = ["Converter"]
+
+
+class Converter:
+    """The preprocessing of a release. A lookup table for each channel scales and normalises."""
+
+    def __init__(self, how: ImageInput) -> None:
+        self.how = how
+        # In float32 and in torchvision's order, which gives torchvision's numbers exactly.
+        scaled = np.arange(256, dtype=np.float32) / np.float32(255)
+        means = np.array(how.mean, np.float32)[:, None]
+        self.tables = (scaled - means) / np.array(how.std, np.float32)[:, None]
+
+    def convert(self, image: Image.Image, into: NDArray[Any]) -> None:
+        """Decode an opened picture into an array [3, height, width]. Raises what Pillow raises."""
+        self.normalise(np.asarray(self.fit(image)), into)
+
+    def normalise(self, pixels: NDArray[np.uint8], into: NDArray[Any]) -> None:
+        """uint8 [height, width, 3] into an array [3, height, width]."""
+        for channel, table in enumerate(self.tables):
+            into[channel] = np.take(table, pixels[:, :, channel], mode="clip")
+
+    def fit(self, image: Image.Image) -> Image.Image:
+        """Decode; turn, convert to RGB and resize as the release says."""
+        if self.how.exif:
+            image = ImageOps.exif_transpose(image)
+        image = self._rgb(image)
+        size = (self.how.width, self.how.height)
+        if image.size == size:
+            return image
+        if self.how.resize == "crop":
+            return self._crop(image)
+        if self.how.resize == "pad":
+            return ImageOps.pad(image, size, Image.Resampling.BILINEAR, self.how.background)
+        return image.resize(size, Image.Resampling.BILINEAR)
+
+    def _crop(self, image: Image.Image) -> Image.Image:
+        """As torchvision's Resize(shorter) and CenterCrop((height, width)) on a Pillow image."""
+        width, height = self.how.width, self.how.height
+        if self.how.shorter is None:
+            return ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
+        short = min(image.size)
+        scaled = tuple(int(self.how.shorter * side / short) for side in image.size)
+        image = image.resize((scaled[0], scaled[1]), Image.Resampling.BILINEAR)
+        left, top = round((scaled[0] - width) / 2), round((scaled[1] - height) / 2)
+        return image.crop((left, top, left + width, top + height))
+
+    def _rgb(self, image: Image.Image) -> Image.Image:
+        image.load()
+        if image.mode.startswith("I;16"):
+            # The high byte, as Pillow does for 16-bit colour. convert() would clip at 255.
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            ground = Image.new("RGBA", image.size, (*self.how.background, 255))
+            return Image.alpha_composite(ground, image).convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")
