@@ -1,113 +1,117 @@
-"""Seeded training, which gives the same weights on every x86-64 machine."""
+"""Training of an image classifier: SGD with momentum, on a rate that rises and falls once."""
 
 from __future__ import annotations
 
-import os
 import time
-import warnings
-from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-# torch and MKL read these when they are imported: the same code path on every processor. Faster
-# ones sum in another order, which gives other weights and so another release.
-os.environ["ATEN_CPU_CAPABILITY"] = "default"
-os.environ["MKL_CBWR"] = "COMPATIBLE"
 
 import numpy as np
 import torch
 from torch.nn import functional
 
+from model.images import inputs
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from model.images import Images
+    from release.schema import ImageInput
 
-    from model.definition import Dataset, Images, Pixels, Training
-    from release.schema import Preprocessing
-
-
-# Switching one-DNN off and on again causes it.
-warnings.filterwarnings("ignore", message="TF32 acceleration", category=UserWarning)
+__all__ = ["Training", "accuracy", "train"]
 
 
-@contextmanager
-def reproducible(seed: int) -> Iterator[None]:
-    """One thread, deterministic kernels and a fixed seed; restores the settings afterwards."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    try:
-        with (
-            torch.random.fork_rng(devices=[]),
-            torch.backends.mkldnn.flags(enabled=False, allow_tf32=False),
-        ):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        torch.use_deterministic_algorithms(False)
-        torch.set_num_threads(threads)
+@dataclass(frozen=True)
+class Training:
+    """Parameters of a training.
 
+    Each image is moved at random by up to `shift` pixels in each direction, and with `flip` every
+    second one is mirrored. `smoothing` is that of the labels.
+    """
 
-def tensor(pixels: Pixels, preprocessing: Preprocessing) -> torch.Tensor:
-    """uint8 N×H×W×3 -> float32 N×3×H×W: to [0, 1], then (x - mean) / std for each channel."""
-    scaled = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))).float() / 255
-    mean, std = (
-        torch.tensor(values).view(1, 3, 1, 1) for values in (preprocessing.mean, preprocessing.std)
-    )
-    return ((scaled - mean) / std).contiguous()
+    epochs: int
+    learning_rate: float
+    batch_size: int = 128
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    smoothing: float = 0.0
+    shift: int = 0
+    flip: bool = False
+    seed: int = 0
 
 
 def train(
-    network: torch.nn.Module, dataset: Dataset, preprocessing: Preprocessing, how: Training
+    network: torch.nn.Module, images: Images, held_out: Images, image: ImageInput, how: Training
 ) -> float:
-    """Train in place; returns the accuracy on the held-out images, 0 to 1."""
-    images = tensor(dataset.train.pixels, preprocessing)
-    labels = torch.from_numpy(dataset.train.labels)
-    steps = how.epochs * -(-len(images) // how.batch_size)
+    """Train in place, on a GPU if there is one; returns the accuracy on the held-out images."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device, memory_format=torch.channels_last)
+    order = np.random.default_rng(how.seed)
+    padded = functional.pad(inputs(images.pixels, image), (how.shift,) * 4, mode="replicate")
+    labels = torch.from_numpy(images.labels)
+    steps = -(-len(labels) // how.batch_size)
     optimizer = torch.optim.SGD(
         network.parameters(),
         lr=how.learning_rate,
         momentum=how.momentum,
         weight_decay=how.weight_decay,
+        nesterov=True,
     )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    order = np.random.default_rng(how.seed)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, how.learning_rate, epochs=how.epochs, steps_per_epoch=steps
+    )
     started = time.monotonic()
-    held_out_accuracy = 0.0
+    found = 0.0
     for epoch in range(1, how.epochs + 1):
         network.train()
         total = 0.0
-        shuffled = torch.from_numpy(order.permutation(len(images)))
-        for batch in shuffled.split(how.batch_size):
+        for batch in torch.from_numpy(order.permutation(len(labels))).split(how.batch_size):
             optimizer.zero_grad()
-            shifted = shift(images[batch], how.shift, order)
-            loss = functional.cross_entropy(network(shifted), labels[batch])
+            rows = augmented(padded, batch, image, how, order)
+            logits = network(rows.to(device, memory_format=torch.channels_last))
+            loss = functional.cross_entropy(
+                logits, labels[batch].to(device), label_smoothing=how.smoothing
+            )
             loss.backward()
             optimizer.step()
             schedule.step()
             total += loss.item() * len(batch)
-        network.eval()
-        held_out_accuracy = accuracy(network, dataset.held_out, preprocessing)
+        found = accuracy(network, held_out, image)
         print(
-            f"  epoch {epoch:2}/{how.epochs}  loss {total / len(images):.4f}  "
-            f"held-out accuracy {held_out_accuracy:.1%}  {time.monotonic() - started:.0f} s",
+            f"  epoch {epoch:2}/{how.epochs}  loss {total / len(labels):.4f}  "
+            f"held-out accuracy {found:.1%}  {time.monotonic() - started:.0f} s",
             flush=True,
         )
-    return held_out_accuracy
+    network.to("cpu", memory_format=torch.contiguous_format)
+    return found
 
 
-def shift(images: torch.Tensor, most: int, order: np.random.Generator) -> torch.Tensor:
-    """Move a batch N×C×H×W at random by up to `most` pixels; the edge is repeated."""
-    if not most:
-        return images
-    down, right = (int(value) for value in order.integers(0, 2 * most + 1, 2))
-    height, width = images.shape[2:]
-    padded = functional.pad(images, (most, most, most, most), mode="replicate")
-    return padded[:, :, down : down + height, right : right + width]
+def augmented(
+    padded: torch.Tensor,
+    batch: torch.Tensor,
+    image: ImageInput,
+    how: Training,
+    order: np.random.Generator,
+) -> torch.Tensor:
+    """The images of a batch, each moved and mirrored at random."""
+    places = order.integers(0, 2 * how.shift + 1, (len(batch), 2)).tolist()
+    rows = torch.stack(
+        [
+            padded[index, :, down : down + image.height, right : right + image.width]
+            for index, (down, right) in zip(batch.tolist(), places, strict=True)
+        ]
+    )
+    if not how.flip:
+        return rows
+    mirrored = torch.from_numpy(order.random(len(batch)) < 1 / 2)
+    return torch.where(mirrored[:, None, None, None], rows.flip(3), rows)
 
 
-def accuracy(network: torch.nn.Module, images: Images, preprocessing: Preprocessing) -> float:
+def accuracy(network: torch.nn.Module, images: Images, image: ImageInput) -> float:
     """Share of images whose highest logit is that of their label."""
+    network.eval()
+    device = next(network.parameters()).device
     with torch.inference_mode():
         answers = [
-            network(part).argmax(1) for part in tensor(images.pixels, preprocessing).split(1000)
+            network(part.to(device)).argmax(1).cpu()
+            for part in inputs(images.pixels, image).split(1000)
         ]
     return float((torch.cat(answers).numpy() == images.labels).mean())
