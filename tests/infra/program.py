@@ -64,7 +64,7 @@ def _asked(pod: dict[str, Any]) -> dict[str, Any]:
 
 
 def stack_config(
-    stack: str, changes: dict[str, Any] | None = None, model: str = "cifar10-custom"
+    stack: str, changes: dict[str, Any] | None = None, model: str = "cifar10"
 ) -> dict[str, Any]:
     """A stack file's values by key, with changes merged in; `model` stands for cifar10."""
     text = (ROOT / f"Pulumi.{stack}.yaml").read_text().replace("cifar10:", f"{model}:")
@@ -77,7 +77,7 @@ def run(
     stack: str,
     changes: dict[str, Any] | None = None,
     recorder: Recorder | None = None,
-    model: str = "cifar10-custom",
+    model: str = "cifar10",
 ) -> Recorder:
     """Run `__main__.py` as the engine would; raises what it raises."""
     recorder = recorder or Recorder()

@@ -69,7 +69,7 @@ def test_an_account_without_a_name_is_refused() -> None:
 
 def test_an_account_that_is_made_is_for_one_purpose() -> None:
     both = {"jobs": {"serviceAccount": "models"}}
-    with pytest.raises(Exception, match=r"cifar10-custom\.predictor\.serviceAccount: found"):
+    with pytest.raises(Exception, match=r"cifar10\.predictor\.serviceAccount: found"):
         run("prod", both)
     # One that is there already may be anything to anybody.
     run("prod", both | {"identity": {"create": False}})
@@ -77,6 +77,6 @@ def test_an_account_that_is_made_is_for_one_purpose() -> None:
 
 def test_models_and_accounts_that_are_made_are_claimed_in_the_namespace() -> None:
     claims = run("prod").of(":ConfigMapPatch")["namespace-kserve-triton-models"]
-    names = {"cifar10-custom", "serviceaccount.models", "serviceaccount.perf"}
+    names = {"cifar10", "serviceaccount.models", "serviceaccount.perf"}
     assert claims["data"] == dict.fromkeys(names, "prod")
     assert FORCE not in claims["metadata"].get("annotations", {})

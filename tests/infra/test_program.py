@@ -112,10 +112,10 @@ def test_the_mode_is_an_annotation_that_replaces() -> None:
 
 
 def test_a_model_overrides_its_stack() -> None:
-    models = {"digits": {"protocol": "grpc"}, "cifar10-custom": {"predictor": {"cpu": "3"}}}
+    models = {"digits": {"protocol": "grpc"}, "cifar10": {"predictor": {"cpu": "3"}}}
     services = run("local", {"models": models}).of(ISVC)
     assert services["digits"]["spec"]["predictor"]["model"]["protocolVersion"] == "grpc-v2"
-    other = services["cifar10-custom"]["spec"]["predictor"]["model"]
+    other = services["cifar10"]["spec"]["predictor"]["model"]
     assert other["protocolVersion"] == "v2"
     assert other["resources"]["limits"] == {"cpu": "3", "memory": "2Gi"}
 
@@ -189,10 +189,10 @@ def test_jobs_try_once_and_the_verification_reads_only_its_namespace() -> None:
 
 
 def test_one_account_for_all_verifications_reads_just_the_stacks_services() -> None:
-    models = {"digits": {}, "cifar10-custom": {}}
+    models = {"digits": {}, "cifar10": {}}
     rules = run("local", {"models": models}).one(":Role")["rules"]
     (services,) = [rule for rule in rules if "inferenceservices" in rule["resources"]]
-    assert services["resourceNames"] == ["cifar10-custom", "digits"]
+    assert services["resourceNames"] == ["cifar10", "digits"]
     assert services["verbs"] == ["get"]
 
 

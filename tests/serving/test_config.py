@@ -35,7 +35,7 @@ def served(name: str, settings: ModelSettings) -> Artefact:
     return load({name: settings}, TEST_ROOT, Promotion()).stable[name]
 
 
-@pytest.mark.parametrize("name", ["digits", "cifar10-custom"])
+@pytest.mark.parametrize("name", ["digits", "cifar10"])
 @pytest.mark.parametrize(
     "triton",
     [

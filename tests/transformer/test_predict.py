@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from model.network import TutorialNetwork
+from model.networks import TutorialNetwork
 from tests.transformer.server import RELEASE, Transformer, instances
 
 if TYPE_CHECKING:

@@ -101,10 +101,10 @@ def test_both_containers_in_one_pod(stack: Stack, protocol: str) -> None:
 
 
 def test_two_models_side_by_side(stack: Stack) -> None:
-    stack.deploy(models={"digits": {}, "cifar10-custom": {}})
-    assert set(stack.outputs()["models"]) == {"digits", "cifar10-custom"}
+    stack.deploy(models={"digits": {}, "cifar10": {}})
+    assert set(stack.outputs()["models"]) == {"digits", "cifar10"}
     _answers(stack)
-    assert stack.predict("cifar10-custom-transformer", "cifar10-custom")["label"]
+    assert stack.predict("cifar10-transformer", "cifar10")["label"]
     stack.deploy()
     paths = "/apis/serving.kserve.io/v1beta1"
     eventually(lambda: len(stack.list("inferenceservices", paths)) == 1)
