@@ -57,7 +57,7 @@ FORMAT_TYPES: dict[Format, tuple[str, ...]] = {
 }
 HANDLER_PY = "handler.py"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_NAME = re.compile(r"[a-z]([a-z0-9-]{0,46}[a-z0-9])?")
+NAME = re.compile(r"[a-z]([a-z0-9-]{0,46}[a-z0-9])?")
 # The PyTorch backend finds a tensor's position in its name; ONNX Runtime goes by the name alone.
 _INDEXED_NAME = re.compile(r"[A-Za-z]\w*?__[0-9]+")
 _TENSOR_NAME = re.compile(r"[\w.:/-]{1,128}")
@@ -219,7 +219,7 @@ class Release:
     warmup: dict[str, Warmup]
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
+        if not NAME.fullmatch(self.name):
             raise ReleaseError(
                 f"model name {self.name!r}; allowed: 1 to 48 of a-z, 0-9 and '-', first a letter"
             )
