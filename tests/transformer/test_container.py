@@ -55,7 +55,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
         shutil.copytree(ROOT / source, root / target.strip("/"))
     locked = ROOT / "requirements" / "transformer.txt"
     python = environment / "bin" / "python"
-    install = ["pip", "install", "-q", "--only-binary=:all:", "--require-hashes", "-r", locked]
+    install = ["pip", "install", "-q", "--no-deps", "--only-binary=:all:", "--require-hashes"]
+    install += ["-r", locked]
     for line in (["venv", "-q", "--python", sys.executable, environment], [*install, "-p", python]):
         subprocess.run([UV, *line], check=True)
     for folder in sorted(environment.rglob("tests")):
