@@ -2,9 +2,9 @@
 
     python local/triton/launch.py tritonserver --model-store=/mnt/models --http-port=8080 ...
 
-The package has the server and its Python backend, but no PyTorch backend, which `pytorch/model.py`
-beside this file replaces. The arguments of KServe's runtime go to tritonserver unchanged, with a
-backend directory added.
+The package has the server and its Python backend, but no backend for PyTorch or ONNX Runtime: those
+in `backends/` beside this file replace them. The arguments of KServe's runtime go to tritonserver
+unchanged, with a backend directory added.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import sys
 import sysconfig
@@ -20,8 +21,10 @@ from pathlib import Path
 
 __all__ = ["backend_directory", "command", "environment"]
 
-PYTORCH_BACKEND = Path(__file__).resolve().parent / "pytorch" / "model.py"
+OURS = Path(__file__).resolve().parent / "backends"
 BACKENDS = Path(__file__).resolve().parents[2] / ".local" / "triton"
+# Triton 2.51 refuses this platform, which newer ones give to their PyTorch backend.
+AOTI = re.compile(r'^platform: *"torch_aoti"', re.MULTILINE)
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 INSTALL = "install the project's second environment with `make install`"
 
@@ -45,10 +48,12 @@ def backend_files() -> dict[str, Path]:
     stub = server / "python_backend_stubs" / PYTHON / "triton_python_backend_stub"
     if not stub.exists():
         raise LaunchError(f"nvidia-pytriton has no stub for Python {PYTHON}; it has 3.8 to 3.13")
-    return {f"python/{file.name}": file for file in sorted(python.iterdir()) if file.is_file()} | {
-        "python/triton_python_backend_stub": stub,
-        "pytorch/model.py": PYTORCH_BACKEND,
-    }
+    files = {f"python/{file.name}": file for file in sorted(python.iterdir()) if file.is_file()}
+    files["python/triton_python_backend_stub"] = stub
+    for model in sorted(OURS.glob("*/model.py")):
+        for file in (model, *sorted(OURS.glob("*.py"))):
+            files[f"{model.parent.name}/{file.name}"] = file
+    return files
 
 
 def backend_directory(parent: Path = BACKENDS) -> Path:
@@ -74,6 +79,29 @@ def backend_directory(parent: Path = BACKENDS) -> Path:
     except OSError:  # Another process made the same folder first.
         shutil.rmtree(scratch)
     return made
+
+
+def readable(repository: Path) -> Path:
+    """The model repository, or a folder of links to it whose configs Triton 2.51 can read.
+
+    There `backend: "torch_aoti"` stands for the platform of that name.
+    """
+    configs = {path.parent.name: path.read_text() for path in repository.glob("*/config.pbtxt")}
+    if not any(map(AOTI.search, configs.values())):
+        return repository
+    links = Path(tempfile.mkdtemp(prefix="models-"))
+    for model in repository.iterdir():
+        if not AOTI.search(configs.get(model.name, "")):
+            (links / model.name).symlink_to(model)
+            continue
+        (links / model.name).mkdir()
+        for item in model.iterdir():
+            (links / model.name / item.name).symlink_to(item)
+        config = links / model.name / "config.pbtxt"
+        config.unlink()
+        text = re.sub(r'^backend: *"pytorch"\n', "", configs[model.name], flags=re.MULTILINE)
+        config.write_text(AOTI.sub('backend: "torch_aoti"', text))
+    return links
 
 
 def environment() -> dict[str, str]:
@@ -102,7 +130,18 @@ def command(arguments: list[str]) -> list[str]:
             f"this replaces Triton's image and runs only tritonserver, not {arguments[0]!r}"
         )
     server = package() / "tritonserver" / "bin" / "tritonserver"
-    return [str(server), f"--backend-directory={backend_directory()}", *arguments]
+    return [
+        str(server),
+        f"--backend-directory={backend_directory()}",
+        *(_with_readable(argument) for argument in arguments),
+    ]
+
+
+def _with_readable(argument: str) -> str:
+    option, _, value = argument.partition("=")
+    if option not in ("--model-store", "--model-repository"):
+        return argument
+    return f"{option}={readable(Path(value))}"
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -44,6 +45,7 @@ class Triton:
     """
 
     process: subprocess.Popen[bytes]
+    scratch: tempfile.TemporaryDirectory[str]
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class Triton:
         self.env, self.cores, self.ready = env or {}, cores, ready
 
     def __enter__(self) -> Self:
+        self.scratch = tempfile.TemporaryDirectory(prefix="triton-", ignore_cleanup_errors=True)
         for attempt in range(STARTS):
             self._start()
             if not self.ready or self._is_ready():
@@ -69,6 +72,7 @@ class Triton:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self.scratch.cleanup()
 
     def tail(self, characters: int = 4000) -> str:
         """The end of its log."""
@@ -100,7 +104,12 @@ class Triton:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 # As in the pod: one thread unless the caller says otherwise.
-                env={**os.environ, "OMP_NUM_THREADS": "1", **self.env},
+                env={
+                    **os.environ,
+                    "OMP_NUM_THREADS": "1",
+                    "TMPDIR": self.scratch.name,
+                    **self.env,
+                },
                 # Ctrl-C reaches only this program; `stop` ends the whole group.
                 start_new_session=True,
             )
