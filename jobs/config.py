@@ -88,6 +88,7 @@ class LoadConfig:
     model: str
     url: str
     target: str
+    predictor_protocol: str
     rate: int
     duration_seconds: float
     timeout_seconds: float
@@ -98,10 +99,13 @@ class LoadConfig:
     def read(cls, path: Path | None = None) -> LoadConfig:
         """Read a file, or the environment. Raises JobError that names the first invalid field."""
         fields = _read(path)
+        target = fields.choice("target", "transformer", "predictor")
+        protocol = fields.choice("predictor_protocol", "http", "grpc")
         config = cls(
             model=fields.text("model"),
-            url=_url(fields, "url"),
-            target=fields.choice("target", "transformer", "predictor"),
+            url=_url(fields, "url", bare=(target, protocol) == ("predictor", "grpc")),
+            target=target,
+            predictor_protocol=protocol,
             rate=int(fields.positive("rate", whole=True)),
             duration_seconds=fields.positive("duration_seconds"),
             timeout_seconds=fields.positive("timeout_seconds"),
@@ -114,10 +118,18 @@ class LoadConfig:
         return config
 
     @property
-    def request_url(self) -> str:
-        """V1 `predict` of the transformer, or V2 `infer` of the predictor."""
-        if self.target == "transformer":
-            return f"{self.url}/v1/models/{self.model}:predict"
+    def grpc(self) -> bool:
+        """Whether the load is sent to Triton over gRPC."""
+        return self.target == "predictor" and self.predictor_protocol == "grpc"
+
+    @property
+    def predict_url(self) -> str:
+        """V1 `predict`."""
+        return f"{self.url}/v1/models/{self.model}:predict"
+
+    @property
+    def infer_url(self) -> str:
+        """V2 `infer`."""
         return f"{self.url}/v2/models/{self.model}/infer"
 
 

@@ -1,19 +1,20 @@
-"""Requests with the samples of a release, by the V1 and V2 inference protocols over HTTP."""
+"""Requests of a release: its samples as tensors, and what clients send by V1."""
 
 from __future__ import annotations
 
 import base64
-import io
 import json
 from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from jobs.config import JobError
-from release import files
-from release.schema import DTYPES, ReleaseError
+from jobs.protocols import infer_request, predict_request
+from release import files, tensors
+from release import instances as builtin
+from release.schema import Exchange, ReleaseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,24 +22,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jobs.http_client import Response
-    from release.schema import Release, Sample, Tensor
+    from release.schema import Release, Sample
 
 __all__ = [
-    "HEADER_LENGTH",
     "Target",
-    "infer_outputs",
-    "infer_request",
-    "input_tensor",
-    "predict_request",
+    "exchanges",
     "read_release",
+    "rows",
+    "sample_inputs",
     "sample_targets",
+    "stacked",
 ]
-
-# Normalised pixels are fractions, so the input has one of these types.
-INPUT_TYPES = ("FP16", "FP32", "FP64")
-# The length of the JSON before the raw bytes.
-HEADER_LENGTH = "Inference-Header-Content-Length"
 
 
 @dataclass(frozen=True)
@@ -72,84 +66,125 @@ def read_release(path: Path) -> Release:
     return release
 
 
-def input_tensor(release: Release, sample: Sample) -> NDArray[Any]:
-    """A sample's image as the model's input: [1, 3, height, width], scaled and normalised.
+def sample_inputs(release: Release, sample: Sample) -> list[NDArray[Any]]:
+    """A sample's inputs in the signature's order, a batch of one where the release has batching.
 
-    Raises JobError where an image can't be the input.
+    Raises JobError where the sample can't be read.
     """
-    how, dtype = release.preprocessing, release.inputs[0].dtype
-    if len(release.inputs) != 1 or dtype not in INPUT_TYPES:
-        found = ", ".join(map(str, release.inputs))
-        raise JobError(f"inputs: found {found}; allowed: one of {', '.join(INPUT_TYPES)}")
-    image = Image.open(io.BytesIO(sample.png)).convert("RGB")
-    if image.size != (how.width, how.height):
-        image = image.resize((how.width, how.height), Image.Resampling.BILINEAR)
-    pixels = np.asarray(image, dtype=np.float32) / np.float32(255)
-    mean, std = np.asarray(how.mean, np.float32), np.asarray(how.std, np.float32)
-    planes = ((pixels - mean) / std).transpose(2, 0, 1)[np.newaxis]
-    return np.ascontiguousarray(planes, dtype=DTYPES[dtype])
+    try:
+        if release.image:
+            return list(builtin.pictures(release, [_instance(release, sample)]).values())
+        pairs = zip(sample.inputs, release.inputs, strict=True)
+        return [tensors.values(stored, tensor.dtype) for stored, tensor in pairs]
+    except ValueError as error:
+        number = release.samples.index(sample)
+        raise JobError(f"samples[{number}] can't be read: {error}; build it again") from error
+
+
+def rows(release: Release, count: int) -> list[list[Sample]]:
+    """For each sample `count` samples that can be rows of one request: it and the next ones.
+
+    Where dimensions vary, these are the samples of the same shapes. Raises JobError for several
+    rows where the release has no batching.
+    """
+    if count > 1 and not release.batching:
+        raise JobError(f"rows a request: found {count}; allowed: 1, for a release without batching")
+    return [
+        list(islice(cycle(group[at:] + group[:at]), count))
+        for group in _groups(release)
+        for at in range(len(group))
+    ]
+
+
+def exchanges(release: Release) -> tuple[Exchange, ...]:
+    """V1 requests and the predictions that they must get: the handler's, or made of the samples.
+
+    None where the handler has no exchanges, or where samples have numbers that JSON hasn't.
+    """
+    if release.handler:
+        return release.exchanges
+    made = []
+    for group in _groups(release):
+        instances = [_instance(release, sample) for sample in group]
+        columns = zip(*(_outputs(release, sample) for sample in group), strict=True)
+        pairs = zip(release.outputs, columns, strict=True)
+        outputs = {tensor.name: _joined(parts) for tensor, parts in pairs}
+        try:
+            predict_request(instances)
+        except ValueError:
+            return ()
+        predictions = tensors.plain(builtin.predictions(release, outputs))
+        made.append(Exchange(tuple(instances), tuple(predictions)))
+    return tuple(made)
 
 
 def sample_targets(
     url: str, release: Release, *, batch: int = 1, host: str | None = None
 ) -> list[Target]:
-    """A request for each sample: `batch` images, this sample's first and the next ones after it.
+    """Different requests of `batch` rows each, one for each sample or instance to begin with.
 
-    A URL that ends with `:predict` gets images in V1 JSON, any other one V2 binary tensors.
-    `host` replaces the URL's host in the Host header.
+    A URL that ends with `:predict` gets V1 JSON, any other one V2 binary tensors. `host` replaces
+    the URL's host in the Host header. Raises JobError where V1 can't carry the samples.
     """
-    count, made = len(release.samples), []
-    for first in range(count):
-        samples = [release.samples[(first + more) % count] for more in range(batch)]
-        if url.endswith(":predict"):
-            body, headers = predict_request(samples)
-        else:
-            rows = np.concatenate([input_tensor(release, sample) for sample in samples])
-            body, headers = infer_request(release.inputs[0], rows)
-        made.append(Target(url, headers | ({"Host": host} if host else {}), body))
-    return made
+    if url.endswith(":predict"):
+        bodies = [predict_request(instances) for instances in _instances(release, batch)]
+    else:
+        bodies = [
+            infer_request(release.inputs, stacked(release, samples))
+            for samples in rows(release, batch)
+        ]
+    more = {"Host": host} if host else {}
+    return [Target(url, headers | more, body) for body, headers in bodies]
 
 
-def predict_request(samples: Sequence[Sample]) -> tuple[bytes, dict[str, str]]:
-    """Body and headers of a V1 request with images."""
-    instances = [{"image_bytes": {"b64": sample.image}} for sample in samples]
-    return json.dumps({"instances": instances}).encode(), {"Content-Type": "application/json"}
+def stacked(release: Release, samples: Sequence[Sample]) -> list[NDArray[Any]]:
+    """Samples of the same shapes as one request's inputs."""
+    columns = zip(*(sample_inputs(release, sample) for sample in samples), strict=True)
+    return list(map(_joined, columns))
 
 
-def infer_request(tensor: Tensor, values: NDArray[Any]) -> tuple[bytes, dict[str, str]]:
-    """Body and headers of a V2 request with a binary tensor, which asks for binary outputs."""
-    data = values.tobytes()
-    described = {
-        "name": tensor.name,
-        "shape": list(values.shape),
-        "datatype": tensor.dtype,
-        "parameters": {"binary_data_size": len(data)},
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+
+def _groups(release: Release) -> list[list[Sample]]:
+    """Samples that can be rows of one request, those of the same shapes."""
+    if not release.batching:
+        return [[sample] for sample in release.samples]
+    groups: dict[tuple[Any, ...], list[Sample]] = {}
+    for sample in release.samples:
+        shapes = tuple(each.shape for each in (*sample.inputs, *sample.outputs))
+        groups.setdefault(shapes, []).append(sample)
+    return list(groups.values())
+
+
+def _outputs(release: Release, sample: Sample) -> list[NDArray[Any]]:
+    pairs = zip(sample.outputs, release.outputs, strict=True)
+    return [tensors.values(stored, tensor.dtype) for stored, tensor in pairs]
+
+
+def _instances(release: Release, count: int) -> list[list[Any]]:
+    """Instances of different V1 requests, `count` in each."""
+    found = exchanges(release)
+    if not found:
+        raise JobError(
+            f"release {release.name} has no V1 requests: found no exchanges; allowed: exchanges in "
+            "its definition"
+        )
+    if not release.batching:
+        return [list(each.instances) for each in found]
+    if release.handler is None:
+        return [[_instance(release, each) for each in group] for group in rows(release, count)]
+    pool = [instance for each in found for instance in each.instances]
+    return [list(islice(cycle(pool[at:] + pool[:at]), count)) for at in range(len(pool))]
+
+
+def _instance(release: Release, sample: Sample) -> Any:
+    """A sample in the built-in V1 form."""
+    if release.image:
+        return {"image_bytes": {"b64": sample.image}}
+    rows = [values[0] if release.batching else values for values in sample_inputs(release, sample)]
+    return {
+        tensor.name: tensors.plain(row) if tensor.dtype == "BYTES" else row.tolist()
+        for tensor, row in zip(release.inputs, rows, strict=True)
     }
-    head = json.dumps({"inputs": [described], "parameters": {"binary_data_output": True}}).encode()
-    return head + data, {
-        HEADER_LENGTH: str(len(head)),
-        "Content-Type": "application/octet-stream",
-    }
-
-
-def infer_outputs(response: Response) -> dict[str, NDArray[Any]]:
-    """Outputs of a V2 response by name. Raises ValueError or KeyError on any other response."""
-    length = int(response.headers.get(HEADER_LENGTH.lower(), len(response.body)))
-    outputs: dict[str, NDArray[Any]] = {}
-    start = length
-    for output in json.loads(response.body[:length])["outputs"]:
-        size = output.get("parameters", {}).get("binary_data_size")
-        if size is None:
-            values = np.asarray(output["data"], dtype=np.float64)
-        else:
-            values = _array(output["datatype"], response.body[start : start + size])
-            start += size
-        outputs[output["name"]] = values.reshape(output["shape"])
-    return outputs
-
-
-def _array(dtype: str, data: bytes) -> NDArray[Any]:
-    if dtype == "BF16":
-        # numpy has no bfloat16, which is the upper half of a float32.
-        return (np.frombuffer(data, np.uint16).astype(np.uint32) << 16).view(np.float32)
-    return np.frombuffer(data, DTYPES[dtype])

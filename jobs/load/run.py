@@ -8,20 +8,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.http_client import UnreachableError, request
+from jobs.load.ghz import infer_messages, run_ghz
 from jobs.load.metrics import metrics
 from jobs.load.results import SCHEMA
 from jobs.load.vegeta import Attack, LoadError, run_attack
 from jobs.load.verdict import judge
-from jobs.samples import sample_targets
+from jobs.samples import exchanges, sample_inputs, sample_targets
+from jobs.verify.endpoint import GrpcPredictor, NotReadyError, WrongAnswerError
 
 if TYPE_CHECKING:
     from jobs.config import LoadConfig
     from jobs.load.metrics import Hits
     from jobs.progress import Progress
-    from jobs.samples import Target
     from release.schema import Release
 
 __all__ = ["LoadError", "document", "load"]
+
+# One request is sent before a minute of errors.
+NO_ANSWER = "the endpoint does not answer, so no load was sent"
+REFUSED = "the endpoint refuses a sample, so no load was sent"
 
 
 def load(config: LoadConfig, release: Release, progress: Progress) -> dict[str, Any]:
@@ -29,32 +34,67 @@ def load(config: LoadConfig, release: Release, progress: Progress) -> dict[str, 
 
     Raises LoadError when no load could be sent.
     """
-    targets = sample_targets(config.request_url, release)
-    _check_endpoint(targets[0], config.timeout_seconds)
-    progress.log(
-        f"{config.rate} requests/s for {config.duration_seconds:g} s to {targets[0].url}, "
-        f"{len(targets)} different images"
-    )
     started = datetime.now(UTC)
     attack = Attack(config.duration_seconds, config.rate, timeout_seconds=config.timeout_seconds)
+    send = _send_grpc if config.grpc else _send_http
     with tempfile.TemporaryDirectory() as folder:
-        hits = run_attack(targets, attack, Path(folder), report=progress.log)
-    return document(config, release, started, hits)
+        hits, requests = send(config, release, attack, Path(folder), progress)
+    return document(config, release, started, hits, requests)
 
 
-def _check_endpoint(target: Target, timeout: float) -> None:
-    """Send one request. Raises LoadError unless its status is 200, before a minute of errors."""
+def _send_http(
+    config: LoadConfig, release: Release, attack: Attack, folder: Path, progress: Progress
+) -> tuple[Hits, str]:
+    v1 = config.target == "transformer" and bool(exchanges(release))
+    targets = sample_targets(config.predict_url if v1 else config.infer_url, release)
+    first = targets[0]
     try:
-        answer = request(target.url, body=target.body, headers=target.headers, timeout=timeout)
-    except UnreachableError as error:
-        raise LoadError(f"the endpoint does not answer, so no load was sent: {error}") from error
-    if answer.status != 200:
-        raise LoadError(
-            f"the endpoint refuses a sample, so no load was sent: {target.url}: {answer}"
+        answer = request(
+            first.url, body=first.body, headers=first.headers, timeout=attack.timeout_seconds
         )
+    except UnreachableError as error:
+        raise LoadError(f"{NO_ANSWER}: {error}") from error
+    if answer.status != 200:
+        raise LoadError(f"{REFUSED}: {first.url}: {answer}")
+    requests = _describe(len(targets), "V1 JSON" if v1 else "V2 over HTTP", release, v1)
+    progress.log(f"{_plan(config)} to {first.url}: {requests}")
+    return run_attack(targets, attack, folder, report=progress.log), requests
 
 
-def document(config: LoadConfig, release: Release, started: datetime, hits: Hits) -> dict[str, Any]:
+def _send_grpc(
+    config: LoadConfig, release: Release, attack: Attack, folder: Path, progress: Progress
+) -> tuple[Hits, str]:
+    predictor, sample = GrpcPredictor(config.url, config.model), release.samples[0]
+    try:
+        values = sample_inputs(release, sample)
+        predictor.infer(release.inputs, values, attack.timeout_seconds)
+    except NotReadyError as error:
+        raise LoadError(f"{NO_ANSWER}: {error}") from error
+    except WrongAnswerError as error:
+        raise LoadError(f"{REFUSED}: {error}") from error
+    messages = infer_messages(config.model, release)
+    requests = _describe(len(messages), "V2 over gRPC", release)
+    progress.log(f"{_plan(config)} to {predictor.address}: {requests}")
+    secure = config.url.startswith("https://")
+    hits = run_ghz(predictor.address, messages, attack, folder, secure=secure, report=progress.log)
+    return hits, requests
+
+
+def _plan(config: LoadConfig) -> str:
+    return f"{config.rate} requests/s for {config.duration_seconds:g} s"
+
+
+def _describe(count: int, protocol: str, release: Release, v1: bool = False) -> str:
+    """The requests as a page shows them: `10 different, V2 over HTTP: INPUT__0 FP32 [3, 32, 32]`"""
+    given = ", ".join(map(str, release.inputs))
+    if v1 and (release.image or release.handler):
+        given = "a picture each" if release.image else "an instance each"
+    return f"{count} different, {protocol}: {given}"
+
+
+def document(
+    config: LoadConfig, release: Release, started: datetime, hits: Hits, requests: str
+) -> dict[str, Any]:
     """result.json: the configuration, the metrics, and the verdict."""
     found = metrics(hits, config)
     verdict = judge(
@@ -70,7 +110,8 @@ def document(config: LoadConfig, release: Release, started: datetime, hits: Hits
         "release_digest": release.digest,
         "target": config.target,
         "url": config.url,
-        "payloads": len(release.samples),
+        "format": release.format,
+        "payloads": requests,
         "started": started.isoformat(timespec="seconds"),
         "asked": {
             "rate": config.rate,

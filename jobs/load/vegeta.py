@@ -15,6 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 import numpy as np
@@ -23,11 +24,10 @@ from jobs.load.metrics import MILLISECOND, Hits, collect, percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from jobs.samples import Target
 
-__all__ = ["Attack", "LoadError", "Recording", "run_attack"]
+__all__ = ["Attack", "LoadError", "Recording", "missing", "run_attack", "run_program"]
 
 # vegeta opens connections before an attack and waits for answers after it.
 MARGIN_SECONDS = 60.0
@@ -89,49 +89,75 @@ def run_attack(
     given.write_text("".join(f"{target.to_json()}\n" for target in targets))
     command = [program, *attack.arguments(given, recorded)]
     try:
-        with Recording(program, recorded, LOWEST_PRIORITY if report else 0) as recording:
-            _run(command, attack, folder / "output.txt", recording, report)
-            if not recording.finish() and recording.hits.at:
-                raise LoadError("vegeta can't read its own results")
+        recording = Recording(program, recorded, LOWEST_PRIORITY if report else 0)
     except OSError as error:
-        raise LoadError(
-            f"the load generator {program} can't be run: {error.strerror}; install vegeta on PATH, "
-            "or set the environment variable VEGETA to its path"
-        ) from error
+        raise missing(program, "VEGETA", error) from error
+    with recording:
+        poll = _progress(recording, attack, report) if report else None
+        run_program(command, "VEGETA", attack, folder / "output.txt", poll)
+        if not recording.finish() and recording.hits.at:
+            raise LoadError("vegeta can't read its own results")
     if not recording.hits.at:
         raise LoadError(f"vegeta sent no request to {targets[0].url}")
     return recording.hits
 
 
-def _run(
+def run_program(
     command: Sequence[str],
+    variable: str,
     attack: Attack,
     output: Path,
-    recording: Recording,
-    report: Callable[[str], None] | None,
+    poll: Callable[[float], None] | None = None,
 ) -> None:
-    """Wait until vegeta ends; with `report`, read the recording meanwhile."""
+    """Run a load generator to its end, its output in a file; `poll` is called with the seconds.
+
+    `variable` may have its path. Raises LoadError when it can't be run, fails, or doesn't end.
+    """
+    name = Path(command[0]).name
     limit = attack.seconds + attack.timeout_seconds + MARGIN_SECONDS
-    summary = Summary(recording.hits, attack.seconds)
     with output.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out)
-    started = reported = time.monotonic()
+        try:
+            process = subprocess.Popen(command, stdout=out, stderr=out)
+        except OSError as error:
+            raise missing(command[0], variable, error) from error
+    started = time.monotonic()
     try:
         while (status := _wait(process)) is None:
-            now = time.monotonic()
-            if report:
-                recording.read_new()
-                if now - reported >= REPORT_SECONDS:
-                    report(summary.line(now - started))
-                    reported = now
-            if now - started > limit:
-                raise LoadError(f"vegeta did not end within {limit:g} s")
+            seconds = time.monotonic() - started
+            if poll:
+                poll(seconds)
+            if seconds > limit:
+                raise LoadError(f"{name} did not end within {limit:g} s")
     finally:
         process.kill()
         process.wait()
     if status:
         text = output.read_text(errors="replace").strip()
-        raise LoadError(f"vegeta ended with exit status {status}: {text[-1000:]}")
+        raise LoadError(f"{name} ended with exit status {status}: {text[-1000:]}")
+
+
+def missing(program: str, variable: str, error: OSError) -> LoadError:
+    """The error for a load generator that can't be run."""
+    return LoadError(
+        f"the load generator {program} can't be run: {error.strerror}; install it on PATH, or set "
+        f"the environment variable {variable} to its path"
+    )
+
+
+def _progress(
+    recording: Recording, attack: Attack, report: Callable[[str], None]
+) -> Callable[[float], None]:
+    """Reads the recording, and reports it every few seconds."""
+    summary, reported = Summary(recording.hits, attack.seconds), 0.0
+
+    def poll(seconds: float) -> None:
+        nonlocal reported
+        recording.read_new()
+        if seconds - reported >= REPORT_SECONDS:
+            report(summary.line(seconds))
+            reported = seconds
+
+    return poll
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int | None:

@@ -12,7 +12,7 @@ import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
 from jobs.http_client import Response, UnreachableError, request
-from jobs.samples import infer_outputs, infer_request, predict_request
+from jobs.protocols import infer_outputs, infer_request, predict_request
 from release.schema import Tensor
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from numpy.typing import NDArray
-
-    from release.schema import Sample
 
     T = TypeVar("T")
 
@@ -68,9 +66,9 @@ class Predictor(Protocol):
         """Return the model's inputs and outputs."""
 
     def infer(
-        self, tensor: Tensor, values: NDArray[Any], timeout: float
+        self, inputs: Sequence[Tensor], values: Sequence[NDArray[Any]], timeout: float
     ) -> dict[str, NDArray[Any]]:
-        """Return outputs by name for one input of shape [batch, ...]."""
+        """Return outputs by name, texts as bytes."""
 
 
 class HttpPredictor:
@@ -92,14 +90,9 @@ class HttpPredictor:
             raise WrongAnswerError(f"the model's metadata can't be read: {response}") from error
 
     def infer(
-        self, tensor: Tensor, values: NDArray[Any], timeout: float
+        self, inputs: Sequence[Tensor], values: Sequence[NDArray[Any]], timeout: float
     ) -> dict[str, NDArray[Any]]:
-        body, headers = infer_request(tensor, values)
-        response = _request(f"{self.model}/infer", timeout, body, headers)
-        try:
-            return infer_outputs(response)
-        except (ValueError, KeyError, TypeError) as error:
-            raise WrongAnswerError(f"the predictor's answer can't be read: {error}") from error
+        return _infer(f"{self.model}/infer", inputs, values, timeout)
 
 
 class GrpcPredictor:
@@ -128,11 +121,13 @@ class GrpcPredictor:
         return Metadata(_grpc_tensors(found.inputs), _grpc_tensors(found.outputs))
 
     def infer(
-        self, tensor: Tensor, values: NDArray[Any], timeout: float
+        self, inputs: Sequence[Tensor], values: Sequence[NDArray[Any]], timeout: float
     ) -> dict[str, NDArray[Any]]:
-        sent = triton.InferInput(tensor.name, list(values.shape), tensor.dtype)
-        sent.set_data_from_numpy(values)
-        result = self._call(lambda: self.client.infer(self.model, [sent], client_timeout=timeout))
+        sent = []
+        for tensor, array in zip(inputs, values, strict=True):
+            sent.append(triton.InferInput(tensor.name, list(array.shape), tensor.dtype))
+            sent[-1].set_data_from_numpy(array)
+        result = self._call(lambda: self.client.infer(self.model, sent, client_timeout=timeout))
         names = [output.name for output in result.get_response().outputs]
         return {name: np.asarray(result.as_numpy(name)) for name in names}
 
@@ -148,7 +143,7 @@ class GrpcPredictor:
 
 
 class Transformer:
-    """The image transformer, by the V1 protocol."""
+    """The transformer, by the V1 protocol; tensors by V2."""
 
     def __init__(self, url: str, model: str) -> None:
         self.url, self.model = url, model
@@ -157,21 +152,33 @@ class Transformer:
         """Check that it accepts requests."""
         _request(f"{self.url}/v2/health/ready", timeout)
 
-    def predict(self, samples: Sequence[Sample], timeout: float) -> list[dict[str, Any]]:
-        """Return a prediction for each sample: `label`, `index`, `scores`."""
-        body, headers = predict_request(samples)
+    def predict(self, instances: Sequence[Any], timeout: float) -> Any:
+        """Return the predictions, as many as instances."""
+        body, headers = predict_request(instances)
         response = _request(f"{self.url}/v1/models/{self.model}:predict", timeout, body, headers)
         try:
             predictions = response.json()["predictions"]
         except (ValueError, KeyError, TypeError) as error:
-            raise WrongAnswerError(
-                f"the transformer's answer has no predictions: {response}"
-            ) from error
-        if not isinstance(predictions, list) or len(predictions) != len(samples):
-            raise WrongAnswerError(
-                f"the transformer's answer has not {len(samples)} predictions: {response}"
-            )
+            raise WrongAnswerError(f"the answer has no predictions: {response}") from error
+        if not isinstance(predictions, list) or len(predictions) != len(instances):
+            raise WrongAnswerError(f"the answer has not {len(instances)} predictions: {response}")
         return predictions
+
+    def infer(
+        self, inputs: Sequence[Tensor], values: Sequence[NDArray[Any]], timeout: float
+    ) -> dict[str, NDArray[Any]]:
+        """Return outputs by name for tensors, which it passes to Triton."""
+        return _infer(f"{self.url}/v2/models/{self.model}/infer", inputs, values, timeout)
+
+
+def _infer(
+    url: str, inputs: Sequence[Tensor], values: Sequence[NDArray[Any]], timeout: float
+) -> dict[str, NDArray[Any]]:
+    response = _request(url, timeout, *infer_request(inputs, values))
+    try:
+        return infer_outputs(response)
+    except (ValueError, KeyError, TypeError) as error:
+        raise WrongAnswerError(f"{url}: the answer can't be read: {error}") from error
 
 
 def _request(

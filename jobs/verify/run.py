@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from jobs.config import JobError
-from jobs.samples import input_tensor
-from jobs.verify.answers import check_metadata, check_outputs, check_prediction
+from jobs.samples import exchanges, sample_inputs
+from jobs.verify.answers import check_metadata, check_outputs, check_predictions
 from jobs.verify.endpoint import (
     GrpcPredictor,
     HttpPredictor,
@@ -57,6 +57,7 @@ class _Verification:
         self.predictor = _predictor(config)
         url = config.transformer_url
         self.transformer = Transformer(url, config.model) if url else None
+        self.exchanges = exchanges(release)
         self.wrong_since: float | None = None
 
     def run(self) -> str:
@@ -84,47 +85,53 @@ class _Verification:
             pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
 
     def _check(self) -> str:
-        """Check readiness, then the signature, then every sample."""
+        """Check readiness, then the signature, then every sample and exchange."""
         differences = []
         if self.predictor:
             self.predictor.check_ready(self._timeout())
             check_metadata(self.predictor.metadata(self._timeout()), self.release)
-            differences.append(self._check_predictor(self.predictor))
+            differences.append(self._check_samples("predictor", self.predictor))
         if self.transformer:
             self.transformer.check_ready(self._timeout())
-            differences.append(self._check_transformer(self.transformer))
+            differences.append(self._check_exchanges(self.transformer))
+            # What a handler's exchanges don't show, and what V1 can't carry.
+            if self.release.handler or not self.exchanges:
+                differences.append(self._check_samples("transformer", self.transformer))
+        return self._passed(max(differences))
+
+    def _passed(self, difference: float) -> str:
         parts = {"predictor": self.predictor, "transformer": self.transformer}
-        within = f"{self.config.tolerance:g} (largest difference {max(differences):.1e})"
-        checked = " and ".join(name for name, part in parts.items() if part)
+        own = len(self.release.exchanges) if self.transformer else 0
         return (
-            f"{self.config.service} serves release {short(self.release.digest)}: {checked} ready, "
+            f"{self.config.service} serves release {short(self.release.digest)}: "
+            f"{' and '.join(name for name, part in parts.items() if part)} ready, "
             f"{'signature equal, ' if self.predictor else ''}{len(self.release.samples)} samples "
-            f"answered within {within}, after {self.progress.seconds:.1f} s"
+            f"{f'and {own} exchanges ' if own else ''}answered within {self.config.tolerance:g} "
+            f"(largest difference {difference:.1e}), after {self.progress.seconds:.1f} s"
         )
 
-    def _check_predictor(self, predictor: Predictor) -> float:
-        """Return the predictor's largest difference from the samples' outputs."""
+    def _check_samples(self, name: str, part: Predictor | Transformer) -> float:
+        """Return the largest difference from the samples' outputs, by V2."""
         release, differences = self.release, []
         for number, sample in enumerate(release.samples):
-            values = input_tensor(release, sample)
-            found = predictor.infer(release.inputs[0], values, self._timeout())
+            values = sample_inputs(release, sample)
             try:
+                found = part.infer(release.inputs, values, self._timeout())
                 differences.append(check_outputs(found, sample, release, self.config.tolerance))
             except WrongAnswerError as error:
-                raise WrongAnswerError(f"predictor, sample {number}: {error}") from error
+                raise WrongAnswerError(f"{name}, sample {number}: {error}") from error
         return max(differences)
 
-    def _check_transformer(self, transformer: Transformer) -> float:
-        """Return the transformer's largest difference, with all images in one request."""
-        release, differences = self.release, []
-        found = transformer.predict(release.samples, self._timeout())
-        for number, (prediction, sample) in enumerate(zip(found, release.samples, strict=True)):
+    def _check_exchanges(self, transformer: Transformer) -> float:
+        """Return the largest difference from the predictions, by V1."""
+        differences = [0.0]
+        for number, exchange in enumerate(self.exchanges):
             try:
-                differences.append(
-                    check_prediction(prediction, sample, release, self.config.tolerance)
-                )
+                found = transformer.predict(exchange.instances, self._timeout())
+                wanted = exchange.predictions
+                differences.append(check_predictions(found, wanted, self.config.tolerance))
             except WrongAnswerError as error:
-                raise WrongAnswerError(f"transformer, sample {number}: {error}") from error
+                raise WrongAnswerError(f"transformer, request {number}: {error}") from error
         return max(differences)
 
     def _fail_if_final(self, found: str) -> None:

@@ -1,65 +1,56 @@
-"""Fixtures of all tests here: the digits release, Triton that serves it, vegeta."""
+"""Fixtures of all tests here: releases, Triton that serves them, vegeta."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from jobs import progress
 from jobs.__main__ import main
-from jobs.samples import read_release
 from local.toolchain import tool
 from local.triton.server import Triton
+from release.schema import Release, Tensor
+from tests.jobs import models
+from tests.jobs.models import every, picture, rows, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from release.schema import Release
-
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build" / "digits"
-CONFIG = """
-name: "{name}"
-platform: "pytorch_libtorch"
-max_batch_size: {batch}
-input {{ name: "INPUT__0" data_type: TYPE_FP32 dims: [{dims}] }}
-output {{ name: "OUTPUT__0" data_type: TYPE_FP32 dims: [{classes}] }}
-instance_group {{ count: 1 kind: KIND_CPU }}
-"""
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
-def release_file() -> Path:
-    path = BUILD / "release.json"
-    assert path.exists(), "build the release first: .venv-model/bin/python -m model build digits"
-    return path
+def releases() -> dict[str, Release]:
+    """By the names of their models."""
+    return {made.name: made for made in map(read, (every, whole, rows, picture))}
+
+
+def read(make: Callable[[], Release]) -> Release:
+    """A release as its file has it."""
+    return Release.from_json(make().to_json())
 
 
 @pytest.fixture(scope="session")
-def release(release_file: Path) -> Release:
-    return read_release(release_file)
+def release(releases: dict[str, Release]) -> Release:
+    """The image model."""
+    return releases["picture"]
 
 
 @pytest.fixture(scope="session")
-def triton(tmp_path_factory: pytest.TempPathFactory, release_file: Path) -> Iterator[Triton]:
-    """Serves `digits`, and the same network as `other`, whose configuration claims other dims."""
+def triton(
+    tmp_path_factory: pytest.TempPathFactory, releases: dict[str, Release]
+) -> Iterator[Triton]:
+    """Serves all models, and `other`, the image model whose configuration has other dims."""
     folder = tmp_path_factory.mktemp("triton")
-    repository = folder / "repository"
-    _model(repository, "digits", batch=4, dims="3, 32, 32", classes="10")
-    _model(repository, "other", batch=0, dims="-1, 3, 64, 64", classes="-1, 10")
-    with Triton(repository, log=folder / "triton.log") as server:
+    for made in releases.values():
+        models.write(folder / "repository", made)
+    inputs = (Tensor("INPUT__0", "FP32", (3, 16, 16)),)
+    changed = replace(releases["picture"], image=None, samples=(), inputs=inputs)
+    models.write(folder / "repository", changed, "other")
+    with Triton(folder / "repository", log=folder / "triton.log") as server:
         yield server
-
-
-def _model(repository: Path, name: str, **config: Any) -> None:
-    folder = repository / name
-    (folder / "1").mkdir(parents=True)
-    shutil.copy(BUILD / "model.pt", folder / "1" / "model.pt")
-    (folder / "config.pbtxt").write_text(CONFIG.format(name=name, **config))
 
 
 @pytest.fixture(scope="session")
@@ -68,19 +59,18 @@ def vegeta() -> Path:
 
 
 @pytest.fixture
-def verify_job(release: Release) -> dict[str, Any]:
-    """A job.json; a test adds an address."""
+def verify_job() -> dict[str, Any]:
+    """A job.json for the image model; a test adds an address."""
     return {
-        "model": "digits",
-        "service": "digits",
+        "model": "picture",
+        "service": "picture",
         "namespace": "models",
         "mode": "Standard",
         "transformer_url": None,
         "predictor_url": None,
         "predictor_protocol": "http",
         "deadline_seconds": 20,
-        "release_digest": release.digest,
-        "storage_uri": "gs://bucket/models/digits/new",
+        "storage_uri": "gs://bucket/models/picture/new",
         "tolerance": 1e-3,
     }
 
@@ -89,8 +79,9 @@ def verify_job(release: Release) -> dict[str, Any]:
 def load_job() -> dict[str, Any]:
     """A job.json; a test adds the address."""
     return {
-        "model": "digits",
+        "model": "picture",
         "target": "predictor",
+        "predictor_protocol": "http",
         "rate": 50,
         "duration_seconds": 3,
         "timeout_seconds": 10,
@@ -114,7 +105,7 @@ def write(tmp_path: Path) -> Any:
 @pytest.fixture
 def run(
     write: Any,
-    release_file: Path,
+    release: Release,
     vegeta: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -126,8 +117,12 @@ def run(
     monkeypatch.setattr(progress, "TERMINATION_LOG", log)
     monkeypatch.setenv("VEGETA", str(vegeta))
 
-    def call(kind: str, job: dict[str, Any], release: Path = release_file) -> tuple[int, str]:
-        status = main([kind, "--config", str(write(job)), "--release", str(release)])
+    def call(kind: str, job: dict[str, Any], given: Release = release) -> tuple[int, str]:
+        path = tmp_path / "release.json"
+        path.write_bytes(given.to_json())
+        if kind == "verify":
+            job = {"release_digest": given.digest, **job}
+        status = main([kind, "--config", str(write(job)), "--release", str(path)])
         return status, log.read_text()
 
     return call

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import base64
 import io
-import json
+import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 from jobs.__main__ import elapsed
 from jobs.config import VerifyConfig
 from jobs.progress import Progress
-from jobs.samples import read_release
 from jobs.verify import run as module
 from jobs.verify.kubernetes import Cluster
 from jobs.verify.watch import FailedError, Watch
+from release import tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from local.triton.server import Triton
     from release.schema import Release
 
@@ -39,19 +39,6 @@ def reached(
     }
 
 
-@pytest.fixture
-def tampered(release_file: Path, write: Any) -> Callable[..., tuple[Path, str]]:
-    """release.json with something changed, and its digest."""
-
-    def change(edit: Callable[[dict[str, Any]], None]) -> tuple[Path, str]:
-        raw = json.loads(release_file.read_bytes())
-        edit(raw)
-        path = write(raw, "release.json")
-        return path, read_release(path).digest
-
-    return change
-
-
 @pytest.mark.parametrize(("age", "gone"), [(0, 0), (30, 30), (1e6, 580)])
 def test_a_pods_wait_is_taken_from_the_deadline(
     verify_job: dict[str, Any], write: Any, age: float, gone: float
@@ -61,58 +48,95 @@ def test_a_pods_wait_is_taken_from_the_deadline(
             return age
 
     changes = {"deadline_seconds": 600, "predictor_url": "http://nowhere"}
-    job = VerifyConfig.read(write(verify_job | changes, "job.json"))
+    job = VerifyConfig.read(write(verify_job | changes | {"release_digest": "0" * 64}, "job.json"))
     assert elapsed(job, Old("https://nowhere", Path("token"))) == gone
     assert elapsed(job, None) == 0
 
 
-def test_released_model_passes(reached: dict[str, Any], run: Any) -> None:
-    status, words = run("verify", reached)
-    assert status == 0, words
-    assert "predictor ready, signature equal, 10 samples answered within 0.001" in words
+@pytest.mark.parametrize("name", ["every", "whole", "rows", "picture"])
+def test_released_model_passes(
+    reached: dict[str, Any], run: Any, releases: dict[str, Release], name: str
+) -> None:
+    given = releases[name]
+    status, text = run("verify", reached | {"model": name}, given)
+    assert status == 0, text
+    samples = len(given.samples)
+    assert f"predictor ready, signature equal, {samples} samples answered within 0.001" in text
 
 
-def test_other_answer_fails_with_both(reached: dict[str, Any], run: Any, tampered: Any) -> None:
-    def edit(raw: dict[str, Any]) -> None:
-        raw["samples"][3]["outputs"][0][0] += 1.0
-
-    path, digest = tampered(edit)
-    status, words = run("verify", reached | {"release_digest": digest, "deadline_seconds": 1}, path)
+@pytest.mark.parametrize(
+    ("name", "output", "message"),
+    [
+        ("picture", "OUTPUT__0", r"\[0, 0\] is \S+, the release's \S+: \S+ apart, allowed 0\.001"),
+        ("every", "out_fp64", r"\[0, 0\] is \S+, the release's \S+: \S+ apart, allowed 0\.001"),
+        ("every", "out_uint64", r"\[0, 0\] is 18446744073709551615, the release's 0"),
+        ("every", "out_bool", r"\[0, 0\] is (True, the release's False|False, the release's True)"),
+        ("every", "out_bytes", r"\[0, 0\] is 'naïve', the release's 'other'"),
+        ("rows", "out_INT32", r"\[0, 0\] is 2147483647, the release's -2147483648"),
+        ("whole", "same_texts", r"\[0, 0\] is 'naïve', the release's 'other'"),
+    ],
+)
+def test_other_answer_fails_with_both(
+    reached: dict[str, Any],
+    run: Any,
+    releases: dict[str, Release],
+    name: str,
+    output: str,
+    message: str,
+) -> None:
+    given = _with_other_output(releases[name], 1, output)
+    job = reached | {"model": name, "deadline_seconds": 1}
+    status, text = run("verify", job, given)
     assert status == 1
-    assert "predictor, sample 3: output OUTPUT__0 is [" in words
-    assert "apart, allowed 0.001" in words
+    assert re.search(rf"predictor, sample 1: output {output}{message}", text), text
 
 
-def test_other_image_fails(reached: dict[str, Any], run: Any, tampered: Any) -> None:
-    def edit(raw: dict[str, Any]) -> None:
-        image = Image.open(io.BytesIO(base64.b64decode(raw["samples"][0]["image"])))
-        file = io.BytesIO()
-        ImageOps.invert(image).save(file, "PNG")
-        raw["samples"][0]["image"] = base64.b64encode(file.getvalue()).decode()
+def _with_other_output(release: Release, number: int, name: str) -> Release:
+    """A release whose sample has another first value of an output."""
+    sample = release.samples[number]
+    index = [tensor.name for tensor in release.outputs].index(name)
+    dtype = release.outputs[index].dtype
+    values = tensors.values(sample.outputs[index], dtype).copy()
+    first = values.flat[0]
+    values.flat[0] = {"B": b"other", "b": not first, "f": first + 100}.get(
+        "B" if dtype == "BYTES" else values.dtype.kind, np.array(first + 1, values.dtype)
+    )
+    outputs = list(sample.outputs)
+    outputs[index] = tensors.array(values, dtype)
+    samples = list(release.samples)
+    samples[number] = replace(sample, outputs=tuple(outputs))
+    return replace(release, samples=tuple(samples))
 
-    path, digest = tampered(edit)
-    status, words = run("verify", reached | {"release_digest": digest, "deadline_seconds": 1}, path)
-    assert (status, "predictor, sample 0" in words) == (1, True)
+
+def test_other_image_fails(reached: dict[str, Any], run: Any, release: Release) -> None:
+    first, *others = release.samples
+    inverted = io.BytesIO()
+    with Image.open(io.BytesIO(first.picture)) as image:
+        ImageOps.invert(image).save(inverted, "PNG")
+    changed = replace(first, image=base64.b64encode(inverted.getvalue()).decode())
+    given = replace(release, samples=(changed, *others))
+    status, text = run("verify", reached | {"deadline_seconds": 1}, given)
+    assert (status, "predictor, sample 0" in text) == (1, True)
 
 
 def test_other_signature_fails_with_both(reached: dict[str, Any], run: Any) -> None:
-    status, words = run("verify", reached | {"model": "other", "deadline_seconds": 1})
+    status, text = run("verify", reached | {"model": "other", "deadline_seconds": 1})
     assert status == 1
-    assert "the model's inputs are INPUT__0 FP32 [-1, 3, 64, 64]" in words
-    assert "the release's INPUT__0 FP32 [3, 32, 32]" in words
+    assert "the model's inputs are INPUT__0 FP32 [-1, 3, 16, 16]" in text
+    assert "the release's INPUT__0 FP32 [3, 8, 8]" in text
 
 
 def test_the_deadline_is_kept_and_its_message_has_the_reason(
     reached: dict[str, Any], run: Any
 ) -> None:
     started = time.monotonic()
-    status, words = run("verify", reached | {"model": "absent", "deadline_seconds": 2})
+    status, text = run("verify", reached | {"model": "absent", "deadline_seconds": 2})
     assert status == 1
     # No request takes longer than REQUEST_SECONDS.
     assert 1 < time.monotonic() - started < 2 + module.REQUEST_SECONDS
-    assert "does not serve release" in words
-    assert "after 2 s; at last: " in words
-    assert "absent" in words
+    assert "does not serve release" in text
+    assert "after 2 s; at last: " in text
+    assert "absent" in text
 
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
@@ -120,8 +144,8 @@ def test_an_unreachable_endpoint_fails_at_the_deadline(
     verify_job: dict[str, Any], run: Any, protocol: str
 ) -> None:
     job = verify_job | {"predictor_protocol": protocol, "deadline_seconds": 1}
-    status, words = run("verify", job | {"predictor_url": "http://127.0.0.1:1"})
-    assert (status, "127.0.0.1:1" in words) == (1, True)
+    status, text = run("verify", job | {"predictor_url": "http://127.0.0.1:1"})
+    assert (status, "127.0.0.1:1" in text) == (1, True)
 
 
 def test_a_wrong_answer_after_the_rollout_does_not_wait_for_the_deadline(
@@ -137,6 +161,7 @@ def test_a_wrong_answer_after_the_rollout_does_not_wait_for_the_deadline(
     monkeypatch.setattr(Watch, "check", rolled_out)
     monkeypatch.setattr(module, "WRONG_SECONDS", 0.5)
     raw = verify_job | {"predictor_url": f"http://{triton.http}", "model": "other"}
+    raw["release_digest"] = release.digest
     job = VerifyConfig.read(write(raw | {"deadline_seconds": 60}))
     with pytest.raises(FailedError, match="is rolled out and answers wrongly: the model's inputs"):
         module.verify(job, release, None, Progress(io.StringIO()))
