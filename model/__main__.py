@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 from release import files, lock, promotion
-from release.schema import Release, ReleaseError, short
+from release.schema import NAME, Format, Release, ReleaseError, short
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[1]
+DEFINITIONS = ROOT / "model" / "definitions"
+TEMPLATE = ROOT / "model" / "templates" / "definition.py"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,34 +37,75 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m model", description=__doc__)
     made.set_defaults(name=None)
     commands = made.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    for run, text in (
-        (build, "train, trace and write a release; --pin: make it the one that stacks deploy"),
-        (show, "print a summary of the release"),
-        (verify, "compare the digests of its files, and the answers to its samples"),
-    ):
+
+    def add(run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(run.__name__, help=text, description=text)
-        command.add_argument("name", metavar="NAME", help="a module of model/definitions/")
-        _folders(command)
+        command.add_argument("name", metavar="NAME", help="name of the model")
         command.set_defaults(run=run)
-        if run is build:
-            command.add_argument("--pin", action="store_true", help="write models.lock.json")
-            command.add_argument("--data", type=Path, help="folder with the data, or its archive")
-    for add in (promotion.add_push, promotion.add_pull, promotion.add_prove, promotion.add_prune):
-        _folders(add(commands))
+        return command
+
+    _definitions(add(new, "write a definition that builds as it stands"))
+    command = _definitions(add(train, "train a network, and write its weights"))
+    command.add_argument("--data", type=Path, metavar="PATH", help="given to the definition")
+    command = _definitions(_folders(add(build, "export a network, and write its release")))
+    command.add_argument("--pin", action="store_true", help="make it the one that stacks deploy")
+    command.add_argument("--format", choices=get_args(Format), help="default: the definition's")
+    _folders(add(show, "print a summary of a release"))
+    _folders(add(verify, "compare a release's files, and the answers to its samples"))
+    for add_command in (
+        promotion.add_push,
+        promotion.add_pull,
+        promotion.add_prove,
+        promotion.add_prune,
+    ):
+        _folders(add_command(commands))
     return made
 
 
-def _folders(command: argparse.ArgumentParser) -> None:
+def _definitions(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    text = "folder of the definitions; default: model/definitions/"
+    command.add_argument("--definitions", type=Path, metavar="DIR", default=DEFINITIONS, help=text)
+    return command
+
+
+def _folders(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, default=ROOT / "build", help="default: build/")
     command.add_argument("--lock", type=Path, default=ROOT / "models.lock.json")
+    return command
+
+
+def new(arguments: argparse.Namespace) -> None:
+    """Write a definition; raises ReleaseError if there is one of this name."""
+    name = arguments.name
+    if not NAME.fullmatch(name):
+        raise ReleaseError(f"found {name!r}; allowed: 1 to 48 of a-z, 0-9 and '-', first a letter")
+    path = arguments.definitions / f"{name.replace('-', '_')}.py"
+    for there in (path, path.with_suffix("")):
+        if there.exists():
+            raise ReleaseError(f"{there} is there already; take another name, or remove it")
+    files.write(path, TEMPLATE.read_bytes())
+    print(f"written: {path}; next: {_command('build', arguments)}")
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Train, and write the weights beside the definition; raises ReleaseError."""
+    from model import discovery, training_run
+
+    found = discovery.find(arguments.name, arguments.definitions)
+    trained = training_run.train(found, arguments.data)
+    metrics = "".join(f", {name} {value:g}" for name, value in trained.metrics.items())
+    print(f"written: {found.weights}{metrics}; next: {_command('build', arguments)} --pin")
 
 
 def build(arguments: argparse.Namespace) -> None:
-    """Train and write; with --pin also the lock."""
+    """Write a release; with --pin also the lock."""
+    from model import discovery
+
+    found = discovery.find(arguments.name, arguments.definitions)
     # torch takes seconds to import, so wrong arguments are refused before.
     from model import build as building
 
-    built = building.build(building.definition(arguments.name), arguments.data)
+    built = building.build(found, arguments.format)
     folder = building.write(built, arguments.out)
     if arguments.pin:
         lock.pin(arguments.lock, built.release)
@@ -67,7 +114,7 @@ def build(arguments: argparse.Namespace) -> None:
     print(f"written: {folder}" + (f", pinned in {arguments.lock.name}" if arguments.pin else ""))
     pinned = lock.read(arguments.lock).current(built.release.name)
     if pinned is None:
-        print(f"not pinned yet; to deploy it: python -m model build {arguments.name} --pin")
+        print(f"not pinned yet; to deploy it: {_command('build', arguments)} --pin")
     elif pinned.digest != built.release.digest:
         print(f"{arguments.lock.name} pins another, {short(pinned.digest)}; --pin pins this one")
 
@@ -78,26 +125,42 @@ def show(arguments: argparse.Namespace) -> None:
 
 
 def verify(arguments: argparse.Namespace) -> None:
-    """Check the files and run the samples; raises ReleaseError where one differs."""
-    from model import build as building
+    """Check the files, run samples and exchanges; raises ReleaseError where one differs."""
+    files.read_build(arguments.out, arguments.name)
+    from model import verify as verifying
 
-    release = building.verify(arguments.name, arguments.out, arguments.lock)
-    print(f"{release.name}: every file and all {len(release.samples)} samples are as released")
+    release = verifying.verify(arguments.name, arguments.out, arguments.lock)
+    exchanges = f" and {len(release.exchanges)} exchanges" if release.exchanges else ""
+    print(
+        f"{release.name}: every file, all {len(release.samples)} samples{exchanges} are as released"
+    )
+
+
+def _command(command: str, arguments: argparse.Namespace) -> str:
+    """Another command on the same definition, as it is typed."""
+    folder = arguments.definitions
+    other = "" if folder == DEFINITIONS else f" --definitions {folder}"
+    return f"python -m model {command} {arguments.name}{other}"
 
 
 def summary(release: Release) -> str:
     """A release in a few lines of text."""
-    rows = [
-        ("release", release.digest),
-        ("model.pt", f"{release.model.bytes:,} bytes, SHA-256 {short(release.model.sha256)}…"),
-        *(
-            (t.name, f"{t.dtype} [batch, {', '.join(map(str, t.dims))}]")
-            for t in release.inputs + release.outputs
-        ),
-        ("labels", ", ".join(release.labels)),
-        ("accuracy", f"{release.accuracy:.1%} of {release.held_out:,} held-out images"),
-        ("torch", release.torch),
-    ]
+    file = f"{release.model.bytes:,} bytes, SHA-256 {short(release.model.sha256)}…"
+    batch = ["batch"] if release.batching else []
+    rows = [("release", release.digest), (release.model_file, file)]
+    for tensor in release.inputs + release.outputs:
+        dims = ", ".join(batch + ["any" if dim == -1 else str(dim) for dim in tensor.dims])
+        labels = f", labels {', '.join(tensor.labels)}" if tensor.labels else ""
+        rows.append((tensor.name, f"{tensor.dtype} [{dims}]{labels}"))
+    if release.image:
+        rows.append(("image", f"{release.image.width}×{release.image.height}"))
+    if release.handler:
+        rows.append(("handler", ", ".join(release.handler.files)))
+    rows += [(name, f"{value:g}") for name, value in release.metrics.items()]
+    if release.held_out:
+        rows.append(("held out", f"{release.held_out:,} items"))
+    samples = f"{len(release.samples)}, and {len(release.exchanges)} exchanges"
+    rows += [("samples", samples), ("torch", release.torch), *release.provenance.items()]
     return "\n".join([release.name, *(f"  {name:<10} {text}" for name, text in rows)])
 
 

@@ -1,33 +1,34 @@
-"""From a definition to a release on disk: train, trace, compare, write."""
+"""From a definition to a release on disk: run, export, compare, write."""
 
 from __future__ import annotations
 
-import base64
-import importlib
-import io
-from dataclasses import dataclass
+import tempfile
+import warnings
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import numpy as np
+# Before torch, which reads its settings when it is imported.
+from model.reproducible import reproducible, seed  # isort: skip
+
 import torch
-from PIL import Image
 
-from model.trace import difference_beyond, run, signature, trace
-from model.training import reproducible, tensor, train
-from release import files, lock
-from release.schema import File, Release, ReleaseError, Sample, digest, short
+from model import examples as reading
+from model import formats, handlers, network, samples, signature
+from model.compare import compare
+from model.discovery import load
+from model.errors import author_code
+from model.served import as_client, serve
+from release import files, tensors
+from release.schema import MODEL_FILES, File, Release, ReleaseError, Warmup, digest
 
 if TYPE_CHECKING:
-    from model.definition import Definition, Images, Pixels
-    from release.schema import Preprocessing
+    from model.discovery import Found
+    from model.examples import Arrays, Examples
+    from model.formats import Exported, Program, Signature
+    from release.schema import Format
 
-DEFINITIONS = Path(__file__).parent / "definitions"
-SAMPLES = 8
-# Held-out images on which the traced network is compared with the eager one.
-COMPARED_IMAGES = 256
-# Processors sum float32 in different orders.
-SAMPLE_TOLERANCE = 1e-4
+__all__ = ["Built", "build", "write"]
 
 
 @dataclass(frozen=True)
@@ -38,111 +39,141 @@ class Built:
     files: dict[str, bytes]
 
 
-def definition(name: str) -> Definition:
-    """The module of `model/definitions/` with this name; raises ReleaseError if there is none."""
-    defined = sorted(path.stem for path in DEFINITIONS.glob("*.py") if path.stem != "__init__")
-    if name not in defined:
-        raise ReleaseError(
-            f"model {name!r}; allowed: {', '.join(defined)}, or a file of its own in "
-            "model/definitions/"
+def build(found: Found, chosen: Format | None = None) -> Built:
+    """Make the release of a definition, in `chosen` or the definition's format.
+
+    Raises ReleaseError, with the remedy, if the definition, the network, its export or its handler
+    is invalid.
+    """
+    with reproducible():
+        definition = load(found)
+        format = chosen or definition.format
+        model, metadata = network.make_trained(definition, found)
+        seed()
+        with author_code("examples()", found.path.parent):
+            examples = reading.read(definition, model)
+        program = network.eager(model, found.path.parent)
+        network.check(model, program, examples)
+        shape = signature.find(program, examples, format, definition.labels)
+        print(f"{found.name}: exporting to {format}, and comparing it with the network", flush=True)
+        exported, loaded = export(model, program, examples, shape, format, found.path.parent)
+        release = Release(
+            name=found.name,
+            format=format,
+            model=File(digest(exported.content), len(exported.content)),
+            torch=torch.__version__.split("+")[0],
+            opset=exported.opset,
+            ir=exported.ir,
+            batching=definition.batching,
+            inputs=shape.inputs,
+            outputs=shape.outputs,
+            image=definition.image,
+            metrics=metadata.metrics,
+            held_out=metadata.held_out,
+            provenance=metadata.provenance,
+            samples=(),
+            warmup={},
         )
-    return cast("Definition", importlib.import_module(f"model.definitions.{name}"))
-
-
-def build(model: Definition, data: Path | None) -> Built:
-    """Train and trace; raises ReleaseError if the data, the network or the trace is invalid."""
-    name, dataset = model.load(data)
-    with reproducible(model.TRAINING.seed):
-        network = model.network()
-        print(f"{name}: training on {len(dataset.train.labels):,} images", flush=True)
-        accuracy = train(network, dataset, model.PREPROCESSING, model.TRAINING)
-        held_out = dataset.held_out
-        images = (tensor(held_out.pixels[:COMPARED_IMAGES], model.PREPROCESSING),)
-        print(f"{name}: tracing, and comparing with the eager network", flush=True)
-        traced = trace(network, images)
-        inputs, outputs = signature(network, tuple(item[:2] for item in images))
-        samples = make_samples(network, held_out, model.LABELS, model.PREPROCESSING)
-    warmup = {inputs[0].name: images[0][:1].numpy().tobytes()}
-    release = Release(
-        name=name,
-        model=File(digest(traced), len(traced)),
-        torch=torch.__version__.split("+")[0],
-        inputs=inputs,
-        outputs=outputs,
-        preprocessing=model.PREPROCESSING,
-        labels=model.LABELS,
-        accuracy=round(accuracy, 4),
-        held_out=len(held_out.labels),
-        samples=samples,
-        warmup={key: digest(value) for key, value in warmup.items()},
-    )
+        contents = {release.model_file: exported.content}
+        if found.handler:
+            own = handlers.read(found.handler)
+            contents |= {f"handler/{path}": content for path, content in own.items()}
+            release = handlers.add(
+                release,
+                found.handler,
+                own,
+                definition.exchanges,
+                definition.parameters,
+                serve(loaded, release),
+            )
+        release, inputs = samples.add(release, examples, shape, program)
+    warmup = _warmup(shape, inputs)
+    contents |= {f"warmup/{name}": content for name, (content, _) in warmup.items()}
     return Built(
-        release, {"model.pt": traced} | {f"warmup/{key}": value for key, value in warmup.items()}
+        replace(release, warmup={key: each for key, (_, each) in warmup.items()}), contents
     )
 
 
-def make_samples(
-    network: torch.nn.Module, images: Images, labels: tuple[str, ...], how: Preprocessing
-) -> tuple[Sample, ...]:
-    """Held-out images, one of each label first, with the eager network's answer to each."""
-    firsts = [int(np.flatnonzero(images.labels == at)[0]) for at in np.unique(images.labels)]
-    rest = [index for index in range(len(images.labels)) if index not in firsts]
-    chosen = (firsts + rest)[: max(SAMPLES, len(firsts))]
-    samples = []
-    for index in chosen:
-        pixels = images.pixels[index]
-        answers = run(network, (tensor(pixels[None], how),))
-        rows = tuple(tuple(answer[0].double().flatten().tolist()) for answer in answers)
-        samples.append(Sample(png(pixels), labels[images.labels[index]], rows))
-    return tuple(samples)
+def export(
+    model: torch.nn.Module,
+    program: Program,
+    examples: Examples,
+    shape: Signature,
+    format: Format,
+    folder: Path,
+) -> tuple[Exported, Program]:
+    """Export, load and compare. Raises ReleaseError if the exported program answers otherwise."""
+    module = formats.module(format)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with author_code(f"export to {format}", folder):
+            exported = module.export(model, formats.values(examples.batches[0]), shape)
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / MODEL_FILES[format]
+        path.write_bytes(exported.content)
+        loaded = module.load(path, shape)
+    for batch in examples.resized():
+        different = _difference(program, loaded, batch)
+        if different:
+            shapes = ", ".join(str(list(item.shape)) for item in batch)
+            raise ReleaseError(
+                f"{format} and the network differ on inputs {shapes}: {different}; "
+                f"{_remedy(format, caught, folder)}"
+            )
+    return exported, loaded
 
 
-def png(pixels: Pixels) -> str:
-    """uint8 H×W×3 -> PNG, base64."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode()
+def _difference(program: Program, loaded: Program, batch: Arrays) -> str | None:
+    wanted = program(batch)
+    try:
+        found = loaded(batch)
+    except Exception as error:
+        return f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}"
+    for index, pair in enumerate(zip(wanted, found, strict=True)):
+        different = compare(*pair)
+        if different:
+            return f"output {index} {different}"
+    return None
+
+
+def _remedy(format: Format, caught: list[warnings.WarningMessage], folder: Path) -> str:
+    if format != "torchscript":
+        return "take another format, and report it to PyTorch"
+    lines = [
+        f"{Path(each.filename).name} line {each.lineno}"
+        for each in caught
+        if issubclass(each.category, torch.jit.TracerWarning)
+        and Path(each.filename).is_relative_to(folder.resolve())
+    ]
+    where = f" (here: {', '.join(dict.fromkeys(lines))})" if lines else ""
+    return (
+        "tracing records one path: no branch, loop or number in forward() may depend on values or "
+        f"shapes{where}; or let network() return torch.jit.script(network), which keeps them"
+    )
+
+
+def _warmup(shape: Signature, inputs: Arrays) -> dict[str, tuple[bytes, Warmup]]:
+    """Input -> the content of its file, and what the release says of it."""
+    made = {}
+    for tensor, array in zip(shape.inputs, inputs, strict=True):
+        row = as_client(array, tensor)
+        row = row[0] if shape.batching else row
+        content = tensors.encode(row, tensor.dtype)
+        made[tensor.name] = content, Warmup(digest(content), tuple(map(int, row.shape)))
+    return made
 
 
 def write(built: Built, out: Path) -> Path:
-    """Write the files, release.json last; returns the folder out/NAME."""
+    """Write the files, release.json last; returns the folder out/NAME, which has no others."""
     folder = out / built.release.name
     for name, content in built.files.items():
         files.write(folder / name, content)
     files.write(folder / files.RELEASE_JSON, built.release.to_json())
+    _remove_others(folder, {*built.files, files.RELEASE_JSON})
     return folder
 
 
-def verify(name: str, out: Path, path: Path) -> Release:
-    """Compare all digests and run the samples; raises ReleaseError on any difference."""
-    folder, build = out / name, f"python -m model build {name}"
-    files.read_build(out, name)
-    found = digest((folder / files.RELEASE_JSON).read_bytes())
-    pinned = lock.read(path).current(name)
-    if pinned and pinned.digest != found:
-        raise ReleaseError(
-            f"release {short(found)} is not the one that {path.name} pins, "
-            f"{short(pinned.digest)}; pin it: {build} --pin"
-        )
-    try:
-        release = files.check(folder, found)
-    except ReleaseError as error:
-        raise ReleaseError(f"{error}; run: {build}") from error
-    _compare_samples(release, folder / "model.pt")
-    return release
-
-
-def _compare_samples(release: Release, path: Path) -> None:
-    network = torch.jit.load(str(path), map_location="cpu").eval()
-    for number, sample in enumerate(release.samples):
-        with Image.open(io.BytesIO(sample.png)) as image:
-            pixels = np.asarray(image.convert("RGB"))
-        answers = run(network, (tensor(pixels[None], release.preprocessing),))
-        for index, (row, answer) in enumerate(zip(sample.outputs, answers, strict=True)):
-            wanted = torch.tensor(row, dtype=torch.float64)
-            difference = difference_beyond(SAMPLE_TOLERANCE, wanted, answer.flatten())
-            if difference is not None:
-                raise ReleaseError(
-                    f"sample {number}: output {index} differs by {difference:.3g} from the "
-                    f"release's; run: python -m model build {release.name}"
-                )
+def _remove_others(folder: Path, kept: set[str]) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file() and path.relative_to(folder).as_posix() not in kept:
+            path.unlink()

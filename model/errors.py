@@ -1,0 +1,43 @@
+"""Exceptions of a model author's code, as one line for the terminal."""
+
+from __future__ import annotations
+
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from release.schema import ReleaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["author_code"]
+
+
+@contextmanager
+def author_code(what: str, folder: Path) -> Iterator[None]:
+    """Turn an exception of the code below `folder` into a ReleaseError with its file and line."""
+    try:
+        yield
+    except ReleaseError:
+        raise
+    except Exception as error:
+        text = str(error).strip() or "no message"
+        raise ReleaseError(
+            f"{what}: {type(error).__name__}: {text}{_place(error, folder)}"
+        ) from error
+
+
+def _place(error: Exception, folder: Path) -> str:
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" (in {_relative(error.filename)}, line {error.lineno})"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(folder.resolve())]
+    frame = (own or frames)[-1]
+    return f" (in {_relative(frame.filename)}, line {frame.lineno})"
+
+
+def _relative(path: str) -> str:
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
