@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import torch
 
 from model import examples as reading
 from model import formats, handlers, network, samples, signature
+from model.built import Built
 from model.compare import compare
 from model.discovery import load
 from model.errors import author_code
@@ -26,17 +27,10 @@ if TYPE_CHECKING:
     from model.discovery import Found
     from model.examples import Arrays, Examples
     from model.formats import Exported, Program, Signature
-    from release.schema import Format
+    from model.weights import Metadata
+    from release.schema import Format, ImageInput
 
-__all__ = ["Built", "build", "write"]
-
-
-@dataclass(frozen=True)
-class Built:
-    """A release and the content of its other files, by their path under build/NAME."""
-
-    release: Release
-    files: dict[str, bytes]
+__all__ = ["build", "export", "start", "with_samples", "write"]
 
 
 def build(found: Found, chosen: Format | None = None) -> Built:
@@ -45,53 +39,65 @@ def build(found: Found, chosen: Format | None = None) -> Built:
     Raises ReleaseError, with the remedy, if the definition, the network, its export or its handler
     is invalid.
     """
+    folder = found.path.parent
     with reproducible():
         definition = load(found)
         format = chosen or definition.format
         model, metadata = network.make_trained(definition, found)
         seed()
-        with author_code("examples()", found.path.parent):
+        with author_code("examples()", folder):
             examples = reading.read(definition, model)
-        program = network.eager(model, found.path.parent)
+        program = network.eager(model, folder)
         network.check(model, program, examples)
         shape = signature.find(program, examples, format, definition.labels)
         print(f"{found.name}: exporting to {format}, and comparing it with the network", flush=True)
-        exported, loaded = export(model, program, examples, shape, format, found.path.parent)
-        release = Release(
-            name=found.name,
-            format=format,
-            model=File(digest(exported.content), len(exported.content)),
-            torch=torch.__version__.split("+")[0],
-            opset=exported.opset,
-            ir=exported.ir,
-            batching=definition.batching,
-            inputs=shape.inputs,
-            outputs=shape.outputs,
-            image=definition.image,
-            metrics=metadata.metrics,
-            held_out=metadata.held_out,
-            provenance=metadata.provenance,
-            samples=(),
-            warmup={},
-        )
-        contents = {release.model_file: exported.content}
+        exported, loaded = export(model, program, examples, shape, format, folder)
+        built = start(found.name, format, exported, shape, metadata, definition.image)
         if found.handler:
-            own = handlers.read(found.handler)
-            contents |= {f"handler/{path}": content for path, content in own.items()}
-            release = handlers.add(
-                release,
-                found.handler,
-                own,
-                definition.exchanges,
-                definition.parameters,
-                serve(loaded, release),
-            )
-        release, inputs = samples.add(release, examples, shape, program)
-    warmup = _warmup(shape, inputs)
-    contents |= {f"warmup/{name}": content for name, (content, _) in warmup.items()}
-    return Built(
-        replace(release, warmup={key: each for key, (_, each) in warmup.items()}), contents
+            built = handlers.add(built, found.handler, definition, examples, serve(loaded, shape))
+        return with_samples(built, examples, shape, program)
+
+
+def start(
+    name: str,
+    format: Format,
+    exported: Exported,
+    shape: Signature,
+    metadata: Metadata,
+    image: ImageInput | None = None,
+) -> Built:
+    """A release without samples, warm-up and handler."""
+    release = Release(
+        name=name,
+        format=format,
+        model=File(digest(exported.content), len(exported.content)),
+        torch=torch.__version__.split("+")[0],
+        opset=exported.opset,
+        ir=exported.ir,
+        batching=shape.batching,
+        inputs=shape.inputs,
+        outputs=shape.outputs,
+        image=image,
+        metrics=metadata.metrics,
+        held_out=metadata.held_out,
+        provenance=metadata.provenance,
+        samples=(),
+        warmup={},
     )
+    return Built(release, {release.model_file: exported.content})
+
+
+def with_samples(built: Built, examples: Examples, shape: Signature, program: Program) -> Built:
+    """The release with its samples, whose answers are the program's, and a warm-up of the first."""
+    release, inputs = samples.add(built.release, examples, shape, program)
+    warmup, contents = {}, dict(built.files)
+    for tensor, array in zip(shape.inputs, inputs, strict=True):
+        row = as_client(array, tensor)
+        row = row[0] if shape.batching else row
+        content = tensors.encode(row, tensor.dtype)
+        warmup[tensor.name] = Warmup(digest(content), tuple(map(int, row.shape)))
+        contents[f"warmup/{tensor.name}"] = content
+    return Built(replace(release, warmup=warmup), contents)
 
 
 def export(
@@ -150,17 +156,6 @@ def _remedy(format: Format, caught: list[warnings.WarningMessage], folder: Path)
         "tracing records one path: no branch, loop or number in forward() may depend on values or "
         f"shapes{where}; or let network() return torch.jit.script(network), which keeps them"
     )
-
-
-def _warmup(shape: Signature, inputs: Arrays) -> dict[str, tuple[bytes, Warmup]]:
-    """Input -> the content of its file, and what the release says of it."""
-    made = {}
-    for tensor, array in zip(shape.inputs, inputs, strict=True):
-        row = as_client(array, tensor)
-        row = row[0] if shape.batching else row
-        content = tensors.encode(row, tensor.dtype)
-        made[tensor.name] = content, Warmup(digest(content), tuple(map(int, row.shape)))
-    return made
 
 
 def write(built: Built, out: Path) -> Path:

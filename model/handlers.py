@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from model.built import Built
 from model.compare import compare_json
 from model.errors import author_code
+from model.served import as_client
 from release import handler as handlers
+from release import tensors
 from release.schema import HANDLER_PY, Exchange, File, Handler, ReleaseError, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from model.definition import Definition
+    from model.examples import Examples
     from model.served import Served
     from release.schema import Release
 
@@ -34,35 +44,47 @@ def read(folder: Path) -> dict[str, bytes]:
 
 
 def add(
-    release: Release,
-    folder: Path,
-    contents: Mapping[str, bytes],
-    exchanges: Sequence[Sequence[Any]],
-    parameters: Mapping[str, Any],
-    served: Served,
-) -> Release:
-    """The release with the handler and its exchanges, which are run. Raises ReleaseError."""
+    built: Built, folder: Path, definition: Definition, examples: Examples, served: Served
+) -> Built:
+    """The release with the handler and its exchanges, which are run. Raises ReleaseError.
+
+    Without own exchanges the first example is sent, if the built-in preprocessing takes it.
+    """
+    contents = read(folder)
     files = {path: File(digest(content), len(content)) for path, content in contents.items()}
-    release = replace(release, handler=Handler(files, _json(dict(parameters), "parameters")))
+    parameters = _json(dict(definition.parameters), "parameters")
+    release = replace(built.release, handler=Handler(files, parameters))
     with author_code("handler", folder):
         loaded = handlers.load(folder, release, parameters)
-    assert release.handler is not None
-    handler = replace(
-        release.handler, preprocess=loaded.own_preprocess, postprocess=loaded.own_postprocess
-    )
-    made = tuple(
-        Exchange(
-            tuple(instances),
-            tuple(_predictions(loaded, instances, served, folder, f"exchanges[{number}]")),
-        )
-        for number, instances in enumerate(_json(list(map(list, exchanges)), "exchanges"))
-    )
-    if not made:
+    handler = Handler(files, parameters, loaded.own_preprocess, loaded.own_postprocess)
+    requests = _json(list(map(list, definition.exchanges)), "exchanges")
+    if not requests and loaded.own_preprocess:
         raise ReleaseError(
-            "exchanges: none; allowed with a handler: one or more, exchanges=[[instance, …], …], "
-            "each the instances of a request as clients send them"
+            "exchanges: none; allowed with preprocess in the handler: one or more, "
+            "exchanges=[[instance, …], …], each the instances of a request as clients send them"
         )
-    return replace(release, handler=handler, exchanges=made)
+    exchanges = []
+    for number, instances in enumerate(requests or [[_instance(release, examples)]]):
+        found = _predictions(loaded, instances, served, folder, f"exchanges[{number}]")
+        exchanges.append(Exchange(tuple(instances), tuple(found)))
+    release = replace(release, handler=handler, exchanges=tuple(exchanges))
+    return Built(
+        release,
+        built.files | {f"handler/{path}": content for path, content in contents.items()},
+    )
+
+
+def _instance(release: Release, examples: Examples) -> Any:
+    """The first example as a built-in V1 instance."""
+    if examples.pictures:
+        return {"image_bytes": {"b64": base64.b64encode(examples.pictures.files[0]).decode()}}
+    row = zip(release.inputs, examples.rows()[0], strict=True)
+    return {tensor.name: _nested(as_client(array, tensor), release) for tensor, array in row}
+
+
+def _nested(array: NDArray[Any], release: Release) -> Any:
+    texts = np.vectorize(bytes.decode, [object])(array) if array.dtype == object else array
+    return tensors.plain(texts[0] if release.batching else texts)
 
 
 def compare_exchanges(release: Release, folder: Path, served: Served) -> None:
