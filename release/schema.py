@@ -253,9 +253,9 @@ class Release:
     def _check_image(self) -> None:
         if self.image is None:
             return
-        dims = (3, self.image.height, self.image.width)
+        dims: tuple[int, ...] = (3, self.image.height, self.image.width)
         found = [(tensor.dtype, tensor.dims) for tensor in self.inputs]
-        if found not in ([(dtype, dims)] for dtype in ("FP32", "FP16")) or not self.batching:
+        if found not in [[(dtype, dims)] for dtype in ("FP32", "FP16")] or not self.batching:
             raise ReleaseError(
                 f"image: the inputs are {', '.join(map(str, self.inputs))}; allowed with an image "
                 f"block: one of FP32 or FP16 {list(dims)}, and a batch"
