@@ -14,6 +14,7 @@ from infra.config.settings import Settings
 from infra.manifests.model_config import RenderError
 
 if TYPE_CHECKING:
+    from infra.config import Triton
     from infra.releases import Releases
 
 
@@ -27,7 +28,7 @@ def preflight() -> tuple[Settings, Releases]:
         found = releases.load(settings.models, Path.cwd(), settings.stack.promotion)
     except (ConfigError, releases.ReleasesError, RenderError) as error:
         raise pulumi.RunError(str(error)) from None
-    for warning in warnings(settings):
+    for warning in [*warnings(settings), *unused_batching(settings, found)]:
         pulumi.log.warn(warning)
     return settings, found
 
@@ -45,3 +46,26 @@ def warnings(settings: Settings) -> list[str]:
             "version: run the release workflow, or set jobs.image and transformer.image"
         )
     return found
+
+
+def unused_batching(settings: Settings, releases: Releases) -> list[str]:
+    """Settings of batching that a release without a batch dimension ignores."""
+    found = []
+    for name, artefact in releases.stable.items():
+        triton = settings.models[name].triton
+        if not artefact.release.batching and (keys := _batching(triton)):
+            found.append(
+                f"models.{name}.triton: {', '.join(keys)}: no effect, since the release has no "
+                "batch dimension"
+            )
+    return found
+
+
+def _batching(triton: Triton) -> list[str]:
+    """Settings of batching that a stack's file has."""
+    values = {
+        "maxBatchSize": "max_batch_size" in triton.model_fields_set and triton.max_batch_size,
+        "preferredBatchSizes": triton.preferred_batch_sizes,
+        "queueDelayMicroseconds": triton.queue_delay_microseconds,
+    }
+    return [name for name, value in values.items() if value]

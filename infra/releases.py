@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.config.libtorch import check_compatibility
-from infra.manifests.artefact import Artefact
+from infra.config import backends, handler
+from infra.config.containers import check_compatibility
+from infra.manifests.artefact import MAX_MAP_BYTES, Artefact
 from infra.manifests.model_config import config_pbtxt
 from release import files, lock
 from release.files import BUILD, RELEASE_JSON
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from infra.config import ModelSettings, Promotion
     from release.lock import Entry
+    from release.schema import Release
 
 
 class ReleasesError(Exception):
@@ -92,10 +94,41 @@ def _artefact(name: str, pinned: str, settings: ModelSettings, root: Path) -> Ar
         release = files.check(folder, pinned)
     except ReleaseError as error:
         raise ReleasesError(f"{error} after the build; run: {build}") from error
-    reason = check_compatibility(release.torch, settings.triton.container)
-    if reason:
-        raise ReleasesError(reason)
-    return Artefact(release, pinned, text, folder, config_pbtxt(release, settings))
+    if broken := _broken_rules(release, settings):
+        raise ReleasesError("\n    ".join(broken))
+    artefact = Artefact(release, pinned, text, folder, config_pbtxt(release, settings))
+    _check_handler_place(artefact, settings)
+    return artefact
+
+
+def _broken_rules(release: Release, settings: ModelSettings) -> list[str]:
+    """What these settings ask of a release that it or Triton can't do."""
+    reason = check_compatibility(release, settings.triton.container)
+    known = release.handler.parameters if release.handler else None
+    return [
+        *([reason] if reason else []),
+        *backends.broken_rules(settings.triton, release.format, settings.device),
+        *handler.broken_rules(settings.handler.parameters, known),
+    ]
+
+
+def _check_handler_place(artefact: Artefact, settings: ModelSettings) -> None:
+    """A handler too large for a ConfigMap must be reached in the bucket; raises ReleasesError."""
+    transformer = settings.transformer
+    if not artefact.handler_in_bucket or not transformer.enabled or transformer.own:
+        return
+    large = f"its handler is larger than {MAX_MAP_BYTES:,} bytes with release.json, and"
+    if settings.storage_uri:
+        raise ReleasesError(
+            f"storageUri: found an image; {large} comes from the bucket; allowed: no storageUri, "
+            "or a smaller handler"
+        )
+    if settings.separate_transformer and settings.predictor.cache_node_group:
+        raise ReleasesError(
+            f"predictor.cacheNodeGroup: found {settings.predictor.cache_node_group}; {large} "
+            "KServe would tie the transformer's pods to the cache's nodes; allowed: none, "
+            "placement collocated, or a smaller handler"
+        )
 
 
 def _not_built(name: str, pinned: str, root: Path) -> str:
@@ -120,7 +153,7 @@ def _check_canary(stable: Artefact, canary: Artefact, settings: ModelSettings) -
         )
     differing = [
         field
-        for field in ("inputs", "outputs", "preprocessing", "labels")
+        for field in ("batching", "inputs", "outputs", "image", "handler")
         if getattr(stable.release, field) != getattr(canary.release, field)
     ]
     if settings.separate_transformer and differing:

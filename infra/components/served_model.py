@@ -22,6 +22,7 @@ from infra.manifests.protection import disruption_budgets, network_policies, spl
 from infra.manifests.served_release import serve
 from infra.manifests.summary import summarize
 from infra.manifests.urls import predict_url
+from release.files import RELEASE_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +97,8 @@ class ServedModel(pulumi.ComponentResource):
         return ConfigMap(
             name,
             **owned({"metadata": place}),
-            data={"release.json": served.artefact.text},
+            data={RELEASE_JSON: served.artefact.text},
+            binary_data=served.artefact.map_files or None,
             immutable=True,
             opts=self._options,
         )
@@ -126,7 +128,7 @@ class ServedModel(pulumi.ComponentResource):
         for key, manifest in disruption_budgets(name, namespace, settings).items():
             PodDisruptionBudget(key, **owned(manifest), opts=self._options)
         if self._stack.network.enabled:
-            policies = network_policies(name, namespace, settings, self._stack.network)
+            policies = network_policies(self._stable, self._stack.network)
             for key, manifest in policies.items():
                 NetworkPolicy(key, **owned(manifest), opts=self._options)
 

@@ -4,7 +4,7 @@ from infra.config.base import Section, merged
 from infra.config.cloud import IdentitySettings, Storage
 from infra.config.cluster import KnativeSettings, MonitoringSettings, Network
 from infra.config.jobs import Jobs, LoadTest, Objectives, Verification
-from infra.config.model import Canary, ModelSettings
+from infra.config.model import Canary, HandlerSettings, ModelSettings
 from infra.config.pods import Component, Predictor, Toleration, Transformer
 from infra.config.stack import Promotion, StackSettings
 from infra.config.triton import Triton
@@ -12,6 +12,7 @@ from infra.config.triton import Triton
 __all__ = [
     "Canary",
     "Component",
+    "HandlerSettings",
     "IdentitySettings",
     "Jobs",
     "KnativeSettings",

@@ -51,8 +51,10 @@ class LoadTest(Section):
     """The load test."""
 
     enabled: bool = Field(True, description="false: no load test")
-    target: Annotated[str, Field(pattern="^(transformer|predictor)$")] = Field(
-        "transformer", description="component that is loaded: transformer or predictor"
+    target: Annotated[str, Field(pattern="^(transformer|predictor)$")] | None = Field(
+        None,
+        description="component that is loaded: transformer or predictor; none: transformer, "
+        "predictor where there is none",
     )
     rate: Annotated[int, Field(ge=1, le=100_000)] = Field(100, description="requests a second")
     duration_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -11,7 +11,7 @@ from infra.config.base import Section
 from infra.config.jobs import LoadTest, Verification
 from infra.config.pods import Component, Predictor, Transformer
 from infra.config.triton import Triton
-from infra.config.types import Device, Mode, Placement, Protocol, ScaleMetric
+from infra.config.types import Device, Mode, Placement, ScaleMetric
 
 # Memory a worker needs, measured over the largest images it takes; see tests/transformer.
 WORKER_BYTES = 512 * 1024**2
@@ -21,20 +21,6 @@ _METRICS = {
     Mode.KNATIVE: (ScaleMetric.CONCURRENCY, ScaleMetric.RPS),
     Mode.STANDARD: (ScaleMetric.CPU, ScaleMetric.MEMORY),
 }
-# Parameters of the PyTorch backend with their types; it ignores unknown ones silently.
-BACKEND_PARAMETERS: dict[str, type] = {
-    "DISABLE_OPTIMIZED_EXECUTION": bool,
-    "INFERENCE_MODE": bool,
-    "DISABLE_CUDNN": bool,
-    "ENABLE_NVFUSER": bool,
-    "ENABLE_WEIGHT_SHARING": bool,
-    "ENABLE_CACHE_CLEANING": bool,
-    "ENABLE_JIT_EXECUTOR": bool,
-    "ENABLE_JIT_PROFILING": bool,
-    "ENABLE_TENSOR_FUSER": bool,
-    "INTER_OP_THREAD_COUNT": int,
-    "INTRA_OP_THREAD_COUNT": int,
-}
 
 
 class Canary(Section):
@@ -43,6 +29,14 @@ class Canary(Section):
     release: t.ReleaseDigest = Field(description="digest of a release in the lock")
     traffic_percent: Annotated[int, Field(ge=0, le=99)] = Field(
         10, description="its share of requests; Standard mode: of pods, one at least"
+    )
+
+
+class HandlerSettings(Section):
+    """The pre- and postprocessing that travels with the release."""
+
+    parameters: dict[str, Any] = Field(
+        {}, description="values of the handler's parameters, in place of the release's own"
     )
 
 
@@ -66,11 +60,19 @@ class ModelSettings(Section):
     mode: t.Mode = Field(t.Mode.STANDARD, description="Knative or Standard")
     triton: Triton = Field(Triton(), description="Triton's container and model configuration")
     predictor: Predictor = Field(Predictor(), description="Triton's pods")
-    transformer: Transformer = Field(Transformer(), description="the image transformer")
+    transformer: Transformer = Field(Transformer(), description="the server in front of Triton")
+    handler: HandlerSettings = Field(
+        HandlerSettings(), description="the release's pre- and postprocessing"
+    )
     verification: Verification = Field(
         Verification(), description="the verification that it answers"
     )
     perf: LoadTest = Field(LoadTest(), description="the load test")
+
+    @property
+    def load_target(self) -> str:
+        """Component that the load test asks: `transformer` or `predictor`."""
+        return self.perf.target or ("transformer" if self.transformer.enabled else "predictor")
 
     @property
     def separate_transformer(self) -> bool:
@@ -87,8 +89,7 @@ class ModelSettings(Section):
 
 def broken_rules(model: ModelSettings) -> list[str]:
     """Every rule that these settings break, as `key: found x; allowed: y`."""
-    broken = [*_device_rules(model), *_transformer_rules(model), *_parameter_rules(model)]
-    broken += _canary_rules(model)
+    broken = [*_device_rules(model), *_transformer_rules(model), *_canary_rules(model)]
     for name, component in (("predictor", model.predictor), ("transformer", model.transformer)):
         broken += _scaling_rules(name, component, model.mode)
     return broken
@@ -110,38 +111,45 @@ def _device_rules(model: ModelSettings) -> list[str]:
 
 
 def _transformer_rules(model: ModelSettings) -> list[str]:
-    broken = []
-    needed = model.transformer.workers * WORKER_BYTES
-    if model.transformer.enabled and _amount(model.transformer.memory) < needed:
+    transformer, broken = model.transformer, []
+    needed = transformer.workers * WORKER_BYTES
+    if transformer.enabled and not transformer.own and _amount(transformer.memory) < needed:
         broken.append(
-            f"transformer.memory: found {model.transformer.memory} for "
-            f"{model.transformer.workers} workers; allowed: 512Mi a worker or more"
+            f"transformer.memory: found {transformer.memory} for {transformer.workers} workers; "
+            "allowed: 512Mi a worker or more"
         )
-    if model.transformer.enabled:
-        if (
-            model.perf.enabled
-            and model.perf.target == "predictor"
-            and (model.placement is Placement.COLLOCATED)
-        ):
-            broken.append(
-                "perf.target: found predictor in a collocated placement, where only the "
-                "transformer is reached; allowed: transformer"
-            )
-    elif model.placement is Placement.COLLOCATED:
+    if not transformer.enabled and model.placement is Placement.COLLOCATED:
         broken.append(
             "placement: found collocated without a transformer; allowed: separate, or "
             "transformer.enabled true"
         )
-    elif model.perf.enabled and model.perf.target == "transformer":
+    if transformer.own and model.placement is Placement.COLLOCATED:
         broken.append(
+            "placement: found collocated with transformer.args, where the verification can't "
+            "reach Triton; allowed: separate"
+        )
+    if model.handler.parameters and (transformer.own or not transformer.enabled):
+        why = "transformer.args" if transformer.own else "transformer.enabled false"
+        broken.append(
+            f"handler.parameters: found {', '.join(model.handler.parameters)} with {why}, where "
+            "nothing runs the handler; allowed: none there"
+        )
+    return broken + _load_rules(model)
+
+
+def _load_rules(model: ModelSettings) -> list[str]:
+    if not model.perf.enabled:
+        return []
+    if model.perf.target == "transformer" and not model.transformer.enabled:
+        return [
             "perf.target: found transformer where transformer.enabled is false; allowed: predictor"
-        )
-    if model.perf.enabled and model.perf.target == "predictor" and model.protocol is Protocol.GRPC:
-        broken.append(
-            "perf.target: found predictor with protocol grpc, which the load generator does not "
-            "speak; allowed: transformer, protocol http, or perf.enabled false"
-        )
-    return broken
+        ]
+    if model.perf.target == "predictor" and model.placement is Placement.COLLOCATED:
+        return [
+            "perf.target: found predictor in a collocated placement, where only the transformer "
+            "is reached; allowed: transformer"
+        ]
+    return []
 
 
 def _canary_rules(model: ModelSettings) -> list[str]:
@@ -190,19 +198,4 @@ def _scaling_rules(name: str, component: Component, mode: Mode) -> list[str]:
             f"{name}.containerConcurrency: found {component.container_concurrency} in mode "
             "Standard; allowed: 0, or mode Knative"
         )
-    return broken
-
-
-def _parameter_rules(model: ModelSettings) -> list[str]:
-    broken = []
-    for name, value in model.triton.parameters.items():
-        wanted = BACKEND_PARAMETERS.get(name)
-        if wanted is None:
-            allowed = ", ".join(sorted(BACKEND_PARAMETERS))
-            broken.append(
-                f"triton.parameters.{name}: found an unknown parameter; allowed: {allowed}"
-            )
-        elif type(value) is not wanted or (wanted is int and int(value) < 1):
-            kind = "true or false" if wanted is bool else "a whole number from 1"
-            broken.append(f"triton.parameters.{name}: found {value!r}; allowed: {kind}")
     return broken

@@ -96,12 +96,32 @@ class Predictor(Component):
 
 
 class Transformer(Component):
-    """The image transformer in front of Triton."""
+    """The server in front of Triton."""
 
     enabled: bool = Field(True, description="false: clients send tensors to Triton themselves")
     image: t.Image = Field(
         default_factory=partial(default_image, "transformer"),
-        description="image of transformer/Dockerfile; none: the published one of this version",
+        description="image of transformer/Dockerfile, or one made FROM it, or with args one of "
+        "your own; none: the published one of this version",
+    )
+    args: tuple[str, ...] | None = Field(
+        None,
+        description="a list, even an empty one: the image is a server of your own on KServe's "
+        "SDK, which gets the SDK's arguments and these",
     )
     memory: t.Quantity = Field("1Gi", description="memory, requested and limit")
     workers: Annotated[int, Field(ge=1, le=32)] = Field(1, description="processes a pod")
+
+    @property
+    def own(self) -> bool:
+        """Whether the image is a server of the user's own, which knows nothing of releases."""
+        return self.args is not None
+
+    @model_validator(mode="after")
+    def _own_image(self) -> Self:
+        if self.args is not None and "image" not in self.model_fields_set:
+            raise ValueError(
+                f"args: found {list(self.args)} without an image; allowed: with image, a server "
+                "of your own on KServe's SDK"
+            )
+        return self

@@ -104,7 +104,7 @@ def declarations() -> dict[str, dict[str, Any]]:
     """The `config` of Pulumi.yaml, which the CLI checks before it starts the program."""
     entries = {}
     for name, field in (*_fields(StackSettings), *_fields(ModelSettings)):
-        if NoneType in get_args(field.annotation):
+        if name in MODEL_ONLY or NoneType in get_args(field.annotation):
             # The CLI wants a value for each declared key, and this one may have none.
             continue
         entry: dict[str, Any] = {"type": _type(field), "description": field.description}

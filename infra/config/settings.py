@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Sections that a model may override; the other keys of the stack apply to all models.
 PER_MODEL = frozenset(field.alias or name for name, field in ModelSettings.model_fields.items())
 # Keys that only one model can have.
-MODEL_ONLY = frozenset({"release", "canary", "storageUri"})
+MODEL_ONLY = frozenset({"release", "canary", "storageUri", "handler"})
 _STACK = frozenset(field.alias or name for name, field in StackSettings.model_fields.items())
 _KEYS = PER_MODEL | _STACK | {"models"}
 

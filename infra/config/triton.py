@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from infra.config import types as t
+from infra.config.backends import GraphOptimization, Value
 from infra.config.base import Section
 
 
@@ -20,7 +21,7 @@ class Triton(Section):
     )
     runtime: t.DnsLabel = Field("kserve-tritonserver", description="KServe serving runtime")
     max_batch_size: Annotated[int, Field(ge=0, le=4096)] = Field(
-        32, description="largest batch; 0: the model has no batch dimension in its config"
+        32, description="largest batch; 0: the batch is a dimension like others, never batched"
     )
     preferred_batch_sizes: tuple[t.Count, ...] = Field(
         (), description="batch sizes that the dynamic batcher aims for"
@@ -38,8 +39,16 @@ class Triton(Section):
     warmup_batch_sizes: tuple[t.Count, ...] = Field(
         (1,), description="batch sizes that are run twice, on a real sample, before ready"
     )
-    parameters: dict[str, bool | int | str] = Field(
-        {}, description="parameters of the PyTorch backend, from its closed list"
+    parameters: dict[str, Value] = Field(
+        {}, description="parameters of the format's backend, from its closed list"
+    )
+    graph_optimization: GraphOptimization = Field(
+        "all", description="of ONNX Runtime: all, extended, basic or none; format onnx only"
+    )
+    accelerators: dict[str, dict[str, Value]] = Field(
+        {},
+        description="execution accelerators of ONNX Runtime with their parameters: tensorrt, cuda "
+        "on device gpu, openvino on cpu; format onnx only",
     )
 
     @model_validator(mode="after")

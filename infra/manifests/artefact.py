@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from infra.manifests.model_config import LABELS, labels_txt
-from release.files import MODELS
+from infra.manifests.model_config import labels_file, labels_text
+from release.files import MODELS, RELEASE_JSON
 from release.schema import digest, short
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from release.schema import Release
+
+HANDLER = "handler"
+# A ConfigMap holds 1 MiB; this leaves room for its keys and metadata.
+MAX_MAP_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -43,18 +48,56 @@ class Artefact:
         return f"{MODELS}{self.name}/{self.version}"
 
     @property
+    def handler_in_map(self) -> bool:
+        """Whether the handler's files fit into the ConfigMap beside release.json, all of them."""
+        files = self.release.handler.files.values() if self.release.handler else ()
+        return len(self.text) + sum(file.bytes for file in files) <= MAX_MAP_BYTES
+
+    @property
+    def handler_in_bucket(self) -> bool:
+        """Whether the handler is in the bucket instead, in the model's folder there."""
+        return bool(self.release.handler) and not self.handler_in_map
+
+    @property
+    def map_items(self) -> list[dict[str, str]]:
+        """Key and path of each file that the release's volume has.
+
+        A handler's file has its SHA-256 for a key, since a key can't have a slash.
+        """
+        files = self.release.handler.files if self.release.handler and self.handler_in_map else {}
+        return [
+            {"key": RELEASE_JSON, "path": RELEASE_JSON},
+            *({"key": file.sha256, "path": f"{HANDLER}/{path}"} for path, file in files.items()),
+        ]
+
+    @property
+    def map_files(self) -> dict[str, str]:
+        """The handler's files in the release's ConfigMap, by key, in base64."""
+        return {
+            item["key"]: base64.b64encode((self.folder / item["path"]).read_bytes()).decode()
+            for item in self.map_items
+            if item["key"] != RELEASE_JSON
+        }
+
+    @property
     def files(self) -> dict[str, Path]:
         """Object path under `prefix` -> local file, of the files that are uploaded unchanged."""
-        warmup = {
-            f"{self.name}/warmup/{name}": self.folder / "warmup" / name
-            for name in self.release.warmup
+        paths = [f"warmup/{name}" for name in self.release.warmup]
+        if self.release.handler and self.handler_in_bucket:
+            paths += [f"{HANDLER}/{path}" for path in self.release.handler.files]
+        model = self.release.model_file
+        return {f"{self.name}/1/{model}": self.folder / model} | {
+            f"{self.name}/{path}": self.folder / path for path in paths
         }
-        return {f"{self.name}/1/model.pt": self.folder / "model.pt"} | warmup
 
     @property
     def texts(self) -> dict[str, str]:
         """Object path under `prefix` -> content, of the files that the program renders."""
-        labels = {f"{self.name}/{LABELS}": labels_txt(self.release)} if self.release.labels else {}
+        labels = {
+            f"{self.name}/{labels_file(tensor)}": labels_text(tensor)
+            for tensor in self.release.outputs
+            if tensor.labels
+        }
         return {f"{self.name}/config.pbtxt": self.config} | labels
 
     def write(self, folder: Path) -> None:
@@ -63,4 +106,5 @@ class Artefact:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, folder / path)
         for path, text in self.texts.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)

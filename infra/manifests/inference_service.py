@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from infra.config.types import Device, Mode, Placement, Protocol
+from infra.manifests.handler import fetches_handler, handler_environment
 from infra.manifests.monitoring.scrape import scrape_annotations
 from infra.manifests.names import (
     CANARY,
@@ -29,6 +30,7 @@ from infra.manifests.pods import (
     scratch_volume,
 )
 from infra.manifests.scaling import retention, scaling, scheduling, spreading
+from release.files import RELEASE_JSON
 
 if TYPE_CHECKING:
     from infra.config import Component, ModelSettings
@@ -147,7 +149,7 @@ def triton(settings: ModelSettings, storage_uri: str) -> Manifest:
 def transformer(served: ServedRelease, split: bool) -> Manifest:
     """The transformer in pods of its own; with `split` it calls stable and canary."""
     settings = served.settings
-    return {
+    made = {
         **_annotated(served, "transformer", settings.transformer),
         **scaling(settings.transformer, settings.mode),
         **spreading(served.name, "transformer", settings.transformer),
@@ -156,37 +158,61 @@ def transformer(served: ServedRelease, split: bool) -> Manifest:
         "terminationGracePeriodSeconds": grace(settings),
         "volumes": [release_volume(served.artefact), scratch_volume()],
     }
+    if fetches_handler(served) and settings.predictor.service_account:
+        made["serviceAccountName"] = settings.predictor.service_account
+    return made
 
 
 def transformer_container(served: ServedRelease, name: str, split: bool = False) -> Manifest:
-    """The transformer's container; only the address of Triton depends on the placement."""
+    """The transformer's container: ours, or a server of the user's own on KServe's SDK."""
+    settings = served.settings
+    transformer = settings.transformer
+    args = _sdk_arguments(served, split)
+    env = transformer.env
+    if not transformer.own:
+        args |= _own_arguments(served)
+        env = env | handler_environment(served)
+    return {
+        "name": name,
+        "image": transformer.image,
+        "args": [*(f"--{key}={value}" for key, value in args.items()), *(transformer.args or ())],
+        "env": environment(env),
+        "ports": [{"containerPort": TRANSFORMER_PORT, "protocol": "TCP"}],
+        "resources": resources(transformer),
+        "readinessProbe": probe("/v2/health/ready", TRANSFORMER_PORT),
+        "securityContext": SECURITY,
+        "volumeMounts": [mount("release", RELEASE_MOUNT), SCRATCH],
+    }
+
+
+def _sdk_arguments(served: ServedRelease, split: bool) -> dict[str, object]:
+    """Arguments that KServe's SDK has too; only Triton's address depends on the placement."""
     settings = served.settings
     grpc = settings.protocol is Protocol.GRPC
-    deadline = max(settings.transformer.timeout_seconds - TRANSFORMER_MARGIN_SECONDS, 1)
-    args = {
+    args: dict[str, object] = {
         "model_name": served.name,
         "predictor_protocol": "grpc-v2" if grpc else "v2",
         "http_port": TRANSFORMER_PORT,
         "workers": settings.transformer.workers,
-        "release": f"{RELEASE_MOUNT}/release.json",
-        "deadline_seconds": deadline,
-        "max_batch_size": max(settings.triton.max_batch_size, 1),
     }
     if settings.placement is Placement.COLLOCATED:
         port = GRPC_PORT if grpc else COLLOCATED_HTTP_PORT
         args["predictor_host"] = f"localhost:{port}"
     elif split and settings.mode is Mode.STANDARD:
         args["predictor_host"] = f"{split_name(served.name)}.{served.namespace}"
+    return args
+
+
+def _own_arguments(served: ServedRelease) -> dict[str, object]:
+    """Arguments of this project's transformer alone."""
+    settings = served.settings
+    batching = served.artefact.release.batching
     return {
-        "name": name,
-        "image": settings.transformer.image,
-        "args": [f"--{key}={value}" for key, value in args.items()],
-        "env": environment(settings.transformer.env),
-        "ports": [{"containerPort": TRANSFORMER_PORT, "protocol": "TCP"}],
-        "resources": resources(settings.transformer),
-        "readinessProbe": probe("/v2/health/ready", TRANSFORMER_PORT),
-        "securityContext": SECURITY,
-        "volumeMounts": [mount("release", RELEASE_MOUNT), SCRATCH],
+        "release": f"{RELEASE_MOUNT}/{RELEASE_JSON}",
+        "deadline_seconds": max(
+            settings.transformer.timeout_seconds - TRANSFORMER_MARGIN_SECONDS, 1
+        ),
+        "max_batch_size": max(settings.triton.max_batch_size, 1) if batching else 1,
     }
 
 

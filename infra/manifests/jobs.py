@@ -112,8 +112,10 @@ def report_path(result: str) -> str:
 
 def _urls(served: ServedRelease) -> Manifest:
     name, namespace, settings = served.name, served.namespace, served.settings
+    # The answers of a server of the user's own are not in the release.
+    known = not settings.transformer.own
     return {
-        "transformer_url": transformer_url(name, namespace, settings),
+        "transformer_url": transformer_url(name, namespace, settings) if known else None,
         "predictor_url": predictor_url(name, namespace, settings),
     }
 
@@ -147,12 +149,13 @@ def _verify(served: ServedRelease) -> Manifest:
 
 
 def _load(served: ServedRelease, result: str | None) -> Manifest:
-    perf = served.settings.perf
-    url = transformer_url if perf.target == "transformer" else predictor_url
+    settings, perf = served.settings, served.settings.perf
+    url = transformer_url if settings.load_target == "transformer" else predictor_url
     return {
         "model": served.name,
-        "url": url(served.name, served.namespace, served.settings),
-        "target": perf.target,
+        "url": url(served.name, served.namespace, settings),
+        "target": settings.load_target,
+        "predictor_protocol": settings.protocol.value,
         "rate": perf.rate,
         "duration_seconds": perf.duration_seconds,
         "timeout_seconds": LOAD_TIMEOUT_SECONDS,

@@ -10,15 +10,22 @@ from google.protobuf import text_format
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tritonclient.grpc import model_config_pb2
 
+from infra.config import backends
+from infra.config.backends import GRAPH_LEVELS
 from infra.config.types import Device
 from release.schema import CONFIG_TYPES
 
 if TYPE_CHECKING:
     from infra.config import ModelSettings
-    from release.schema import Release
+    from release.schema import Format, Release, Tensor
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
-LABELS = "labels.txt"
+# Format -> Triton's backend and platform.
+BACKENDS: dict[Format, tuple[str, str]] = {
+    "torchscript": ("pytorch", "pytorch_libtorch"),
+    "onnx": ("onnxruntime", "onnxruntime_onnx"),
+    "aoti": ("pytorch", "torch_aoti"),
+}
 # Warm each batch size twice: TorchScript's executor optimises on the second run.
 WARMUP_RUNS = 2
 
@@ -57,27 +64,37 @@ def quoted(value: object) -> str:
 def config_pbtxt(release: Release, settings: ModelSettings) -> str:
     """The model's config.pbtxt, parsed back with Triton's protobuf; raises RenderError."""
     triton = settings.triton
+    max_batch_size = triton.max_batch_size if release.batching else 0
+    backend, platform = BACKENDS[release.format]
     text = (
         environment()
         .get_template("config.pbtxt.j2")
         .render(
-            name=release.name,
             release=release,
-            types=CONFIG_TYPES,
-            labels_file=LABELS if release.labels else None,
             triton=triton,
+            backend=backend,
+            platform=platform,
+            types=CONFIG_TYPES,
+            max_batch_size=max_batch_size,
+            # A batch that Triton doesn't know of is a dimension like others.
+            lead=[-1] if release.batching and not max_batch_size else [],
+            labels_file=labels_file,
             gpu=settings.device is Device.GPU,
+            warmup_sizes=triton.warmup_batch_sizes[: None if max_batch_size else 1],
             warmup_runs=WARMUP_RUNS,
-            parameters={key: parameter(value) for key, value in sorted(triton.parameters.items())},
+            warmup_dims=lambda tensor: warmup_dims(release, tensor, max_batch_size),
+            graph_level=GRAPH_LEVELS.get(triton.graph_optimization),
+            text=backends.text,
         )
     )
     check(text, release.name)
     return text
 
 
-def parameter(value: bool | int | str) -> str:
-    """A value in the format of the PyTorch backend."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def warmup_dims(release: Release, tensor: Tensor, max_batch_size: int) -> list[int]:
+    """Shape of an input's warm-up file as a client would send it: one row of a real sample."""
+    row = [1] if tensor.scalar else list(release.warmup[tensor.name].shape)
+    return [1, *row] if release.batching and not max_batch_size else row
 
 
 def check(text: str, name: str) -> None:
@@ -91,6 +108,11 @@ def check(text: str, name: str) -> None:
         raise RenderError(f"config.pbtxt of {name}: it reads as the model {config.name!r}")
 
 
-def labels_txt(release: Release) -> str:
-    """One label a line, in the order of the first output's last dimension."""
-    return "".join(f"{label}\n" for label in release.labels)
+def labels_file(tensor: Tensor) -> str:
+    """Path of an output's labels in the model's folder."""
+    return f"labels/{tensor.name}"
+
+
+def labels_text(tensor: Tensor) -> str:
+    """One label a line, in the order of the output's last dimension."""
+    return "".join(f"{label}\n" for label in tensor.labels)

@@ -24,11 +24,9 @@ SECURITY = {
 
 
 def release_volume(artefact: Artefact) -> Manifest:
-    """The volume with release.json."""
-    return {
-        "name": "release",
-        "configMap": {"name": release_map_name(artefact.name, artefact.digest)},
-    }
+    """The volume with release.json, and the handler where it is small."""
+    name = release_map_name(artefact.name, artefact.digest)
+    return {"name": "release", "configMap": {"name": name, "items": artefact.map_items}}
 
 
 def scratch_volume() -> Manifest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.config.types import Mode, Placement, Protocol
+from infra.manifests.handler import fetches_handler
 from infra.manifests.names import (
     GRPC_PORT,
     KNATIVE_NAMESPACE,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from infra.config import Component, ModelSettings, Network
+    from infra.manifests.served_release import ServedRelease
 
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 # GKE's metadata server with Workload Identity: its addresses on a node and in a pod.
@@ -65,10 +67,9 @@ def split_service(name: str, namespace: str, settings: ModelSettings) -> Manifes
     }
 
 
-def network_policies(
-    name: str, namespace: str, settings: ModelSettings, network: Network
-) -> dict[str, Manifest]:
+def network_policies(served: ServedRelease, network: Network) -> dict[str, Manifest]:
     """NetworkPolicies by name, one for each component's pods."""
+    name, namespace, settings = served.name, served.namespace, served.settings
     roles = ["predictor", "transformer"] if settings.separate_transformer else ["predictor"]
     return {
         f"{name}-{role}": {
@@ -77,7 +78,7 @@ def network_policies(
                 "podSelector": {"matchLabels": pod_labels(name, role)},
                 "policyTypes": ["Ingress", "Egress"],
                 "ingress": _ingress(name, role, settings, network),
-                "egress": _egress(name, role, settings, network),
+                "egress": _egress(served, role, network),
             },
         }
         for role in roles
@@ -112,18 +113,21 @@ def _ports(role: str, settings: ModelSettings) -> list[int]:
     return [GRPC_PORT if settings.protocol is Protocol.GRPC else TRANSFORMER_PORT]
 
 
-def _egress(name: str, role: str, settings: ModelSettings, network: Network) -> list[Manifest]:
-    dns: Manifest = {"ports": [{"port": 53, "protocol": each} for each in ("UDP", "TCP")]}
+def _egress(served: ServedRelease, role: str, network: Network) -> list[Manifest]:
+    made: list[Manifest] = [{"ports": [{"port": 53, "protocol": each} for each in ("UDP", "TCP")]}]
     if role == "transformer":
-        to: list[Manifest] = [{"podSelector": {"matchLabels": pod_labels(name, "predictor")}}]
-        if settings.mode is Mode.KNATIVE:
+        predictor = {"podSelector": {"matchLabels": pod_labels(served.name, "predictor")}}
+        to: list[Manifest] = [predictor]
+        if served.settings.mode is Mode.KNATIVE:
             to += _namespaces(network.ingress_namespaces)
-        return [dns, {"to": to}]
+        made.append({"to": to})
+    if role == "transformer" and not fetches_handler(served):
+        return made
     # The storage initializer gets its credentials from the metadata server, the model by HTTPS.
     metadata = [
         {"to": [{"ipBlock": {"cidr": cidr}}], "ports": _tcp((port,))} for cidr, port in METADATA
     ]
-    return [dns, *metadata, {"ports": _tcp((443,))}]
+    return [*made, *metadata, {"ports": _tcp((443,))}]
 
 
 def _namespaces(names: Iterable[str]) -> list[Manifest]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.infra.program import TEST_ROOT
+from tests.infra.projects import TEST_ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,6 +13,5 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def project_folder(monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a stack's program runs: a folder with build/ and models.lock.json."""
-    assert (TEST_ROOT / "models.lock.json").exists(), "run: make build/test/models.lock.json"
     monkeypatch.chdir(TEST_ROOT)
     return TEST_ROOT

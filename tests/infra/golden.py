@@ -15,7 +15,8 @@ import yaml
 
 from infra.config import merged
 from release.schema import short
-from tests.infra.program import TEST_ROOT, run
+from tests.infra.program import run
+from tests.infra.projects import TEST_ROOT
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 SWITCHES = {
@@ -60,10 +61,25 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "everything-knative": merged(_EVERYTHING | {"device": "gpu", "mode": "Knative"}, _SCALING),
     "operator-knative": {"mode": "Knative", "device": "gpu", "knative": {"managedBy": "operator"}},
     "oci-standard": {"models": {"digits": {"storageUri": _IMAGE}}},
+    "tensors-grpc-standard": {
+        "protocol": "grpc",
+        "transformer": {"enabled": False},
+        "models": {"ratings": {}},
+    },
+    "handler-standard": {"models": {"topics": {"handler": {"parameters": {"lower": False}}}}},
+    "handler-in-bucket-standard": {
+        "predictor": {"serviceAccount": "models"},
+        "models": {"large": {}},
+    },
+    "handler-in-bucket-collocated": {"placement": "collocated", "models": {"large": {}}},
+    "own-transformer-standard": {
+        "transformer": {"image": "registry.example/mine:1", "args": ["--size=32"]},
+        "models": {"topics": {}},
+    },
 }
 CASES = {"-".join(each.values()).lower(): each for each in COMBINATIONS}
 CASES |= {f"options/{name}": changes for name, changes in SPECIAL.items()}
-# The cloud stacks' own files, with `digits` in the place of what is not here.
+# The cloud stacks' own files.
 STACKS = ("dev", "prod")
 # Nothing has been proven here, and the default images change with the version.
 _CLOUD = {
@@ -103,7 +119,7 @@ def manifests(changes: dict[str, Any], stack: str = "local") -> str:
             "metadata": each.inputs["metadata"],
             "spec": each.inputs["spec"],
         }
-        for each in run(stack, changes, model="digits").resources
+        for each in run(stack, changes).resources
         if each.typ.startswith("kubernetes:")
         and each.typ.rpartition(":")[2] in _KINDS
         and not each.resource_id

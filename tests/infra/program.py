@@ -16,8 +16,6 @@ from infra.config import merged
 from infra.manifests.names import JOB_VARIABLE
 
 ROOT = Path(__file__).parents[2]
-# Has build/ and models.lock.json of releases made for tests.
-TEST_ROOT = ROOT / "build" / "test"
 
 
 @dataclass
@@ -66,11 +64,16 @@ def _asked(pod: dict[str, Any]) -> dict[str, Any]:
 def stack_config(
     stack: str, changes: dict[str, Any] | None = None, model: str = "cifar10"
 ) -> dict[str, Any]:
-    """A stack file's values by key, with changes merged in; `model` stands for cifar10."""
+    """A stack file's values by key, with changes merged in; `model` stands for cifar10.
+
+    Models in the changes replace those of the file.
+    """
     text = (ROOT / f"Pulumi.{stack}.yaml").read_text().replace("cifar10:", f"{model}:")
     config = yaml.safe_load(text)["config"]
     values = {key.removeprefix("kserve-triton:"): value for key, value in config.items()}
-    return dict(merged(values, changes or {}))
+    changes = changes or {}
+    models = {"models": changes["models"]} if "models" in changes else {}
+    return dict(merged(values, changes)) | models
 
 
 def run(

@@ -8,7 +8,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from tests.infra.program import TEST_ROOT, Recorder, run
+from tests.infra.program import Recorder, run
+from tests.infra.projects import TEST_ROOT
 
 ISVC = "InferenceService"
 LOCK = json.loads((TEST_ROOT / "models.lock.json").read_text())["models"]["digits"]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.image import main
-from tests.infra.program import ROOT, TEST_ROOT
+from tests.infra.program import ROOT
+from tests.infra.projects import TEST_ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,7 @@ def test_it_holds_what_the_bucket_would(project: Path) -> None:
         "Dockerfile",
         "models/digits/1/model.pt",
         "models/digits/config.pbtxt",
-        "models/digits/labels.txt",
+        "models/digits/labels/OUTPUT__0",
         "models/digits/warmup/INPUT__0",
     }
     assert 'name: "digits"' in (folder / "models/digits/config.pbtxt").read_text()

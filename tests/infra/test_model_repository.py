@@ -40,7 +40,7 @@ def test_objects_make_a_model_repository_named_by_version() -> None:
     assert {item["name"].removeprefix(f"{prefix}/") for item in objects.values()} == {
         "digits/1/model.pt",
         "digits/config.pbtxt",
-        "digits/labels.txt",
+        "digits/labels/OUTPUT__0",
         "digits/warmup/INPUT__0",
     }
     assert all(version in name for name in objects)

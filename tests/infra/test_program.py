@@ -246,8 +246,8 @@ def test_the_release_travels_as_an_immutable_configmap_named_by_content() -> Non
 
 def test_an_unpinned_release_stops_the_stack_with_one_line_on_what_to_run() -> None:
     engine = Recorder()
-    with pytest.raises(pulumi.RunError, match="python -m model build cifar10 --pin"):
-        run("local", {"models": {"cifar10": {}}}, engine)
+    with pytest.raises(pulumi.RunError, match="python -m model build cats --pin"):
+        run("local", {"models": {"cats": {}}}, engine)
     assert engine.resources == []
 
 

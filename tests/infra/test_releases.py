@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.config import ModelSettings, Promotion, Triton
-from infra.config.libtorch import check_compatibility
 from infra.releases import ReleasesError, load
 from release import lock
 from release.schema import short
-from tests.infra.program import ROOT, TEST_ROOT
+from tests.infra.projects import TEST_ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,15 +70,9 @@ def test_a_lock_that_cannot_be_read(root: Path) -> None:
 
 def test_a_torch_newer_than_the_containers(root: Path) -> None:
     message = refused(root, ModelSettings(triton=Triton(container="25.03-py3")))
-    assert "torch 2.12.1" in message
+    assert "torch 2.11.0" in message
     assert "libtorch 2.7" in message
-    assert "26.04-py3" in message
-
-
-def test_containers_carry_what_they_carry() -> None:
-    assert check_compatibility("2.12.1", "26.05-py3") is None
-    assert check_compatibility("2.9.0", "25.11-py3") is None
-    assert "unknown libtorch" in str(check_compatibility("2.5.0", "23.05-py3"))
+    assert "26.02-py3" in message
 
 
 def test_version_follows_content_and_config_alone(root: Path) -> None:
@@ -136,8 +129,3 @@ def change_lock(root: Path, **changes: Any) -> None:
     raw = json.loads(path.read_text())
     raw["models"]["digits"][0] |= changes
     path.write_text(json.dumps(raw))
-
-
-def test_the_committed_lock_pins_what_the_source_builds() -> None:
-    committed, built = (lock.read(each / "models.lock.json") for each in (ROOT, TEST_ROOT))
-    assert committed.find("digits", None).digest == built.find("digits", None).digest

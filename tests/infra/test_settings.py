@@ -75,8 +75,19 @@ def test_the_stacks_as_they_are_committed_are_right(stack: str) -> None:
         ({"knative": {"registries": ["https://nvcr.io"]}}, "knative.registries.0: found"),
         ({"triton": {"container": "latest"}}, "triton.container: found"),
         ({"triton": {"maxBatchSize": 8, "preferredBatchSizes": [16]}}, "preferredBatchSizes: "),
-        ({"triton": {"parameters": {"INFERENCE_MOD": True}}}, "triton.parameters.INFERENCE_MOD"),
-        ({"triton": {"parameters": {"INTRA_OP_THREAD_COUNT": 0}}}, "INTRA_OP_THREAD_COUNT: found"),
+        ({"transformer": {"args": ["--size=32"]}}, "transformer.args: found"),
+        (
+            {"transformer": {"image": "mine:1", "args": []}, "placement": "collocated"},
+            "placement: found collocated with transformer.args",
+        ),
+        (
+            {
+                "transformer": {"enabled": False},
+                "models": {"digits": {"handler": {"parameters": {"lower": True}}}},
+            },
+            "models.digits.handler.parameters: found lower with transformer.enabled false",
+        ),
+        ({"handler": {"parameters": {"lower": True}}}, "handler: found"),
         ({"triton": {"gpus": [0]}}, "triton.gpus: found"),
         ({"transformer": {"workers": 3}}, "transformer.memory: found 1Gi for 3 workers"),
         ({"transformer": {"memory": "500M"}}, "transformer.memory: found 500M"),
@@ -88,7 +99,10 @@ def test_the_stacks_as_they_are_committed_are_right(stack: str) -> None:
         ),
         ({"predictor": {"memory": "2 GB"}}, "predictor.memory: found"),
         ({"transformer": {"image": "transformer:latest"}}, "transformer.image: found"),
-        ({"transformer": {"enabled": False}}, "perf.target: found"),
+        (
+            {"transformer": {"enabled": False}, "perf": {"target": "transformer"}},
+            "perf.target: found",
+        ),
         ({"perf": {"rate": 0}}, "perf.rate: found 0"),
         ({"perf": {"objectives": {"successRatio": 1.5}}}, "perf.objectives.successRatio: found"),
     ],

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from review.serving import GIB, ServedModel, parse_quantity, parse_served_model
 from tests.infra.golden import CASES
-from tests.infra.program import TEST_ROOT, run
+from tests.infra.program import run
+from tests.infra.projects import TEST_ROOT
 from tests.review.stacks import Pods, Setting, served_model
 
 if TYPE_CHECKING:
