@@ -171,6 +171,7 @@ def _checked(tensor: Tensor, found: Any, rows: int) -> NDArray[Any]:
     where = f"handler: preprocess: {tensor.name}"
     if not isinstance(found, np.ndarray):
         raise HandlerError(f"{where}: found {type(found).__name__}; allowed: a numpy array")
+    found = np.asarray(found)
     allowed = [rows, *tensor.dims] if rows else list(tensor.dims)
     shape = list(found.shape)
     if not tensors.has_shape(shape, tensor, batching=rows > 0) or (rows and shape[0] != rows):

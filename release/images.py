@@ -6,6 +6,7 @@ input everywhere.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,15 @@ if TYPE_CHECKING:
 
     from release.schema import ImageInput
 
-__all__ = ["Converter"]
+__all__ = ["Converter", "has_exif"]
+
+# Where Pillow keeps what may have an orientation.
+EXIF_KEYS = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
+
+
+def has_exif(image: Image.Image) -> bool:
+    """Whether the picture may have an orientation. Asking Pillow takes longer than decoding it."""
+    return any(key in image.info for key in EXIF_KEYS)
 
 
 class Converter:
@@ -42,8 +51,11 @@ class Converter:
 
     def fit(self, image: Image.Image) -> Image.Image:
         """Decode; turn, convert to RGB and resize as the release says."""
-        if self.how.exif:
-            image = ImageOps.exif_transpose(image)
+        image.load()
+        if self.how.exif and has_exif(image):
+            # Broken metadata is ignored, as browsers do.
+            with contextlib.suppress(Exception):
+                ImageOps.exif_transpose(image, in_place=True)
         image = self._rgb(image)
         size = (self.how.width, self.how.height)
         if image.size == size:
@@ -66,7 +78,6 @@ class Converter:
         return image.crop((left, top, left + width, top + height))
 
     def _rgb(self, image: Image.Image) -> Image.Image:
-        image.load()
         if image.mode.startswith("I;16"):
             # The high byte, as Pillow does for 16-bit colour. convert() would clip at 255.
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))

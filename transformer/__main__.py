@@ -14,7 +14,7 @@ def main() -> None:
     """Serve until SIGTERM. Exits with status 2 if the arguments or the release are wrong."""
     options = settings.parse()
     try:
-        release = served_release.load(options.release, options.model)
+        release = served_release.load(options)
         listening = server.listen(options.port)
     except ReleaseError as error:
         sys.exit(_refuse(str(error)))

@@ -7,57 +7,68 @@ import logging
 import signal
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 
 import orjson
 
 from transformer import log, metrics
 from transformer.body import Body
 from transformer.errors import RequestError
+from transformer.handler_messages import Start
+from transformer.handlers import Handlers, process_count
 from transformer.predict import Predictions
 from transformer.triton_http import HttpPredictor
+from transformer.v2 import HEADER_LENGTH, PICTURES
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from release.schema import Release
+    from release.schema import Release, Tensor
     from transformer.body import Receive
     from transformer.predictor import Predictor
     from transformer.settings import Settings
 
     Send = Callable[[dict[str, Any]], Awaitable[None]]
     Response = tuple[int, bytes, bytes]
+    # Content and headers of an answer with status 200.
+    Inference = tuple[bytes, list[tuple[bytes, bytes]]]
+    # Called with a message and a traceback.
+    Fail = Callable[[str, str | None], None]
 
 __all__ = ["App", "create_app"]
 
 JSON = b"application/json"
+BINARY = b"application/octet-stream"
 # Less than the timeout of the readiness probe, so that the probe gets an answer.
 READY_SECONDS = 1.5
 
 logger = logging.getLogger("transformer")
 
 
-def create_app(settings: Settings, release: Release) -> App:
-    """The application of one worker."""
+def create_app(settings: Settings, release: Release, fail: Fail) -> App:
+    """The application of one worker. It calls `fail` where the handler can't be set up."""
     log.configure()
-    return App(settings, release)
+    return App(settings, release, fail)
 
 
 class App:
-    """V1 predict, V1 and V2 health and metadata, metrics.
+    """V1 predict, V2 infer, V1 and V2 health and metadata, metrics.
 
     A route returns status, Content-Type and body.
     """
 
-    def __init__(self, settings: Settings, release: Release) -> None:
+    def __init__(self, settings: Settings, release: Release, fail: Fail) -> None:
         self.settings = settings
         self.release = release
         self.metrics = metrics.Metrics(release.name)
         self.predictor = _create_predictor(settings, release)
-        self.predictions = Predictions(settings, self.predictor, self.metrics)
+        self.handlers = _create_handlers(settings, release, fail)
+        self.predictions = Predictions(settings, self.predictor, self.metrics, self.handlers)
         self.draining = False
         v1, v2 = f"/v1/models/{release.name}", f"/v2/models/{release.name}"
         self.predict_path = f"{v1}:predict"
+        self.inferences: dict[str, Callable[[Body], Awaitable[Inference]]] = {
+            self.predict_path: self._predict
+        }
         self.routes: dict[str, Callable[[], Awaitable[Response]]] = {
             "/": self._live,
             "/metrics": self._metrics,
@@ -66,28 +77,31 @@ class App:
             "/v2": self._server,
             "/v2/health/live": self._live,
             "/v2/health/ready": self._ready,
-            v2: self._model,
-            f"{v2}/ready": self._model_ready,
         }
+        for path in (v2, f"{v2}/versions/1"):
+            self.inferences[f"{path}/infer"] = self._infer
+            self.routes[path] = self._model
+            self.routes[f"{path}/ready"] = self._model_ready
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Handle one ASGI connection scope."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif scope["path"] == self.predict_path and scope["method"] == "POST":
-            await self._predict(scope, receive, send)
+        elif scope["path"] in self.inferences and scope["method"] == "POST":
+            await self._inference(scope, receive, send)
         elif scope["type"] == "http":
             await self._other(scope, send)
 
-    async def _predict(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def _inference(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        body = Body(scope, receive)
+        body, path, trace = Body(scope, receive), scope["path"], None
+        headers: list[tuple[bytes, bytes]] = []
         self.metrics.in_flight.inc()
         try:
-            tensors = _wants_tensors(scope["query_string"])
-            status, content = 200, await self.predictions.predict(body, tensors=tensors)
+            content, headers = await self.inferences[path](body)
+            status = 200
         except RequestError as error:
-            status, message = error.status, error.message
+            status, message, trace = error.status, error.message, error.trace
         except Exception:
             logger.exception("internal error")
             status, message = 500, "internal error of the transformer; see its log"
@@ -95,10 +109,17 @@ class App:
             self.metrics.in_flight.dec()
         self.metrics.count(status)
         if status != 200:
-            log.log_failure(self.predict_path, status, message, time.perf_counter() - started)
+            log.log_failure(path, status, message, time.perf_counter() - started, trace)
             content = orjson.dumps({"error": message})
             await body.discard()
-        await self._send(send, status, JSON, content)
+        await self._send(send, status, BINARY if headers else JSON, content, headers)
+
+    async def _predict(self, body: Body) -> Inference:
+        return await self.predictions.v1(body), []
+
+    async def _infer(self, body: Body) -> Inference:
+        length, content = await self.predictions.v2(body)
+        return content, [] if length is None else [(HEADER_LENGTH, b"%d" % length)]
 
     async def _other(self, scope: dict[str, Any], send: Send) -> None:
         path, method = scope["path"], scope["method"]
@@ -106,7 +127,7 @@ class App:
         if route is not None and method == "GET":
             await self._send(send, *(await route()))
             return
-        allowed = "GET" if route else "POST" if path == self.predict_path else None
+        allowed = "GET" if route else "POST" if path in self.inferences else None
         if allowed:
             status, message = 405, f"{method} {path[:200]}; allowed: {allowed}"
         else:
@@ -115,8 +136,19 @@ class App:
         log.log_failure(path, status, message, 0)
         await self._send(send, status, JSON, orjson.dumps({"error": message}))
 
-    async def _send(self, send: Send, status: int, content_type: bytes, content: bytes) -> None:
-        headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(content))]
+    async def _send(
+        self,
+        send: Send,
+        status: int,
+        content_type: bytes,
+        content: bytes,
+        more: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
+        headers = [
+            (b"content-type", content_type),
+            (b"content-length", b"%d" % len(content)),
+            *more,
+        ]
         # While draining, the client's next request must reach another pod. After 408, the
         # connection still carries the rest of the body.
         if self.draining or status == 408:
@@ -125,7 +157,7 @@ class App:
         await send({"type": "http.response.body", "body": content})
 
     async def _predictor_ready(self) -> bool:
-        if self.draining:
+        if self.draining or (self.handlers and not self.handlers.ready):
             return False
         try:
             async with asyncio.timeout(READY_SECONDS):
@@ -149,21 +181,31 @@ class App:
         return 200, JSON, orjson.dumps({"models": [self.release.name]})
 
     async def _server(self) -> Response:
-        metadata = {"name": "kserve-triton transformer", "version": "1", "extensions": []}
+        metadata = {
+            "name": "kserve-triton transformer",
+            "version": "1",
+            "extensions": ["binary_tensor_data", "classification"],
+        }
         return 200, JSON, orjson.dumps(metadata)
 
     async def _model(self) -> Response:
+        pictures = {"name": PICTURES, "datatype": "BYTES", "shape": [-1]}
+        inputs = [pictures] if self.release.image else self._described(self.release.inputs)
         metadata = {
             "name": self.release.name,
             "platform": "kserve-triton-transformer",
             "versions": ["1"],
-            "inputs": [{"name": "image_bytes", "datatype": "BYTES", "shape": [-1]}],
-            "outputs": [
-                {"name": output.name, "datatype": output.dtype, "shape": [-1, *output.dims]}
-                for output in self.release.outputs
-            ],
+            "inputs": inputs,
+            "outputs": self._described(self.release.outputs),
         }
         return 200, JSON, orjson.dumps(metadata)
+
+    def _described(self, tensors: Sequence[Tensor]) -> list[dict[str, Any]]:
+        batch = [-1] if self.release.batching else []
+        return [
+            {"name": each.name, "datatype": each.dtype, "shape": [*batch, *each.dims]}
+            for each in tensors
+        ]
 
     async def _metrics(self) -> Response:
         return 200, metrics.CONTENT_TYPE, self.metrics.render()
@@ -171,8 +213,12 @@ class App:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         self._drain_on_sigterm()
+        if self.handlers:
+            self.handlers.open()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        if self.handlers:
+            await self.handlers.close()
         await self.predictions.close()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -191,16 +237,6 @@ class App:
         loop.add_signal_handler(signal.SIGTERM, drain)
 
 
-def _wants_tensors(query: bytes) -> bool:
-    """Whether `?format=v2` is given. Raises RequestError for another format."""
-    if not query:
-        return False
-    name = parse_qs(query.decode("latin-1")).get("format", ["v1"])[-1]
-    if name not in ("v1", "v2"):
-        raise RequestError(400, f"format {name[:50]!r}; allowed: v1, v2")
-    return name == "v2"
-
-
 def _create_predictor(settings: Settings, release: Release) -> Predictor:
     host, port = settings.address
     if settings.protocol == "grpc-v2":
@@ -209,3 +245,11 @@ def _create_predictor(settings: Settings, release: Release) -> Predictor:
 
         return GrpcPredictor(host, port, release)
     return HttpPredictor(host, port, release)
+
+
+def _create_handlers(settings: Settings, release: Release, fail: Fail) -> Handlers | None:
+    if release.handler is None or settings.handler is None:
+        return None
+    parameters = release.handler.parameters | settings.handler_parameters
+    start = Start(release, settings.handler, parameters, settings.handler_memory)
+    return Handlers(start, process_count(settings.workers), settings.deadline, fail)

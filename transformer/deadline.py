@@ -6,12 +6,18 @@ import time
 
 from transformer.errors import RequestError
 
-__all__ = ["BODY", "MEMORY", "PREDICTOR", "Deadline"]
+__all__ = ["BODY", "HANDLER_BUSY", "MEMORY", "PREDICTOR", "Deadline", "handler_returned"]
 
 # What a request waits for: status and cause of the error if the deadline passes meanwhile.
 BODY = (408, "the body arrived")
-MEMORY = (503, "earlier requests left memory to decode its images")
+MEMORY = (503, "earlier requests left memory for its tensors")
 PREDICTOR = (504, "the predictor answered")
+HANDLER_BUSY = (503, "earlier requests left a process of the handler")
+
+
+def handler_returned(function: str) -> tuple[int, str]:
+    """A handler that takes too long."""
+    return (500, f"the handler's {function} returned")
 
 
 class Deadline:

@@ -9,21 +9,21 @@ MAX_ANSWER_BYTES = 64 * 2**20
 
 
 class RequestError(Exception):
-    """Answered as `{"error": message}` with its HTTP status."""
+    """Answered as `{"error": message}` with its HTTP status; `trace` is for the log."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, trace: str | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.trace = trace
 
-    @classmethod
-    def at_instance(cls, index: int, error: RequestError) -> RequestError:
-        """The same error with the index of the instance, counted from 0."""
-        return cls(error.status, f"instance {index}: {error.message}")
+    def at(self, place: str) -> RequestError:
+        """The same error with the place in the request, like `instances[0]`."""
+        return RequestError(self.status, f"{place}: {self.message}")
 
 
 class PredictorError(RequestError):
-    """The predictor is not reachable, or its answer is not the tensors asked for."""
+    """The predictor is not reachable, it failed, or its answer is not the tensors asked for."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(503, f"predictor: {message[:500]}")
+    def __init__(self, message: str, status: int = 503) -> None:
+        super().__init__(status, f"predictor: {message[:500]}")

@@ -1,4 +1,4 @@
-"""From the bytes of an image to the input of the network: decode, RGB, resize, scale, normalise."""
+"""Pictures from clients: decoded within limits of memory and time, into the network's input."""
 
 from __future__ import annotations
 
@@ -10,14 +10,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from release.images import Converter, has_exif
+from release.schema import DTYPES
+from transformer.body import SMALL_BODY_BYTES
 from transformer.errors import RequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
     from numpy.typing import NDArray
 
     from release.schema import Release
+    from transformer.deadline import Deadline
+    from transformer.thread import Thread
 
-__all__ = ["MAX_DECODE_BYTES", "Converter", "decode_base64", "decode_cost", "open_image"]
+__all__ = ["MAX_DECODE_BYTES", "Pictures", "decode_base64", "decode_cost", "open_image"]
 
 # The formats of photographs and of the web. Each further format exposes more code to untrusted
 # data, and some decoders of Pillow (TIFF, EPS, PSD) take far more memory than their headers state.
@@ -26,15 +34,71 @@ MAX_DECODE_BYTES = 256 * 2**20
 # Bytes that Pillow keeps for a pixel; other modes take four.
 PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2}
 RGB_BYTES = 4
+# The picture with its alpha, its background, both together, and the RGB of that.
+COMPOSED_BYTES = 16
 # The decoder goes over all pixels for each scan of a progressive JPEG, and a scan takes only a few
 # bytes. Encoders write about ten scans. Compressed data never contains this marker.
 JPEG_SCAN = b"\xff\xda"
 MAX_SCANS = 100
+# Requests up to these sizes are decoded on the event loop: a thread takes longer to wake up.
+INLINE_PICTURES = 8
+INLINE_PIXELS = 64 * 1024
 
 PngImagePlugin.MAX_TEXT_MEMORY = 4 * 2**20
 # `open_image` has a stricter limit and raises an error.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 Image.init()
+
+
+class Pictures:
+    """The built-in preprocessing of an image model."""
+
+    def __init__(self, release: Release, thread: Thread) -> None:
+        assert release.image is not None
+        (self.tensor,) = release.inputs
+        self.converter = Converter(release.image)
+        self.thread = thread
+
+    async def decode(
+        self, pictures: Sequence[str | bytes], where: str, deadline: Deadline
+    ) -> dict[str, NDArray[Any]]:
+        """Files, or their base64, as the input [N, 3, height, width]. Raises RequestError.
+
+        `where` is the list's name in an error.
+        """
+        batch = np.empty((len(pictures), *self.tensor.dims), DTYPES[self.tensor.dtype])
+        small = len(pictures) <= INLINE_PICTURES and sum(map(len, pictures)) <= SMALL_BODY_BYTES
+        opened = [_open(each, f"{where}[{n}]") for n, each in enumerate(pictures)] if small else []
+        if small and sum(image.width * image.height for image in opened) <= INLINE_PIXELS:
+            for index, image in enumerate(opened):
+                self._convert(image, batch[index], f"{where}[{index}]")
+        else:
+            await self.thread.run(self._decode_all, pictures, batch, where, deadline)
+        return {self.tensor.name: batch}
+
+    def _decode_all(
+        self, pictures: Sequence[str | bytes], batch: NDArray[Any], where: str, deadline: Deadline
+    ) -> None:
+        for index, picture in enumerate(pictures):
+            if deadline.passed():
+                raise deadline.error()
+            place = f"{where}[{index}]"
+            self._convert(_open(picture, place), batch[index], place)
+
+    def _convert(self, image: Image.Image, into: NDArray[Any], place: str) -> None:
+        try:
+            self.converter.convert(image, into)
+        # Decoders raise errors of many types: SyntaxError, EOFError, struct.error, OSError, ...
+        except Exception as error:
+            message = f"{place}: {image.format} can't be decoded: {str(error)[:200]}"
+            raise RequestError(400, message) from error
+
+
+def _open(picture: str | bytes, place: str) -> Image.Image:
+    try:
+        return open_image(decode_base64(picture) if isinstance(picture, str) else picture)
+    except RequestError as error:
+        raise error.at(place) from error
 
 
 def decode_base64(text: str) -> bytes:
@@ -88,43 +152,12 @@ def decode_cost(image: Image.Image) -> int:
         pixel += 2 * len(image.getbands())
     if image.mode.startswith("I;16"):
         pixel += 8
-    if image.mode != "RGB":
+    if has_exif(image):
+        # The picture and its turned copy.
+        pixel += PIXEL_BYTES.get(image.mode, 4)
+    if image.has_transparency_data:
+        pixel += COMPOSED_BYTES
+    elif image.mode != "RGB":
         pixel += RGB_BYTES
     size: int = image.width * image.height * pixel
     return size
-
-
-class Converter:
-    """The preprocessing of a release. A lookup table for each channel scales and normalises."""
-
-    def __init__(self, release: Release) -> None:
-        preprocessing = release.preprocessing
-        self.size = (preprocessing.width, preprocessing.height)
-        # In float32 and in torchvision's order, which gives torchvision's numbers exactly.
-        scaled = np.arange(256, dtype=np.float32) / np.float32(255)
-        means = np.array(preprocessing.mean, np.float32)[:, None]
-        self.tables = (scaled - means) / np.array(preprocessing.std, np.float32)[:, None]
-
-    def convert(self, image: Image.Image, into: NDArray[np.float32]) -> None:
-        """Decode an opened image into an array [3, height, width]. Raises RequestError."""
-        try:
-            pixels = np.asarray(self._rgb(image))
-        # Decoders raise errors of many types: SyntaxError, EOFError, struct.error, OSError, ...
-        except Exception as error:
-            raise RequestError(
-                400, f"{image.format} can't be decoded: {str(error)[:200]}"
-            ) from error
-        for channel, table in enumerate(self.tables):
-            np.take(table, pixels[:, :, channel], out=into[channel], mode="clip")
-
-    def _rgb(self, image: Image.Image) -> Image.Image:
-        """Decode, convert to RGB and resize."""
-        image.load()
-        if image.mode.startswith("I;16"):
-            # The high byte, as Pillow does for 16-bit colour. convert() would clip at 255.
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        if image.mode != "RGB":
-            image = image.convert("RGB")
-        if image.size != self.size:
-            image = image.resize(self.size, Image.Resampling.BILINEAR)
-        return image

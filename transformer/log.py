@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 
@@ -40,8 +41,12 @@ def configure() -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 
-def log_failure(path: str, status: int, message: str, seconds: float) -> None:
-    """Log a request that was answered with an error."""
+def log_failure(
+    path: str, status: int, message: str, seconds: float, trace: str | None = None
+) -> None:
+    """Log a request that was answered with an error, and the traceback of the handler's error."""
     level = logging.ERROR if status >= 500 else logging.WARNING
-    fields = {"path": path[:200], "status": status, "seconds": round(seconds, 4)}
+    fields: dict[str, Any] = {"path": path[:200], "status": status, "seconds": round(seconds, 4)}
+    if trace:
+        fields["trace"] = trace
     logger.log(level, message[:1000], extra={"fields": fields})

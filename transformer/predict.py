@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import time
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 
-from transformer import images, requests
+from release import instances as builtin
+from release.instances import InstanceError
+from release.schema import DTYPES
+from release.tensors import plain
+from transformer import batches, requests, v2, v2_answer
 from transformer.body import SMALL_BODY_BYTES
 from transformer.budget import Budget
 from transformer.deadline import MEMORY, PREDICTOR, Deadline
 from transformer.errors import RequestError
+from transformer.handler_messages import Call
+from transformer.images import Pictures
+from transformer.predictor import rows
+from transformer.thread import Thread
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from numpy.typing import NDArray
-    from PIL import Image
 
-    from release.schema import Tensor
+    from release.schema import Release, Tensor
     from transformer.body import Body
     from transformer.budget import Share
+    from transformer.handlers import Handlers
     from transformer.metrics import Metrics
-    from transformer.predictor import Predictor
+    from transformer.predictor import Arrays, Predictor
     from transformer.settings import Settings
 
 __all__ = ["Predictions"]
@@ -35,157 +45,202 @@ MIB = 2**20
 # These and the single decoding thread limit the memory of the process: see docs/transformer.md.
 ALL_BODIES_BYTES = 48 * MIB
 TENSORS_BYTES = 32 * MIB
-# Requests up to these sizes are decoded on the event loop: a thread takes longer to wake up.
-INLINE_INSTANCES = 8
-INLINE_PIXELS = 64 * 1024
-CHUNKS_AT_ONCE = 8
-CHUNK_BYTES_AT_ONCE = 8 * MIB
+# Reserved for what a handler's preprocess may answer.
+HANDLER_BYTES = MIB
+# Bytes of a value of JSON in its tensor: the largest type's.
+VALUE_BYTES = 8
 # Requests at the same time. Another pod answers sooner than a longer queue would, and each request
 # holds up to 320 KiB that the server has already read.
 MAX_REQUESTS = 256
 
 
-class Predictions:
-    """Reads, decodes, asks the predictor and renders, within the limits of time and memory."""
+@dataclass(frozen=True)
+class Limits:
+    """What one request has: its time, and its shares of the memory."""
 
-    def __init__(self, settings: Settings, predictor: Predictor, metrics: Metrics) -> None:
+    deadline: Deadline
+    body: Share
+    tensors: Share
+
+
+class Predictions:
+    """Reads, preprocesses, asks the predictor and renders, within the limits of time and memory."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        predictor: Predictor,
+        metrics: Metrics,
+        handlers: Handlers | None,
+    ) -> None:
         self.settings = settings
         self.predictor = predictor
         self.metrics = metrics
-        self.release = predictor.release
-        self.converter = images.Converter(self.release)
+        self.release = release = predictor.release
+        own = release.handler
+        self.before = handlers if own and own.preprocess else None
+        self.after = handlers if own and own.postprocess else None
+        self.thread = Thread()
+        self.pictures = Pictures(release, self.thread) if release.image else None
         self.bodies = Budget(ALL_BODIES_BYTES)
         self.tensors = Budget(TENSORS_BYTES)
-        # One thread, since each image may take most of the memory.
-        self.thread = ThreadPoolExecutor(1, "decode")
         self.requests = 0
-        self.item_dims = self.release.inputs[0].dims
-        self.item_bytes = 4 * int(np.prod(self.item_dims))
-        self.max_instances = max(1, min(requests.MAX_INSTANCES, TENSORS_BYTES // self.item_bytes))
+        self.row_bytes = _bytes((*release.inputs, *release.outputs))
+        self.max_instances = max(1, min(requests.MAX_INSTANCES, TENSORS_BYTES // self.row_bytes))
+        labelled = builtin.classified(release) and not self.after
+        self.wanted = release.outputs[:1] if labelled else release.outputs
 
-    async def predict(self, body: Body, *, tensors: bool) -> bytes:
-        """The answer as JSON: V1 predictions, or V2 tensors. Raises RequestError."""
+    async def v1(self, body: Body) -> bytes:
+        """The answer of V1, `{"predictions": [...]}`. Raises RequestError."""
+        async with self._admit() as limits:
+            content = await body.read(limits.body, limits.deadline)
+            started = time.perf_counter()
+            inputs = await self._preprocess(content, limits)
+            self.metrics.decode.observe(time.perf_counter() - started)
+            if not self.after:
+                del content
+                limits.body.settle(0)
+            values = await self._infer(inputs, self.wanted, limits)
+            outputs = {
+                tensor.name: value for tensor, value in zip(self.wanted, values, strict=True)
+            }
+            if self.after:
+                text: bytes = await self.after.call(Call(content, outputs), limits.deadline)
+            else:
+                text = await self._sized(
+                    sum(value.nbytes for value in values),
+                    _render_predictions,
+                    self.release,
+                    outputs,
+                )
+            return text
+
+    async def v2(self, body: Body) -> tuple[int | None, bytes]:
+        """The answer of V2, and the length of its JSON where raw bytes follow."""
+        async with self._admit() as limits:
+            content = await body.read(limits.body, limits.deadline)
+            started = time.perf_counter()
+            head, raw = v2.split(content, body.headers.get(v2.HEADER_LENGTH))
+            await self._reserve_json(len(head), limits)
+            request = await self._sized(len(head), v2.parse, head, raw, self.release)
+            inputs = request.inputs
+            if request.pictures:
+                inputs = await self._decode(request.pictures, v2.PICTURES, limits)
+            else:
+                self._settle(inputs, limits)
+            self.metrics.decode.observe(time.perf_counter() - started)
+            wanted = [output.tensor for output in request.outputs]
+            values = await self._infer(inputs, wanted, limits)
+            size = sum(value.nbytes for value in values)
+            answer: tuple[int | None, bytes] = await self._sized(
+                size, v2_answer.render, self.release, request, values
+            )
+            return answer
+
+    @contextlib.asynccontextmanager
+    async def _admit(self) -> AsyncIterator[Limits]:
+        """The limits of a request. Raises RequestError where one is exceeded."""
         if self.requests >= MAX_REQUESTS:
             raise RequestError(503, f"busy with {MAX_REQUESTS} other requests")
         deadline = Deadline(self.settings.deadline)
-        wanted = self.release.outputs if tensors else self.release.outputs[:1]
         self.requests += 1
         try:
             async with asyncio.timeout(deadline.seconds):
-                with self.tensors.share() as share:
-                    batch = await self._read_batch(body, share, deadline)
-                    deadline.waits_for = PREDICTOR
-                    outputs = await self._infer(batch, wanted)
+                with self.bodies.share() as body, self.tensors.share() as tensors:
+                    yield Limits(deadline, body, tensors)
         except TimeoutError as error:
             raise deadline.error() from error
         finally:
             self.requests -= 1
-        return self._render_tensors(outputs) if tensors else self._render_predictions(outputs[0])
 
-    async def _read_batch(
-        self, body: Body, tensors_share: Share, deadline: Deadline
-    ) -> NDArray[np.float32]:
-        with self.bodies.share() as body_share:
-            content = await body.read(body_share, deadline)
-            deadline.waits_for = MEMORY
-            started = time.perf_counter()
-            if len(content) <= SMALL_BODY_BYTES:
-                texts = requests.parse(content, self.max_instances)
-            else:
-                texts = await self._in_thread(requests.parse, content, self.max_instances)
-            del content
-            await tensors_share.take(len(texts) * self.item_bytes)
-            batch = await self._decode(texts, deadline)
-        self.metrics.decode.observe(time.perf_counter() - started)
-        return batch
-
-    async def _in_thread(self, function: Any, *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self.thread, function, *arguments)
-
-    async def _decode(self, texts: list[str], deadline: Deadline) -> NDArray[np.float32]:
-        """Decode base64 images into a batch [N, 3, height, width]."""
-        batch = np.empty((len(texts), *self.item_dims), np.float32)
-        small = len(texts) <= INLINE_INSTANCES and sum(map(len, texts)) <= SMALL_BODY_BYTES
-        opened = [_open(index, text) for index, text in enumerate(texts)] if small else []
-        if small and sum(image.width * image.height for image in opened) <= INLINE_PIXELS:
-            for index, image in enumerate(opened):
-                self._convert(index, image, batch)
+    async def _preprocess(self, content: bytes | bytearray, limits: Limits) -> Arrays:
+        limits.deadline.waits_for = MEMORY
+        if self.before:
+            await limits.tensors.take(max(HANDLER_BYTES, self.row_bytes))
+            inputs: Arrays = await self.before.call(Call(content), limits.deadline)
+            self._settle(inputs, limits)
+        elif self.pictures:
+            texts = await self._sized(len(content), _texts, content, self.max_instances)
+            inputs = await self._decode(texts, "instances", limits)
         else:
-            await self._in_thread(self._decode_all, texts, batch, deadline)
-        return batch
+            await self._reserve_json(len(content), limits)
+            inputs = await self._sized(len(content), _arrays, content, self.release)
+            self._settle(inputs, limits)
+        return inputs
 
-    def _decode_all(self, texts: list[str], batch: NDArray[np.float32], deadline: Deadline) -> None:
-        for index, text in enumerate(texts):
-            if deadline.passed():
-                raise deadline.error()
-            self._convert(index, _open(index, text), batch)
+    async def _decode(self, pictures: Sequence[str | bytes], where: str, limits: Limits) -> Arrays:
+        """Pictures as the input of an image model."""
+        assert self.pictures
+        if len(pictures) > self.max_instances:
+            raise RequestError(413, f"{len(pictures):,} {where}; allowed: {self.max_instances:,}")
+        limits.deadline.waits_for = MEMORY
+        limits.tensors.settle(0)
+        await limits.tensors.take(len(pictures) * self.row_bytes)
+        return await self.pictures.decode(pictures, where, limits.deadline)
 
-    def _convert(self, index: int, image: Image.Image, batch: NDArray[np.float32]) -> None:
-        try:
-            self.converter.convert(image, batch[index])
-        except RequestError as error:
-            raise RequestError.at_instance(index, error) from error
+    async def _reserve_json(self, length: int, limits: Limits) -> None:
+        """Memory for the tensors in JSON of this length, where a value has a comma at least."""
+        limits.deadline.waits_for = MEMORY
+        values = min(length // 2 + 1, requests.MAX_VALUES)
+        await limits.tensors.take(values * VALUE_BYTES)
+
+    def _settle(self, inputs: Arrays, limits: Limits) -> None:
+        """Hold the memory of these inputs and their outputs; waiting here could be for ever."""
+        size = sum(array.nbytes for array in inputs.values())
+        size += (rows(self.release, inputs) or 1) * _bytes(self.release.outputs)
+        if not limits.tensors.settle(size):
+            raise RequestError(503, f"earlier requests left no memory for {size >> 20} MiB")
+
+    async def _sized(self, size: int, function: Any, *arguments: Any) -> Any:
+        """Call a function, in the thread where there is much to do."""
+        if size <= SMALL_BODY_BYTES:
+            return function(*arguments)
+        return await self.thread.run(function, *arguments)
 
     async def _infer(
-        self, batch: NDArray[np.float32], outputs: Sequence[Tensor]
+        self, inputs: Arrays, outputs: Sequence[Tensor], limits: Limits
     ) -> list[NDArray[Any]]:
+        limits.deadline.waits_for = PREDICTOR
         started = time.perf_counter()
-        size = self.settings.max_batch_size
         try:
-            if len(batch) <= size:
-                return await self.predictor.infer(batch, outputs)
-            chunks = [batch[start : start + size] for start in range(0, len(batch), size)]
-            return await self._infer_chunks(chunks, outputs)
+            return await batches.infer(
+                self.predictor, inputs, outputs, self.settings.max_batch_size
+            )
         finally:
             self.metrics.predict.observe(time.perf_counter() - started)
 
-    async def _infer_chunks(
-        self, chunks: list[NDArray[np.float32]], outputs: Sequence[Tensor]
-    ) -> list[NDArray[Any]]:
-        at_once = min(CHUNKS_AT_ONCE, CHUNK_BYTES_AT_ONCE // chunks[0].nbytes)
-        slots = asyncio.Semaphore(max(1, at_once))
-
-        async def infer(chunk: NDArray[np.float32]) -> list[NDArray[Any]]:
-            async with slots:
-                return await self.predictor.infer(chunk, outputs)
-
-        tasks = [asyncio.create_task(infer(chunk)) for chunk in chunks]
-        try:
-            answers = await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-        return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
-
-    def _render_predictions(self, scores: NDArray[Any]) -> bytes:
-        labels = self.release.labels
-        predictions = [
-            {"label": labels[index], "index": index, "scores": row}
-            for index, row in zip(scores.argmax(axis=1).tolist(), scores, strict=True)
-        ]
-        return orjson.dumps({"predictions": predictions}, option=orjson.OPT_SERIALIZE_NUMPY)
-
-    def _render_tensors(self, values: list[NDArray[Any]]) -> bytes:
-        outputs = [
-            {
-                "name": output.name,
-                "shape": value.shape,
-                "datatype": output.dtype,
-                "data": value.reshape(-1),
-            }
-            for output, value in zip(self.release.outputs, values, strict=True)
-        ]
-        answer = {"model_name": self.release.name, "outputs": outputs}
-        return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
-
     async def close(self) -> None:
         """End the thread and close the connections to the predictor."""
-        self.thread.shutdown(wait=False, cancel_futures=True)
+        self.thread.close()
         await self.predictor.close()
 
 
-def _open(index: int, text: str) -> Image.Image:
+def _texts(content: bytes | bytearray, max_instances: int) -> list[str]:
+    """The pictures of V1's instances in base64."""
+    instances = requests.parse(content, max_instances, requests.MAX_PICTURE_VALUES)
     try:
-        return images.open_image(images.decode_base64(text))
-    except RequestError as error:
-        raise RequestError.at_instance(index, error) from error
+        return [builtin.picture(index, each) for index, each in enumerate(instances)]
+    except InstanceError as error:
+        raise RequestError(400, str(error)) from error
+
+
+def _arrays(content: bytes | bytearray, release: Release) -> Arrays:
+    """The inputs in V1's instances."""
+    try:
+        return builtin.arrays(release, requests.parse(content))
+    except InstanceError as error:
+        raise RequestError(400, str(error)) from error
+
+
+def _render_predictions(release: Release, outputs: Arrays) -> bytes:
+    made = {"predictions": builtin.predictions(release, outputs)}
+    text: bytes = orjson.dumps(made, option=orjson.OPT_SERIALIZE_NUMPY, default=plain)
+    return text
+
+
+def _bytes(tensors: Sequence[Tensor]) -> int:
+    """Bytes of a row, as far as they are known: 8 for a text, and 1 for what varies."""
+    return sum(
+        np.dtype(DTYPES[tensor.dtype]).itemsize * math.prod(max(dim, 1) for dim in tensor.dims)
+        for tensor in tensors
+    )

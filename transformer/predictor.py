@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
-from release.schema import DTYPES
+from release import tensors
 from transformer.errors import PredictorError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from release.schema import Release, Tensor
 
-__all__ = ["MAX_AGE_SECONDS", "Predictor", "read_tensor"]
+    Arrays = Mapping[str, NDArray[Any]]
+
+__all__ = ["MAX_AGE_SECONDS", "Predictor", "read_tensor", "rows"]
 
 # A Service distributes connections over its pods, not requests. Connections are replaced at this
 # age, so that new pods get requests too.
@@ -24,14 +24,15 @@ MAX_AGE_SECONDS = 60.0
 
 
 class Predictor(Protocol):
-    """A client of Triton that sends and receives raw tensors."""
+    """A client of Triton that sends and receives tensors in the binary form."""
 
     release: Release
 
-    async def infer(
-        self, batch: NDArray[np.float32], outputs: Sequence[Tensor]
-    ) -> list[NDArray[Any]]:
-        """The outputs of a batch, in the order of `outputs`. Raises PredictorError."""
+    async def infer(self, inputs: Arrays, outputs: Sequence[Tensor]) -> list[NDArray[Any]]:
+        """The outputs of a batch, in the order of `outputs`. Raises PredictorError.
+
+        `inputs` are all of the release's, in its types.
+        """
         ...
 
     async def ready(self) -> bool:
@@ -43,20 +44,23 @@ class Predictor(Protocol):
         ...
 
 
+def rows(release: Release, inputs: Arrays) -> int | None:
+    """The size of the batch; None where the model has no batch."""
+    return len(inputs[release.inputs[0].name]) if release.batching else None
+
+
 def read_tensor(
-    output: Tensor, datatype: str, shape: Sequence[int], raw: bytes | memoryview, batch: int
+    output: Tensor, datatype: str, shape: Sequence[int], raw: bytes | memoryview, rows: int | None
 ) -> NDArray[Any]:
     """An output as an array. Raises PredictorError if it isn't as the release describes it."""
-    expected = (batch, *output.dims)
-    same_shape = len(shape) == len(expected) and all(
-        want in (-1, size) for want, size in zip(expected, shape, strict=True)
-    )
-    if datatype != output.dtype or not same_shape:
+    same_shape = tensors.has_shape(shape, output, batching=rows is not None)
+    if datatype != output.dtype or not same_shape or (rows is not None and shape[0] != rows):
+        expected = list(output.dims) if rows is None else [rows, *output.dims]
         raise PredictorError(
             f"answered {output.name} as {datatype} {list(shape)}; the release says "
-            f"{output.dtype} {list(expected)}"
+            f"{output.dtype} {expected}"
         )
     try:
-        return np.frombuffer(raw, DTYPES[output.dtype]).reshape(tuple(shape))
+        return tensors.decode(raw, output.dtype, shape)
     except ValueError as error:
         raise PredictorError(f"answered {output.name} with {len(raw)} bytes: {error}") from error

@@ -1,4 +1,4 @@
-"""V1 predict bodies: `{"instances": [{"image_bytes": {"b64": "..."}}, ...]}`."""
+"""V1 predict bodies: `{"instances": [...]}`."""
 
 from __future__ import annotations
 
@@ -8,48 +8,40 @@ import orjson
 
 from transformer.errors import RequestError
 
-__all__ = ["MAX_INSTANCES", "parse"]
+__all__ = ["MAX_INSTANCES", "MAX_PICTURE_VALUES", "MAX_VALUES", "load", "parse"]
 
-KEYS = ("image_bytes", "image")
-SHAPE = '{"instances": [{"image_bytes": {"b64": "..."}}]}'
+SHAPE = '{"instances": [...]}'
 MAX_INSTANCES = 1024
-# JSON that consists of small values takes about 40 times its size when parsed. Base64 contains none
-# of these characters, so counting them limits the memory before parsing.
+# JSON that consists of small values takes about 40 times its size when parsed. Texts rarely contain
+# these characters, and base64 none, so counting them limits the memory before parsing.
 STRUCTURAL_CHARACTERS = (b"{", b"[", b",")
-MAX_VALUES = 65_536
+MAX_VALUES = 2**20
+MAX_PICTURE_VALUES = 2**16
 
 
-def parse(body: bytes | bytearray, max_instances: int = MAX_INSTANCES) -> list[str]:
-    """The images of the instances, in base64. Raises RequestError."""
-    if len(body) > MAX_VALUES and sum(map(body.count, STRUCTURAL_CHARACTERS)) > MAX_VALUES:
-        raise RequestError(413, f"more than {MAX_VALUES:,} values in the JSON")
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        reason = str(error) if body else "it is empty"
-        raise RequestError(400, f"the body is not JSON: {reason}; allowed: {SHAPE}") from error
+def parse(
+    body: bytes | bytearray, max_instances: int = MAX_INSTANCES, max_values: int = MAX_VALUES
+) -> list[Any]:
+    """The instances. Raises RequestError."""
+    document = load(body, max_values, SHAPE)
     instances = document.get("instances") if isinstance(document, dict) else None
     if not isinstance(instances, list):
         raise RequestError(400, f"no list 'instances' in the body; allowed: {SHAPE}")
     if not instances:
-        raise RequestError(400, "'instances' is empty; allowed: one image or more")
+        raise RequestError(400, "'instances' is empty; allowed: one instance or more")
     if len(instances) > max_instances:
         raise RequestError(413, f"{len(instances):,} instances; allowed: {max_instances:,}")
-    return [_image(index, instance) for index, instance in enumerate(instances)]
+    return instances
 
 
-def _image(index: int, instance: Any) -> str:
-    keys = [key for key in KEYS if key in instance] if isinstance(instance, dict) else []
-    if len(keys) != 1:
-        message = "image_bytes and image, allowed: one" if keys else "no image_bytes.b64"
-        raise RequestError(400, f"instance {index}: {message}; allowed: {SHAPE}")
-    value = instance[keys[0]]
-    text = value.get("b64") if isinstance(value, dict) else None
-    if not isinstance(text, str):
-        raise RequestError(400, f"instance {index}: {keys[0]} has no text 'b64'; allowed: {SHAPE}")
-    if not text:
-        raise RequestError(400, f"instance {index}: {keys[0]}.b64 is empty")
-    # Refused before decoding, since such text takes up to four times the memory.
-    if not text.isascii():
-        raise RequestError(400, f"instance {index}: wrong base64: characters other than ASCII")
-    return text
+def load(text: bytes | bytearray | memoryview, max_values: int, shape: str) -> Any:
+    """Parse JSON within a limit of memory. Raises RequestError, which shows the allowed `shape`."""
+    if len(text) > max_values:
+        text = bytes(text)
+        if sum(map(text.count, STRUCTURAL_CHARACTERS)) > max_values:
+            raise RequestError(413, f"more than {max_values:,} values in the JSON")
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        reason = str(error) if text else "it is empty"
+        raise RequestError(400, f"the body is not JSON: {reason}; allowed: {shape}") from error

@@ -1,44 +1,47 @@
-"""The release that the transformer serves: an image classifier."""
+"""The release that the transformer serves."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from release import files
-from release.schema import DTYPES, ReleaseError
+from release.schema import ReleaseError, short
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from release.schema import Release
+    from transformer.settings import Settings
 
 __all__ = ["load"]
 
-# V2 names of the types that numpy has.
-NUMPY_TYPES = [dtype for dtype in DTYPES if dtype != "BF16"]
 
-
-def load(path: Path, model: str) -> Release:
-    """Read the release of `model`. Raises ReleaseError, also where it can't be served."""
-    release = files.read(path)
-    reason = _reason_against(release, model)
-    if reason:
-        raise ReleaseError(f"{path}: {reason}")
+def load(settings: Settings) -> Release:
+    """Read the release, and compare its handler's files. Raises ReleaseError."""
+    release = files.read(settings.release)
+    if release.name != settings.model:
+        raise ReleaseError(
+            f"{settings.release}: a release of model {release.name!r}, --model_name is "
+            f"{settings.model!r}"
+        )
+    if release.handler is None:
+        if settings.handler:
+            raise ReleaseError(f"HANDLER {settings.handler}: the release has no handler; unset it")
+        return release
+    if settings.handler is None:
+        raise ReleaseError("the release has a handler; set HANDLER to the folder of its handler.py")
+    for name, file in release.handler.files.items():
+        _check(settings.handler / name, file.sha256)
     return release
 
 
-def _reason_against(release: Release, model: str) -> str | None:
-    if release.name != model:
-        return f"a release of model {release.name!r}, --model_name is {model!r}"
-    height, width = release.preprocessing.height, release.preprocessing.width
-    inputs = [(tensor.dtype, tensor.dims) for tensor in release.inputs]
-    if inputs != [("FP32", (3, height, width))]:
-        found = ", ".join(map(str, release.inputs))
-        return f"inputs {found}; the transformer serves one FP32 [3, {height}, {width}]"
-    unknown = [str(output) for output in release.outputs if output.dtype not in NUMPY_TYPES]
-    if unknown:
-        return f"outputs {', '.join(unknown)}; the transformer serves {', '.join(NUMPY_TYPES)}"
-    scores, labels = release.outputs[0], len(release.labels)
-    if not labels or scores.dims != (labels,):
-        return f"output {scores}; the transformer serves a score for each of the {labels} labels"
-    return None
+def _check(path: Path, wanted: str) -> None:
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ReleaseError(f"{path}: {error.strerror}; it is a file of the handler") from error
+    if found != wanted:
+        raise ReleaseError(
+            f"{path}: SHA-256 {short(found)}, its release.json has {short(wanted)}: it was changed"
+        )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["PROTOCOLS", "Settings", "parse"]
 
@@ -18,8 +20,8 @@ UNUSED = {
     "protocol": "--predictor_protocol replaces it",
     "grpc_port": "the transformer serves HTTP",
     "enable_grpc": "the transformer serves HTTP",
-    "max_threads": "images are decoded by one thread a worker",
-    "max_asyncio_workers": "images are decoded by one thread a worker",
+    "max_threads": "one thread a worker decodes",
+    "max_asyncio_workers": "one thread a worker decodes",
     "enable_docs_url": "there is no docs page",
     "enable_latency_logging": "latency is in /metrics",
     "configure_logging": "failed requests are logged as JSON lines",
@@ -37,9 +39,16 @@ REFUSED = {
 FALSE = ("false", "f", "no", "n", "off", "0")
 
 
+# MiB of an interpreter with numpy and Pillow.
+LEAST_MEMORY = 64
+
+
 @dataclass(frozen=True)
 class Settings:
-    """The command line. Times are in seconds; `warnings` are lines for the log."""
+    """The command line and the environment.
+
+    Times are in seconds, `handler_memory` in MiB; `warnings` are lines for the log.
+    """
 
     model: str
     release: Path
@@ -50,6 +59,9 @@ class Settings:
     deadline: float
     max_batch_size: int
     drain: float
+    handler: Path | None
+    handler_parameters: dict[str, Any]
+    handler_memory: int | None
     warnings: tuple[str, ...]
 
     @property
@@ -58,8 +70,15 @@ class Settings:
         return _split(self.predictor)
 
 
-def parse(arguments: Sequence[str] | None = None) -> Settings:
-    """Read the command line. Exits with status 2 and one line if it is wrong, as argparse does."""
+def parse(
+    arguments: Sequence[str] | None = None, environment: Mapping[str, str] = os.environ
+) -> Settings:
+    """Read the command line, and the variables of the handler.
+
+    `HANDLER` is the folder of handler.py, `HANDLER_PARAMETERS` an object of JSON that replaces the
+    release's own, `HANDLER_MEMORY` the MiB that each of its processes may take. Exits with status 2
+    and one line if something is wrong, as argparse does.
+    """
     parser = _parser()
     options = parser.parse_args(arguments)
     for name, reason in REFUSED.items():
@@ -81,6 +100,9 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         deadline=options.deadline_seconds,
         max_batch_size=options.max_batch_size,
         drain=options.drain_seconds,
+        handler=Path(environment["HANDLER"]) if environment.get("HANDLER") else None,
+        handler_parameters=_parameters(parser, environment.get("HANDLER_PARAMETERS") or "{}"),
+        handler_memory=_memory(parser, environment.get("HANDLER_MEMORY")),
         warnings=tuple(warnings),
     )
 
@@ -96,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--http_port", default=8080, type=_port, help="port to listen on (8080)")
     add("--workers", default=1, type=_count, help="number of processes (1)")
     add("--deadline_seconds", default=10.0, type=_deadline, help="time for a whole request (10)")
-    add("--max_batch_size", default=32, type=_count, help="images in one request to Triton (32)")
+    add("--max_batch_size", default=32, type=_count, help="rows in one request to Triton (32)")
     add(
         "--drain_seconds",
         default=2.0,
@@ -107,6 +129,24 @@ def _parser() -> argparse.ArgumentParser:
         for name, reason in names.items():
             add(f"--{name}", nargs="?", const="true", metavar="VALUE", help=f"{effect}: {reason}")
     return parser
+
+
+def _parameters(parser: argparse.ArgumentParser, text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        parser.error(f"HANDLER_PARAMETERS: found {text[:100]!r}; allowed: an object of JSON")
+    return found
+
+
+def _memory(parser: argparse.ArgumentParser, text: str | None) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < LEAST_MEMORY:
+        parser.error(f"HANDLER_MEMORY: found {text!r}; allowed: MiB, {LEAST_MEMORY} or more")
+    return int(text)
 
 
 def _address(text: str) -> str:

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
+from release import tensors
 from transformer.errors import MAX_ANSWER_BYTES, PredictorError
-from transformer.predictor import MAX_AGE_SECONDS, read_tensor
+from transformer.predictor import MAX_AGE_SECONDS, read_tensor, rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from release.schema import Release, Tensor
+    from transformer.predictor import Arrays
 
 __all__ = ["GrpcPredictor"]
 
@@ -57,21 +58,22 @@ class GrpcPredictor:
             self.created = now
         return self.stub
 
-    async def infer(
-        self, batch: NDArray[np.float32], outputs: Sequence[Tensor]
-    ) -> list[NDArray[Any]]:
+    async def infer(self, inputs: Arrays, outputs: Sequence[Tensor]) -> list[NDArray[Any]]:
         """The outputs of a batch, in the order of `outputs`. Raises PredictorError."""
-        request = service_pb2.ModelInferRequest(
-            model_name=self.release.name, raw_input_contents=[batch.tobytes()]
-        )
-        request.inputs.add(name=self.release.inputs[0].name, datatype="FP32", shape=batch.shape)
+        request = service_pb2.ModelInferRequest(model_name=self.release.name)
+        for tensor in self.release.inputs:
+            array = inputs[tensor.name]
+            request.inputs.add(name=tensor.name, datatype=tensor.dtype, shape=array.shape)
+            request.raw_input_contents.append(tensors.encode(array, tensor.dtype))
         for output in outputs:
             request.outputs.add(name=output.name)
         try:
             answer = await self._infer(request)
         except grpc.aio.AioRpcError as error:
-            raise PredictorError(f"{error.code().name}: {error.details()}") from error
-        return _read_outputs(answer, outputs, len(batch))
+            # What fails inside Triton fails with another pod too.
+            status = 500 if error.code() is grpc.StatusCode.INTERNAL else 503
+            raise PredictorError(f"{error.code().name}: {error.details()}", status) from error
+        return _read_outputs(answer, outputs, rows(self.release, inputs))
 
     async def _infer(self, request: Any) -> Any:
         try:
@@ -97,7 +99,7 @@ class GrpcPredictor:
             await self.channel.close()
 
 
-def _read_outputs(answer: Any, outputs: Sequence[Tensor], batch: int) -> list[NDArray[Any]]:
+def _read_outputs(answer: Any, outputs: Sequence[Tensor], rows: int | None) -> list[NDArray[Any]]:
     pairs = zip(answer.outputs, answer.raw_output_contents, strict=False)
     by_name = {described.name: (described, raw) for described, raw in pairs}
     missing = [output.name for output in outputs if output.name not in by_name]
@@ -106,5 +108,5 @@ def _read_outputs(answer: Any, outputs: Sequence[Tensor], batch: int) -> list[ND
     arrays = []
     for output in outputs:
         described, raw = by_name[output.name]
-        arrays.append(read_tensor(output, described.datatype, described.shape, raw, batch))
+        arrays.append(read_tensor(output, described.datatype, described.shape, raw, rows))
     return arrays

@@ -7,18 +7,19 @@ from urllib.parse import quote
 
 import orjson
 
+from release import tensors
 from transformer.connections import Connections
 from transformer.errors import PredictorError
-from transformer.predictor import MAX_AGE_SECONDS, read_tensor
+from transformer.predictor import MAX_AGE_SECONDS, read_tensor, rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from release.schema import Release, Tensor
     from transformer.connections import Answer
+    from transformer.predictor import Arrays
 
 __all__ = ["HttpPredictor"]
 
@@ -36,27 +37,30 @@ class HttpPredictor:
         self.host = netloc if port == 80 else f"{netloc}:{port}"
         self.path = f"/v2/models/{quote(release.name, safe='')}"
 
-    async def infer(
-        self, batch: NDArray[np.float32], outputs: Sequence[Tensor]
-    ) -> list[NDArray[Any]]:
+    async def infer(self, inputs: Arrays, outputs: Sequence[Tensor]) -> list[NDArray[Any]]:
         """The outputs of a batch, in the order of `outputs`. Raises PredictorError."""
-        head = self._request_head(batch, outputs)
-        answer = await self.connections.exchange([head, batch.data.cast("B")])
+        raw = [tensors.encode(inputs[tensor.name], tensor.dtype) for tensor in self.release.inputs]
+        head = self._request_head(inputs, raw, outputs)
+        answer = await self.connections.exchange([head, *raw])
         if answer.status != 200:
-            raise PredictorError(_reason(answer))
-        return _read_outputs(answer, outputs, len(batch))
+            # What Triton answers with 500 fails with another pod too.
+            raise PredictorError(_reason(answer), 500 if answer.status == 500 else 503)
+        return _read_outputs(answer, outputs, rows(self.release, inputs))
 
-    def _request_head(self, batch: NDArray[np.float32], outputs: Sequence[Tensor]) -> bytes:
+    def _request_head(
+        self, inputs: Arrays, raw: Sequence[bytes], outputs: Sequence[Tensor]
+    ) -> bytes:
         """The HTTP head and the JSON."""
         described = orjson.dumps(
             {
                 "inputs": [
                     {
-                        "name": self.release.inputs[0].name,
-                        "shape": batch.shape,
-                        "datatype": "FP32",
-                        "parameters": {"binary_data_size": batch.nbytes},
+                        "name": tensor.name,
+                        "shape": inputs[tensor.name].shape,
+                        "datatype": tensor.dtype,
+                        "parameters": {"binary_data_size": len(data)},
                     }
+                    for tensor, data in zip(self.release.inputs, raw, strict=True)
                 ],
                 "outputs": [
                     {"name": output.name, "parameters": {"binary_data": True}} for output in outputs
@@ -68,7 +72,7 @@ class HttpPredictor:
             f"Host: {self.host}\r\n"
             "Content-Type: application/octet-stream\r\n"
             f"Inference-Header-Content-Length: {len(described)}\r\n"
-            f"Content-Length: {len(described) + batch.nbytes}\r\n\r\n"
+            f"Content-Length: {len(described) + sum(map(len, raw))}\r\n\r\n"
         )
         return head.encode() + described
 
@@ -92,7 +96,9 @@ def _reason(answer: Answer) -> str:
         return f"{answer.status}: {answer.body[:200].decode(errors='replace')!r}"
 
 
-def _read_outputs(answer: Answer, outputs: Sequence[Tensor], batch: int) -> list[NDArray[Any]]:
+def _read_outputs(
+    answer: Answer, outputs: Sequence[Tensor], rows: int | None
+) -> list[NDArray[Any]]:
     try:
         start = int(answer.headers[HEADER_LENGTH])
         described = {item["name"]: item for item in orjson.loads(answer.body[:start])["outputs"]}
@@ -109,7 +115,7 @@ def _read_outputs(answer: Answer, outputs: Sequence[Tensor], batch: int) -> list
                 described[output.name]["datatype"],
                 described[output.name]["shape"],
                 raw[output.name],
-                batch,
+                rows,
             )
             for output in outputs
         ]
