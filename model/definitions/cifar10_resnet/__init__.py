@@ -9,7 +9,7 @@ from model.definitions.cifar10.data import IMAGE, LABELS, examples, train_on
 from model.networks import ResidualNetwork
 from model.training import Training
 
-TRAINING = Training(epochs=20, learning_rate=0.4, shift=4, flip=True)
+TRAINING = Training(epochs=14, learning_rate=0.4, shift=4, flip=True)
 
 definition = Definition(
     network=ResidualNetwork,
