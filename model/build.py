@@ -24,13 +24,14 @@ from release import files, tensors
 from release.schema import MODEL_FILES, File, Release, ReleaseError, Warmup, digest
 
 if TYPE_CHECKING:
+    from model.definition import Definition
     from model.discovery import Found
     from model.examples import Arrays, Examples
     from model.formats import Exported, Program, Signature
     from model.weights import Metadata
     from release.schema import Format, ImageInput
 
-__all__ = ["build", "export", "start", "with_samples", "write"]
+__all__ = ["build", "export", "make", "start", "with_samples", "write"]
 
 
 def build(found: Found, chosen: Format | None = None) -> Built:
@@ -39,23 +40,26 @@ def build(found: Found, chosen: Format | None = None) -> Built:
     Raises ReleaseError, with the remedy, if the definition, the network, its export or its handler
     is invalid.
     """
-    folder = found.path.parent
     with reproducible():
-        definition = load(found)
-        format = chosen or definition.format
-        model, metadata = network.make_trained(definition, found)
-        seed()
-        with author_code("examples()", folder):
-            examples = reading.read(definition, model)
-        program = network.eager(model, folder)
-        network.check(model, program, examples)
-        shape = signature.find(program, examples, format, definition.labels)
-        print(f"{found.name}: exporting to {format}, and comparing it with the network", flush=True)
-        exported, loaded = export(model, program, examples, shape, format, folder)
-        built = start(found.name, format, exported, shape, metadata, definition.image)
-        if found.handler:
-            built = handlers.add(built, found.handler, definition, examples, serve(loaded, shape))
-        return with_samples(built, examples, shape, program)
+        return make(load(found), found, chosen)
+
+
+def make(definition: Definition, found: Found, chosen: Format | None) -> Built:
+    """As `build`, of a definition that was loaded, in its reproducible mode."""
+    folder, format = found.path.parent, chosen or definition.format
+    model, metadata = network.make_trained(definition, found)
+    seed()
+    with author_code("examples()", folder):
+        examples = reading.read(definition, model)
+    program = network.eager(model, folder)
+    network.check(model, program, examples)
+    shape = signature.find(program, examples, format, definition.labels)
+    print(f"{found.name}: exporting to {format}, and comparing it with the network", flush=True)
+    exported, loaded = export(model, program, examples, shape, format, folder)
+    built = start(found.name, format, exported, shape, metadata, definition.image)
+    if found.handler:
+        built = handlers.add(built, found.handler, definition, examples, serve(loaded, shape))
+    return with_samples(built, examples, shape, program)
 
 
 def start(

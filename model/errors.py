@@ -23,19 +23,25 @@ def author_code(what: str, folder: Path) -> Iterator[None]:
     except ReleaseError:
         raise
     except Exception as error:
-        text = str(error).strip() or "no message"
-        raise ReleaseError(
-            f"{what}: {type(error).__name__}: {text}{_place(error, folder)}"
-        ) from error
+        raise ReleaseError(f"{what}: {_describe(error)}{_place(error, folder)}") from error
 
 
-def _place(error: Exception, folder: Path) -> str:
+def _describe(error: Exception) -> str:
+    text = str(error).strip()
+    if error.__cause__ is not None and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _place(error: BaseException, folder: Path) -> str:
+    """The author's line, where there is one, of the error that caused the others."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     if isinstance(error, SyntaxError) and error.filename:
         return f" (in {_relative(error.filename)}, line {error.lineno})"
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).is_relative_to(folder.resolve())]
-    frame = (own or frames)[-1]
-    return f" (in {_relative(frame.filename)}, line {frame.lineno})"
+    return f" (in {_relative(own[-1].filename)}, line {own[-1].lineno})" if own else ""
 
 
 def _relative(path: str) -> str:
