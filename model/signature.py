@@ -81,8 +81,8 @@ def _check_rows(program: Program, batch: Arrays, found: Arrays) -> None:
                 raise ReleaseError(
                     f"output {index} of row {row} {different} when the row is alone; allowed: rows "
                     "that don't depend on each other, since Triton puts those of several clients "
-                    "into one batch; batch_norm needs training=self.training; a network that needs "
-                    "its whole batch: batching=False"
+                    "into one batch; torch.where in place of a branch on values; batch_norm with "
+                    "training=self.training; a network that needs its whole batch: batching=False"
                 )
 
 
