@@ -7,20 +7,18 @@ so its forward() needs type annotations.
 from __future__ import annotations
 
 import io
-import zipfile
 from typing import TYPE_CHECKING
 
 import torch
 
 from model.formats import Exported, Program, Signature, Values, eager
+from model.formats.archive import rewrite
+from model.formats.devices import follow_inputs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["canonical", "export", "load"]
-
-# torch's reader maps tensor data in place where it is aligned to this many bytes.
-ALIGNMENT = 64
+__all__ = ["export", "load"]
 
 
 def export(network: torch.nn.Module, examples: Values, signature: Signature) -> Exported:
@@ -34,7 +32,7 @@ def export(network: torch.nn.Module, examples: Values, signature: Signature) -> 
         )
     buffer = io.BytesIO()
     torch.jit.save(made, buffer)
-    return Exported(canonical(buffer.getvalue()))
+    return Exported(rewrite(buffer.getvalue(), _without_sources if texts else _on_any_device))
 
 
 def load(path: Path, signature: Signature) -> Program:
@@ -42,22 +40,12 @@ def load(path: Path, signature: Signature) -> Program:
     return eager(torch.jit.load(str(path), map_location="cpu").eval())
 
 
-def canonical(archive: bytes) -> bytes:
-    """Remove what depends on the machine: the same weights and code give the same bytes.
+def _without_sources(name: str, content: bytes) -> bytes | None:
+    """Leave out the paths and lines of the source files, which only messages of errors need."""
+    return None if name.endswith(".debug_pkl") else content
 
-    torch.jit.save adds the paths of source files (*.debug_pkl) and an identity made over them;
-    neither is needed to load.
-    """
-    made = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(made, "w") as target:
-        for item in source.infolist():
-            inner = item.filename.split("/", 1)[1]
-            if inner.endswith(".debug_pkl") or inner == ".data/serialization_id":
-                continue
-            entry = zipfile.ZipInfo(f"model/{inner}", date_time=(1980, 1, 1, 0, 0, 0))
-            header = 30 + len(entry.filename.encode())
-            # An extra field of zeros (id, length, padding) puts the data on the boundary.
-            padding = -(made.tell() + header + 4) % ALIGNMENT
-            entry.extra = b"FB" + padding.to_bytes(2, "little") + bytes(padding)
-            target.writestr(entry, source.read(item))
-    return made.getvalue()
+
+def _on_any_device(name: str, content: bytes) -> bytes | None:
+    if name.endswith(".py"):
+        return follow_inputs(content.decode()).encode()
+    return _without_sources(name, content)

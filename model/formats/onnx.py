@@ -1,0 +1,121 @@
+"""ONNX: exported by torch.onnx on torch.export, for Triton's ONNX Runtime backend.
+
+ONNX Runtime refuses a file whose operator set or IR version is newer than its own. Exports have
+OPSET and IR, which every ONNX Runtime from 1.18 on takes, so every Triton container from 24.05 on;
+an imported file keeps its own, and infra/config/containers.py says which container takes it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime
+import torch
+
+from model.formats import Exported, Program, Signature, Values
+from model.formats.exporting import capture, quiet, reason
+from release.schema import ReleaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["IR", "OPSET", "export", "load", "open_session", "program"]
+
+OPSET, IR = 18, 10
+# Size of protobuf's largest message.
+MAX_BYTES = 2**31 - 1
+# Fields of ONNX that no runtime needs. They name source files and the machine's torch.
+SOURCES = ("doc_string", "metadata_props", "producer_version", "value_info")
+
+
+def export(network: torch.nn.Module, examples: Values, signature: Signature) -> Exported:
+    """Export a network in evaluation mode; the same weights and code give the same bytes.
+
+    Raises ReleaseError if torch.export can't follow forward(), if an operator has no ONNX form, or
+    if the file would be larger than MAX_BYTES.
+    """
+    exported = capture(network, examples, signature)
+    try:
+        with quiet():
+            made = torch.onnx.export(
+                exported,
+                input_names=[tensor.name for tensor in signature.inputs],
+                output_names=[tensor.name for tensor in signature.outputs],
+                opset_version=OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+    except Exception as error:
+        raise ReleaseError(
+            f"torch.onnx: {reason(error)}; take the format torchscript or aoti, or other operators "
+            "in forward()"
+        ) from error
+    assert made is not None
+    model = made.model_proto
+    _clear(model)
+    model.ir_version = IR
+    if model.ByteSize() > MAX_BYTES:
+        raise ReleaseError(
+            f"the ONNX file would have {model.ByteSize():,} bytes; allowed: {MAX_BYTES:,}; take "
+            "the format torchscript or aoti"
+        )
+    return Exported(model.SerializeToString(deterministic=True), OPSET, IR)
+
+
+def _clear(message: Any) -> None:
+    """Clear SOURCES in a message of protobuf and in those that it holds."""
+    for field, value in message.ListFields():
+        if field.name in SOURCES:
+            message.ClearField(field.name)
+        elif field.message_type is not None:
+            # A field that holds one message, or many.
+            for each in [value] if hasattr(value, "ListFields") else value:
+                _clear(each)
+
+
+def load(path: Path, signature: Signature) -> Program:
+    """The program of a model.onnx, on the CPU. Raises ReleaseError."""
+    inputs, outputs = (
+        [tensor.name for tensor in tensors] for tensors in (signature.inputs, signature.outputs)
+    )
+    return program(open_session(path), inputs, outputs)
+
+
+def open_session(path: Path) -> onnxruntime.InferenceSession:
+    """ONNX Runtime with a file. Raises ReleaseError if it can't load it."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    # Errors only; they are raised too.
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ReleaseError(f"{path}: ONNX Runtime: {reason(error)}") from error
+
+
+def program(
+    session: onnxruntime.InferenceSession, inputs: Sequence[str], outputs: Sequence[str]
+) -> Program:
+    """A program with inputs and outputs in the order of their names."""
+
+    def run(arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
+        given = {
+            name: _convert(array, bytes.decode) for name, array in zip(inputs, arrays, strict=True)
+        }
+        found = session.run(list(outputs), given)
+        return tuple(_convert(array, str.encode) for array in found)
+
+    return run
+
+
+def _convert(array: NDArray[Any], how: Any) -> NDArray[Any]:
+    """Texts, which are bytes in a program and str in ONNX Runtime; any other array as it is."""
+    if array.dtype != object:
+        return array
+    made = np.empty(array.shape, object)
+    made.ravel()[:] = [how(each) for each in array.ravel()]
+    return made
