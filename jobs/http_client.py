@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
+    from typing import BinaryIO
 
 __all__ = ["Response", "UnreachableError", "request"]
 
@@ -42,13 +44,17 @@ class Response:
 def request(
     url: str,
     *,
-    body: bytes | None = None,
+    body: bytes | BinaryIO | None = None,
     headers: Mapping[str, str] | None = None,
     method: str | None = None,
     timeout: float,
     context: ssl.SSLContext | None = None,
+    sink: BinaryIO | None = None,
 ) -> Response:
-    """GET, or POST with a body. Raises UnreachableError when there is no response."""
+    """GET, or POST with a body; a good answer's body goes into `sink` where there is one.
+
+    Raises UnreachableError when there is no response, or none to its end.
+    """
     made = urllib.request.Request(url, data=body, headers=dict(headers or {}), method=method)
     # All addresses are in the cluster, where a proxy of the environment does not reach.
     handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
@@ -58,6 +64,8 @@ def request(
     try:
         try:
             with opener.open(made, timeout=timeout) as found:
+                if sink is not None:
+                    shutil.copyfileobj(found, sink)
                 return _response(found.status, found.headers.items(), found.read())
         except urllib.error.HTTPError as error:
             with error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jobs import gcs
 from jobs.load import storage
 from jobs.load.storage import report_place, store, store_page
 from jobs.load.vegeta import LoadError
@@ -93,7 +94,7 @@ def test_google_gets_it_with_the_pods_identity(
     google: Google, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GCE_METADATA_HOST", google.server.address)
-    monkeypatch.setattr(storage, "STORAGE", f"http://{google.server.address}")
+    monkeypatch.setattr(gcs, "STORAGE", f"http://{google.server.address}")
     google.statuses = [503]
     store({}, "gs://bucket/perf/digits 1.json")
     tokens = [upload.headers["Authorization"] for upload in google.uploads]
