@@ -58,10 +58,10 @@ class Converter:
                 ImageOps.exif_transpose(image, in_place=True)
         image = self._rgb(image)
         size = (self.how.width, self.how.height)
-        if image.size == size:
-            return image
         if self.how.resize == "crop":
             return self._crop(image)
+        if image.size == size:
+            return image
         if self.how.resize == "pad":
             return ImageOps.pad(image, size, Image.Resampling.BILINEAR, self.how.background)
         return image.resize(size, Image.Resampling.BILINEAR)

@@ -2,61 +2,68 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from infra.config import ModelSettings
-from infra.manifests.model_config import LABELS, config_pbtxt, labels_txt
+from infra.manifests.artefact import Artefact
+from infra.manifests.model_config import config_pbtxt
 from local.triton.server import Triton
-from release.schema import Release
+from release import files
+from release.tensors import values
 from tests.transformer.server import RELEASE, Transformer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from release.schema import Release
+
+# A busy machine may take long over the largest requests.
+PATIENT = "--deadline_seconds=55"
+
 
 @pytest.fixture(scope="session")
-def release() -> dict[str, Any]:
+def release() -> Release:
     assert RELEASE.exists(), "build the release first: .venv-model/bin/python -m model build digits"
-    made: dict[str, Any] = json.loads(RELEASE.read_bytes())
-    return made
+    return files.read(RELEASE)
 
 
 @pytest.fixture(scope="session")
-def samples(release: dict[str, Any]) -> list[dict[str, Any]]:
-    made: list[dict[str, Any]] = release["samples"]
-    return made
+def samples(release: Release) -> list[dict[str, Any]]:
+    """Pictures in base64, with the scores and labels that the eager network gives."""
+    (output,) = release.outputs
+    return [
+        {
+            "image": sample.image,
+            "label": sample.label,
+            "scores": values(sample.outputs[0], output.dtype)[0].tolist(),
+        }
+        for sample in release.samples
+    ]
 
 
 @pytest.fixture(scope="session")
-def triton(tmp_path_factory: pytest.TempPathFactory, release: dict[str, Any]) -> Iterator[Triton]:
+def triton(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Triton]:
     """Serves what the program would put into the bucket."""
     folder = tmp_path_factory.mktemp("triton")
-    model = folder / "repository" / "digits"
-    (model / "1").mkdir(parents=True)
-    shutil.copy(RELEASE.with_name("model.pt"), model / "1")
-    shutil.copytree(RELEASE.with_name("warmup"), model / "warmup")
-    given = Release.from_json(RELEASE.read_bytes())
-    (model / LABELS).write_text(labels_txt(given))
-    (model / "config.pbtxt").write_text(config_pbtxt(given, ModelSettings()))
-    with Triton(model.parent, log=folder / "triton.log") as server:
+    config = config_pbtxt(release, ModelSettings())
+    Artefact(release, release.digest, "", RELEASE.parent, config).write(folder / "repository")
+    with Triton(folder / "repository", log=folder / "triton.log") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def over_http(tmp_path_factory: pytest.TempPathFactory, triton: Triton) -> Iterator[Transformer]:
-    with Transformer(triton.http, tmp_path_factory.mktemp("http")) as made:
+    with Transformer(triton.http, tmp_path_factory.mktemp("http"), PATIENT) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
 def over_grpc(tmp_path_factory: pytest.TempPathFactory, triton: Triton) -> Iterator[Transformer]:
     folder: Path = tmp_path_factory.mktemp("grpc")
-    with Transformer(triton.grpc, folder, "--predictor_protocol=grpc-v2") as made:
+    with Transformer(triton.grpc, folder, "--predictor_protocol=grpc-v2", PATIENT) as made:
         yield made
 
 

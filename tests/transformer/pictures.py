@@ -11,7 +11,17 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-__all__ = ["b64", "encoded", "grey_png", "noise", "png_header", "scans"]
+__all__ = ["KINDS", "b64", "encoded", "grey_png", "noise", "png_header", "scans"]
+
+
+WRITABLE = [
+    ("PNG", ("1", "L", "P", "RGB", "RGBA", "LA", "I;16")),
+    ("JPEG", ("L", "RGB", "CMYK")),
+    ("WEBP", ("RGB", "RGBA")),
+    ("GIF", ("1", "L", "P")),
+    ("BMP", ("1", "L", "P", "RGB")),
+]
+KINDS = [(kind, mode) for kind, modes in WRITABLE for mode in modes]
 
 
 def b64(data: bytes) -> str:

@@ -35,18 +35,28 @@ BODIES = [
     ("no instances", b'{"inputs": []}', 400, "no list 'instances'"),
     ("instances of another type", b'{"instances": {"image": 1}}', 400, "no list 'instances'"),
     ("empty instances", b'{"instances": []}', 400, "'instances' is empty"),
-    ("no image", b'{"instances": [{"text": "seven"}]}', 400, "instance 0: no image_bytes.b64"),
-    ("a number", b'{"instances": [7]}', 400, "instance 0: no image_bytes.b64"),
-    ("pixels", b'{"instances": [{"image": [[0, 1]]}]}', 400, "instance 0: image has no text 'b64'"),
+    ("no image", b'{"instances": [{"text": "seven"}]}', 400, "instances[0]: no image_bytes.b64"),
+    ("a number", b'{"instances": [7]}', 400, "instances[0]: no image_bytes.b64"),
+    (
+        "pixels",
+        b'{"instances": [{"image": [[0, 1]]}]}',
+        400,
+        "instances[0]: image has no text 'b64'",
+    ),
     ("b64 of another type", b'{"instances": [{"image": {"b64": 7}}]}', 400, "has no text 'b64'"),
-    ("empty b64", instances([GOOD, ""]), 400, "instance 1: image_bytes.b64 is empty"),
-    ("wrong base64", instances([GOOD, GOOD, "no_base64!"]), 400, "instance 2: wrong base64"),
-    ("base64 not ASCII", instances(["üüüü"]), 400, "instance 0: wrong base64"),
-    ("not an image", instances([GOOD, b64(b"plain text")]), 400, "instance 1: not an image"),
-    ("SVG", instances([b64(b"<svg/>")]), 400, "instance 0: not an image; allowed: PNG, JPEG"),
+    ("empty b64", instances([GOOD, ""]), 400, "instances[1]: image_bytes.b64 is empty"),
+    ("wrong base64", instances([GOOD, GOOD, "no_base64!"]), 400, "instances[2]: wrong base64"),
+    ("base64 not ASCII", instances(["üüüü"]), 400, "instances[0]: wrong base64"),
+    ("not an image", instances([GOOD, b64(b"plain text")]), 400, "instances[1]: not an image"),
+    ("SVG", instances([b64(b"<svg/>")]), 400, "instances[0]: not an image; allowed: PNG, JPEG"),
     ("TIFF", instances([b64(encoded(noise("RGB", 8, 8), "TIFF"))]), 400, "not an image"),
-    ("truncated PNG", instances([GOOD, b64(PNG[:-700])]), 400, "instance 1: PNG can't be decoded"),
-    ("header of a PNG", instances([b64(png_header(32, 32, 8, 2))]), 400, "instance 0: "),
+    (
+        "truncated PNG",
+        instances([GOOD, b64(PNG[:-700])]),
+        400,
+        "instances[1]: PNG can't be decoded",
+    ),
+    ("header of a PNG", instances([b64(png_header(32, 32, 8, 2))]), 400, "instances[0]: "),
     (
         "10,000 instances",
         instances([b64(grey_png(8, 8))] * 10_000),
@@ -72,13 +82,13 @@ CONVERTIBLE = [
 
 
 @pytest.fixture(autouse=True)
-def serves_afterwards(transformer: Transformer, release: dict[str, Any]) -> Iterator[None]:
+def serves_afterwards(transformer: Transformer, samples: list[dict[str, Any]]) -> Iterator[None]:
     """After each test, the next request is served, and the peak memory is below the limit."""
     yield
-    sample = release["samples"][0]
+    sample = samples[0]
     status, answer = transformer.predict(instances([sample["image"]]))
     assert status == 200
-    assert answer["predictions"][0]["scores"] == pytest.approx(sample["outputs"][0], abs=1e-4)
+    assert answer["predictions"][0]["scores"] == pytest.approx(sample["scores"], abs=1e-4)
     assert transformer.peak_mib() < MAX_MIB
 
 
@@ -110,7 +120,7 @@ def test_images_that_would_take_too_much(transformer: Transformer, make: Any) ->
     assert len(bomb) < MIB
     status, answer = transformer.predict(instances([GOOD, b64(bomb)]))
     assert status == 413
-    assert answer["error"].startswith("instance 1: ")
+    assert answer["error"].startswith("instances[1]: ")
 
 
 @pytest.mark.parametrize(("mode", "kind"), [case[1:] for case in CONVERTIBLE])
@@ -121,6 +131,9 @@ def test_convertible_images_get_the_answer_of_their_rgb(
     with Image.open(io.BytesIO(data)) as opened:
         if mode == "I;16":
             opened = Image.fromarray((np.array(opened) // 256).astype(np.uint8))
+        if opened.has_transparency_data:
+            behind = Image.new("RGBA", opened.size, (0, 0, 0, 255))
+            opened = Image.alpha_composite(behind, opened.convert("RGBA"))
         plain = encoded(opened.convert("RGB"), "PNG")
     status, answer = transformer.predict(instances([b64(data), b64(plain)]))
     assert status == 200

@@ -111,5 +111,5 @@ def test_it_serves(
     with made:
         status, answer = made.predict(instances([samples[0]["image"]]))
     assert status == 200
-    expected = samples[0]["outputs"][0]
+    expected = samples[0]["scores"]
     assert answer["predictions"][0]["scores"] == pytest.approx(expected, abs=1e-4)

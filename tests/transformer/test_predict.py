@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from local.triton.server import Triton
+    from release.schema import Release
 
 Samples = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
-def eager(release: dict[str, Any]) -> TutorialNetwork:
+def eager(release: Release) -> TutorialNetwork:
     """The network in eager mode, with the weights of the release."""
-    network = TutorialNetwork(len(release["labels"]))
+    network = TutorialNetwork(len(release.labels))
     network.load_state_dict(torch.jit.load(RELEASE.with_name("model.pt")).state_dict())
     return network.eval()
 
@@ -85,14 +86,6 @@ def test_curl_with_its_own_content_type(
     answer = curl(url, body)
     assert set(answer) == {"predictions"}
     check(answer["predictions"], expected[:count])
-    (output,) = curl(f"{url}?format=v2", body)["outputs"]
-    assert (output["name"], output["shape"], output["datatype"]) == (
-        "OUTPUT__0",
-        [count, 10],
-        "FP32",
-    )
-    flat = [score for scores in expected[:count] for score in scores]
-    assert output["data"] == pytest.approx(flat, abs=1e-4)
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "image/png", ""])
@@ -107,12 +100,6 @@ def test_any_content_type(
     body.write_bytes(instances([samples[0]["image"]]))
     url = f"{transformer.url}/v1/models/digits:predict"
     check(curl(url, body, content_type)["predictions"], expected[:1])
-
-
-def test_unknown_format_is_refused(transformer: Transformer) -> None:
-    status, answer = transformer.predict(b"{}", "?format=v3")
-    assert status == 400
-    assert "allowed: v1, v2" in answer["error"]
 
 
 def test_more_images_than_a_batch_keep_their_order(
@@ -157,6 +144,7 @@ def test_health_and_metadata(transformer: Transformer) -> None:
     assert set(transformer.ask("/v2")[1]) == {"name", "version", "extensions"}
     status, model = transformer.ask("/v2/models/digits")
     assert status == 200
+    assert model["inputs"] == [{"name": "image_bytes", "datatype": "BYTES", "shape": [-1]}]
     assert model["outputs"] == [{"name": "OUTPUT__0", "datatype": "FP32", "shape": [-1, 10]}]
 
 
