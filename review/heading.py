@@ -88,9 +88,7 @@ def _release(model: Model, old: ServedModel, new: ServedModel) -> list[str]:
     clause = "goes back to an earlier release" if model.rollback else "moves to a new release"
     if _promotes_canary(old, new):
         clause = "moves to the release of its canary"
-    qualities = ["incompatible inputs"] if model.inputs_incompatible else []
-    qualities += ["lower accuracy"] if (model.accuracy_change or 0) < 0 else []
-    return [f"{clause} with {' and '.join(qualities)}" if qualities else clause]
+    return [f"{clause} with incompatible inputs" if model.inputs_incompatible else clause]
 
 
 def _canary(old: ServedModel, new: ServedModel) -> list[str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from release.schema import short
 from review.blocks import Block, Priority
-from review.markdown import NOTHING, bold_if, code, fence, folded, html_code, table
+from review.markdown import NOTHING, bold_if, code, fence, folded, html_code, plural, table
 from review.models import Model, Side, accepts, tensor_pairs
+from review.release_rows import changed_rows, metric, metric_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +24,8 @@ MAX_LINES = 2_000
 _ROWS: tuple[tuple[str, Callable[[Side], str]], ...] = (
     ("release", lambda side: code(short(side.served.release))),
     ("canary", lambda side: _canary(side)),
-    ("model.pt", lambda side: _locked(side, _size)),
-    ("accuracy", lambda side: _locked(side, lambda entry: f"{entry.accuracy:.2%}")),
+    ("format", lambda side: _locked(side, lambda entry: entry.format)),
+    ("model", lambda side: _locked(side, _size)),
     ("torch", lambda side: _locked(side, lambda entry: code(entry.torch))),
     ("Triton", lambda side: code(side.served.container)),
     ("device", lambda side: side.served.switches["device"]),
@@ -35,12 +34,8 @@ _ROWS: tuple[tuple[str, Callable[[Side], str]], ...] = (
     ("placement", lambda side: side.served.switches["placement"]),
     ("mode", lambda side: side.served.mode),
     ("folder", lambda side: code(side.served.folder)),
+    ("handler", lambda side: _locked(side, _handler)),
     (f"load test on {PROOF}", lambda side: _locked(side, _verdict)),
-)
-# Shown only where they change.
-_RARE_ROWS: tuple[tuple[str, Callable[[Side], str]], ...] = (
-    ("labels", lambda side: _locked(side, lambda entry: code(", ".join(entry.labels)))),
-    ("preprocessing", lambda side: _locked(side, lambda entry: code(_preprocessing(entry), 200))),
 )
 
 
@@ -69,39 +64,57 @@ def _warnings(model: Model) -> list[str]:
 
 def _settings(model: Model, sides: list[Side]) -> str:
     rows = [[label, *(read(side) for side in sides)] for label, read in _ROWS]
+    rows += _metrics(sides)
     rows = [row for row in rows if set(row[1:]) != {NOTHING}]
     if len(sides) == 1:
         return table(["", "new" if model.new else "old"], rows)
-    rare = [[label, *(read(side) for side in sides)] for label, read in _RARE_ROWS]
-    rows += [row for row in rare if row[1] != row[2]]
+    noted = [(label, old, new, _note(model, label, old, new)) for label, old, new in rows]
+    if entries := _entries(model):
+        noted += changed_rows(*entries)
     return table(
         ["", "old", "new", ""],
-        [
-            [label, old, bold_if(old != new, new), _note(model, label, old, new)]
-            for label, old, new in rows
-        ],
+        [[label, old, bold_if(old != new, new), note] for label, old, new, note in noted],
     )
 
 
+def _metrics(sides: list[Side]) -> list[list[str]]:
+    names = dict.fromkeys(name for side in sides if side.entry for name in side.entry.metrics)
+    return [[code(name), *(_metric(side, name) for side in sides)] for name in names]
+
+
+def _metric(side: Side, name: str) -> str:
+    return _locked(side, lambda entry: metric(entry, name))
+
+
+def _entries(model: Model) -> tuple[Entry, Entry] | None:
+    """Old and new release; None unless the locks have both."""
+    old, new = (side and side.entry for side in (model.old, model.new))
+    return (old, new) if old and new else None
+
+
 def _note(model: Model, label: str, old: str, new: str) -> str:
-    if label == "accuracy" and model.accuracy_change is not None and old != new:
-        points = f"{model.accuracy_change * 100:+.2f} points".replace("-", "−")
-        return f"🔻 **{points}, lower**" if model.accuracy_change < 0 else points
     if label.startswith("load test") and model.release_changes and not new.startswith("pass"):
         return f"⚠️ not proven on {PROOF}"
     if label == "canary" and new != NOTHING and old != new:
         return _canary_note(model.new)
     if label == "release" and model.rollback:
         return "an earlier release"
-    return ""
+    entries = _entries(model)
+    if entries is None:
+        return ""
+    if label == "handler" and entries[0].handler != entries[1].handler:
+        return "V1 requests and predictions may change"
+    names = (name for name in entries[0].metrics if code(name) == label)
+    return next((metric_note(*entries, name) for name in names), "")
 
 
 def _canary(side: Side) -> str:
     canary = side.served.canary
     if canary is None:
         return NOTHING
-    accuracy = f", accuracy {side.canary_entry.accuracy:.2%}" if side.canary_entry else ""
-    return f"{code(short(canary.release))} with {canary.traffic_percent}%{accuracy}"
+    entry = side.canary_entry
+    metrics = [f", {code(name)} {metric(entry, name)}" for name in entry.metrics] if entry else []
+    return f"{code(short(canary.release))} with {canary.traffic_percent}%{''.join(metrics)}"
 
 
 def _canary_note(side: Side | None) -> str:
@@ -164,8 +177,8 @@ def _size(entry: Entry) -> str:
     return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
 
 
-def _preprocessing(entry: Entry) -> str:
-    return json.dumps(asdict(entry.preprocessing), sort_keys=True, ensure_ascii=False)
+def _handler(entry: Entry) -> str:
+    return plural(len(entry.handler.files), "file") if entry.handler else NOTHING
 
 
 def _verdict(entry: Entry) -> str:

@@ -52,16 +52,13 @@ class Model:
         return bool(self.old and self.new and self.old.served.release != self.new.served.release)
 
     @property
-    def accuracy_change(self) -> float | None:
-        """As a share of 1; None where a lock doesn't have both releases."""
-        if not (self.old and self.new and self.old.entry and self.new.entry):
-            return None
-        return self.new.entry.accuracy - self.old.entry.accuracy
-
-    @property
     def inputs_incompatible(self) -> bool:
         """Whether requests that are valid now would be invalid."""
-        return any(not accepts(new, old) for old, new in tensor_pairs(self, "inputs"))
+        if not (self.old and self.new and self.old.entry and self.new.entry):
+            return False
+        same_rank = self.old.entry.batching == self.new.entry.batching
+        pairs = tensor_pairs(self, "inputs")
+        return not (same_rank and all(accepts(new, old) for old, new in pairs))
 
 
 def models(changes: Sequence[Change], lock: Lock, base: Lock) -> list[Model]:

@@ -16,7 +16,7 @@ from review.comment import comment
 from review.cost import Prices
 from review.preview import Preview
 from review.reading import read
-from tests.review.locks import entry, lock
+from tests.review.locks import entry, handler, lock
 from tests.review.stacks import Pods, Setting, preview, short, stack
 
 DOCS = Path(__file__).parents[2] / "docs" / "review"
@@ -24,20 +24,32 @@ FIRST, SECOND = short("first"), short("second")
 DIGITS = Setting(digest=FIRST, predictor=Pods(high=3), transformer=Pods(memory="1Gi", high=3))
 ON_GPU = replace(DIGITS, gpu="nvidia-l4", predictor=Pods(cpu="4", memory="8Gi", low=2, high=8))
 LOCK = lock(digits=[entry(FIRST)])
-BETTER = lock(digits=[entry(SECOND, accuracy=0.9722), entry(FIRST)])
+BETTER = lock(digits=[entry(SECOND, metrics={"accuracy": 0.9722}), entry(FIRST)])
 WIDER = lock(
     digits=[
         entry(
             SECOND,
-            accuracy=0.9519,
+            metrics={"accuracy": 0.9519},
             inputs=[{"name": "INPUT__0", "dtype": "FP32", "dims": [3, 64, 64]}],
-            preprocessing={"width": 64, "height": 64, "mean": [0.5] * 3, "std": [0.5] * 3},
+            image={"width": 64, "height": 64, "mean": [0.5] * 3, "std": [0.5] * 3},
             proven={},
         ),
         entry(FIRST),
     ]
 )
-BACK = lock(digits=[entry(FIRST), entry(SECOND, accuracy=0.9722)])
+_CODE = {"words.txt": "rain", "handler.py": "first"}
+HANDLED = lock(digits=[entry(FIRST, handler=handler(**_CODE))])
+REWRITTEN = lock(
+    digits=[
+        entry(
+            SECOND,
+            metrics={"accuracy": 0.9639, "f1": 0.91},
+            handler=handler(lower=False, **{"words.json": "rain", "handler.py": "second"}),
+        ),
+        *HANDLED["models"]["digits"],
+    ]
+)
+BACK = lock(digits=[entry(FIRST), entry(SECOND, metrics={"accuracy": 0.9722})])
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,7 @@ EXAMPLES = {
     "first-deployment": Example(preview({}, stack(DIGITS)), base=lock()),
     "no-change": Example(preview(stack(DIGITS), stack(DIGITS))),
     "new-release": Example(_moved(RELEASED), BETTER),
+    "new-handler": Example(_moved(RELEASED), REWRITTEN, HANDLED),
     "incompatible-release": Example(_moved(replace(RELEASED, tensors="3, 64, 64")), WIDER),
     "rollback": Example(_moved(DIGITS, old=RELEASED), BACK, BETTER),
     "canary-started": Example(_moved(CANARY), BETTER, BETTER),

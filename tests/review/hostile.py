@@ -29,7 +29,10 @@ Path = tuple[str | int, ...]
 
 
 # Objects with arbitrary keys.
-_ARBITRARY = {"detailedDiff", "models", "objectives", "proven"}
+_ARBITRARY = {
+    *("detailedDiff", "models", "objectives", "proven"),
+    *("metrics", "provenance", "files", "parameters"),
+}
 
 
 def places(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -47,7 +50,10 @@ def documents(draw: st.DrawFn, document: Any, values: st.SearchStrategy[Any], wh
     leaves = [
         path
         for path, value in places(document)
-        if isinstance(value, where) and not isinstance(value, dict | list)
+        if isinstance(value, where)
+        and not isinstance(value, dict | list)
+        # A lock with another format is refused.
+        and not (where is str and path[-1] == "format")
     ]
     some = st.lists(st.sampled_from(leaves), max_size=8, unique=True) if leaves else st.just([])
     for path in draw(some):

@@ -62,7 +62,7 @@ def test_a_bad_file_is_one_line_and_status_1(
 def test_the_place_of_a_wrong_value_is_named(
     files: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    (files / "bad.json").write_text('{"schema": 1, "models": {"digits": [{"digest": 1}]}}')
+    (files / "bad.json").write_text('{"schema": 2, "models": {"digits": [{"digest": 1}]}}')
     main(_arguments(files, lock="bad.json"))
     assert "bad.json: models.digits[0].digest: found 1; allowed: a string; " in (
         capfd.readouterr().err
@@ -70,7 +70,7 @@ def test_the_place_of_a_wrong_value_is_named(
 
 
 def test_a_lock_of_another_schema_is_refused(files: Path) -> None:
-    (files / "bad.json").write_text('{"schema": 2, "models": {}}')
+    (files / "bad.json").write_text('{"schema": 1, "models": {}}')
     assert main(_arguments(files, lock="bad.json")) == 1
 
 

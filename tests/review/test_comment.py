@@ -23,16 +23,16 @@ from tests.review.examples import (
     Example,
     render,
 )
-from tests.review.locks import entry, lock
+from tests.review.locks import entry, handler, lock
 from tests.review.stacks import PROJECT, Pods, Setting, preview, short, stack
 
 SENTENCES = {
     "first-deployment": "`digits` is served for the first time",
     "no-change": "no changes",
     "new-release": "`digits` moves to a new release",
-    "incompatible-release": "`digits` moves to a new release with incompatible inputs and lower "
-    "accuracy",
-    "rollback": "`digits` goes back to an earlier release with lower accuracy",
+    "new-handler": "`digits` moves to a new release",
+    "incompatible-release": "`digits` moves to a new release with incompatible inputs",
+    "rollback": "`digits` goes back to an earlier release",
     "canary-started": "`digits` starts a canary with 20% of the traffic",
     "canary-promoted": "`digits` moves to the release of its canary",
     "cpu-to-gpu": "`digits` moves from CPU to GPU",
@@ -110,12 +110,76 @@ def test_the_three_steps_of_a_replacement_are_one_change() -> None:
     assert render(Example(longer)) == render(EXAMPLES["mode-change"])
 
 
-def test_lower_accuracy_is_marked_with_its_difference() -> None:
-    assert "🔻 **−1.20 points, lower**" in _row("incompatible-release", "accuracy")[3]
+def test_metrics_are_shown_with_their_difference_and_no_judgement() -> None:
+    assert _row("incompatible-release", "`accuracy`")[1:] == ["0.9639", "**0.9519**", "−0.012"]
+    assert _row("new-release", "`accuracy`")[3] == "+0.0083"
 
 
-def test_higher_accuracy_is_not_marked() -> None:
-    assert _row("new-release", "accuracy")[3] == "+0.83 points"
+def test_a_metric_that_only_one_release_has_has_no_difference() -> None:
+    assert _row("new-handler", "`f1`")[1:] == ["–", "**0.91**", ""]
+
+
+def test_a_handlers_files_and_parameters_are_compared_one_by_one() -> None:
+    assert _row("new-handler", "handler")[1:] == [
+        "2 files",
+        "2 files",
+        "V1 requests and predictions may change",
+    ]
+    notes = {
+        path: _row("new-handler", f"handler's `{path}`")[3]
+        for path in ("handler.py", "words.txt", "words.json")
+    }
+    assert notes == {"handler.py": "changed", "words.txt": "removed", "words.json": "added"}
+    assert _row("new-handler", "handler's parameter `lower`")[1:3] == [
+        "`true`",
+        "**`false`**",
+    ]
+
+
+def test_many_changed_files_of_a_handler_are_counted() -> None:
+    many = handler(**{f"{n}.txt": str(n) for n in range(50)})
+    text = render(_moved_to(entry(SECOND, handler=many)))
+    assert _fact(text, "handler's other files")[2] == "**30 more change**"
+    assert text.count("| added |") == 20
+
+
+@pytest.mark.parametrize(
+    ("changes", "label", "old", "new"),
+    [
+        ({"format": "onnx"}, "format", "torchscript", "onnx"),
+        ({"held_out": 1000}, "held out", "360", "1,000"),
+        (
+            {"provenance": {"data": "mine"}},
+            "provenance `data`",
+            "`scikit-learn's digits`",
+            "`mine`",
+        ),
+        ({"image": None}, "image", None, "–"),
+    ],
+)
+def test_what_else_a_release_changes_has_a_row(
+    changes: dict[str, Any], label: str, old: str | None, new: str
+) -> None:
+    row = _fact(render(_moved_to(entry(SECOND, **changes))), label)
+    assert row[2] == f"**{new}**"
+    assert old is None or row[1] == old
+
+
+def test_labels_are_compared_for_each_output() -> None:
+    outputs = [{"name": "OUTPUT__0", "dtype": "FP32", "dims": [2], "labels": ["cat", "dog"]}]
+    row = _fact(render(_moved_to(entry(SECOND, outputs=outputs))), "labels of `OUTPUT__0`")
+    assert row[2] == "**`cat, dog`**"
+
+
+def test_requests_without_a_batch_dimension_are_other_requests() -> None:
+    text = render(_moved_to(entry(SECOND, batching=False, image=None)))
+    assert "with incompatible inputs" in text
+    assert _fact(text, "batches")[1:3] == ["yes", "**no**"]
+
+
+def _moved_to(new: dict[str, Any]) -> Example:
+    moved = preview(stack(DIGITS), stack(RELEASED))
+    return Example(moved, lock(digits=[new, entry(FIRST)]))
 
 
 def test_a_release_that_dev_has_not_proven_is_marked() -> None:
@@ -159,7 +223,7 @@ def test_the_old_release_is_the_deployed_one_not_the_pinned_one() -> None:
 def test_a_release_that_the_lock_does_not_have_has_a_warning() -> None:
     text = render(Example(preview(stack(DIGITS), stack(RELEASED))))
     assert "deploys a release that this branch's lock does not have" in text
-    assert _fact(text, "accuracy")[2] == "**not in the lock**"
+    assert _fact(text, "`accuracy`")[2] == "**not in the lock**"
 
 
 def test_the_heading_counts_many_models() -> None:
@@ -265,7 +329,7 @@ def test_what_happens_to_a_canary_is_in_the_heading(
 
 def test_a_canary_is_a_row_of_its_model() -> None:
     row = _row("canary-started", "canary")
-    assert row[1:3] == ["–", f"**`{SECOND[:SHORT_DIGEST]}` with 20%, accuracy 97.22%**"]
+    assert row[1:3] == ["–", f"**`{SECOND[:SHORT_DIGEST]}` with 20%, `accuracy` 0.9722**"]
     assert row[3] == "the cost of its pods is not shown"
 
 
