@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["reproducible", "seed"]
 
-# Switching one-DNN off and on again causes it.
-warnings.filterwarnings("ignore", message="TF32 acceleration", category=UserWarning)
-
 
 @contextmanager
 def reproducible() -> Iterator[None]:
@@ -38,12 +35,15 @@ def reproducible() -> Iterator[None]:
     # An operator that has no deterministic kernel is no reason to refuse a network.
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
-        with (
-            torch.random.fork_rng(devices=[]),
-            torch.backends.mkldnn.flags(enabled=False, allow_tf32=False),
-        ):
-            seed()
-            yield
+        with warnings.catch_warnings():
+            # Switching one-DNN off and on again causes it.
+            warnings.filterwarnings("ignore", message="TF32 acceleration", category=UserWarning)
+            with (
+                torch.random.fork_rng(devices=[]),
+                torch.backends.mkldnn.flags(enabled=False, allow_tf32=False),
+            ):
+                seed()
+                yield
     finally:
         torch.use_deterministic_algorithms(False)
         torch.set_num_threads(threads)
