@@ -13,7 +13,9 @@ from release.schema import ReleaseError
 
 __all__ = ["follow_inputs"]
 
-_CPU = 'torch.device("cpu")'
+_DEVICE = re.compile(r'torch\.device\("[a-z:0-9]+"\)')
+# It takes the lengths of its sequences from the CPU, wherever it runs.
+_PACKING = "_pack_padded_sequence"
 # A method in the text of TorchScript's archive, up to the next method or class.
 _METHOD = re.compile(
     r"^  def (?P<arguments>.*?) -> .*?(?=^  def |^class |\Z)", re.DOTALL | re.MULTILINE
@@ -31,13 +33,14 @@ def follow_inputs(code: str) -> str:
 
 def _method(match: re.Match[str]) -> str:
     text = match[0]
-    if _CPU not in text:
+    found = _DEVICE.search(text)
+    if found is None or _PACKING in text:
         return text
     tensor = _TENSOR_ARGUMENT.search(match["arguments"])
     if tensor is None:
-        line = next(line.strip() for line in text.splitlines() if _CPU in line)
+        line = text[: found.end()].splitlines()[-1].strip()
         raise ReleaseError(
-            f"forward() of a layer without inputs makes a tensor on the CPU: {line}; on a GPU this "
-            "fails; make it once, in __init__, with self.register_buffer"
+            f"forward() of a layer without inputs makes a tensor on one device: {line}; on another "
+            "this fails; make it once, in __init__, with self.register_buffer"
         )
-    return text.replace(_CPU, f"ops.prim.device({tensor[1]})")
+    return _DEVICE.sub(f"ops.prim.device({tensor[1]})", text)

@@ -18,26 +18,35 @@ from model.formats.devices import follow_inputs
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["export", "load"]
+__all__ = ["canonical", "export", "load"]
 
 
 def export(network: torch.nn.Module, examples: Values, signature: Signature) -> Exported:
     """Trace a network in evaluation mode; the same weights and code give the same bytes."""
     texts = any(tensor.dtype == "BYTES" for tensor in signature.inputs + signature.outputs)
+    scripted = texts or isinstance(network, torch.jit.ScriptModule)
     with torch.no_grad():
         made = (
             torch.jit.script(network)
-            if texts
+            if scripted
             else torch.jit.trace(network, examples, check_trace=False)
         )
     buffer = io.BytesIO()
     torch.jit.save(made, buffer)
-    return Exported(rewrite(buffer.getvalue(), _without_sources if texts else _on_any_device))
+    return Exported(canonical(buffer.getvalue(), traced=not scripted))
 
 
 def load(path: Path, signature: Signature) -> Program:
     """The program of a model.pt, on the CPU. The file is code, and is run."""
     return eager(torch.jit.load(str(path), map_location="cpu").eval())
+
+
+def canonical(archive: bytes, *, traced: bool = True) -> bytes:
+    """The archive without source paths; a traced program without devices too.
+
+    Raises ReleaseError if a device remains.
+    """
+    return rewrite(archive, _on_any_device if traced else _without_sources)
 
 
 def _without_sources(name: str, content: bytes) -> bytes | None:
