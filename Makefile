@@ -65,7 +65,7 @@ build/test/models.lock.json: build/digits/release.json tests/releases.py
 	@.venv-model/bin/python -m tests.releases
 
 # The cluster's programs, fetched or built, a Go module at a time; what takes longest first.
-modules := pulumi kubernetes knative gcs vegeta pulumi-python
+modules := pulumi kubernetes knative gcs vegeta ghz pulumi-python
 .PHONY: ready $(modules:%=programs/%)
 $(modules:%=programs/%): programs/%: .venv-local/stamp
 	@.venv-local/bin/python -m local tools $*

@@ -250,4 +250,5 @@ TOOLS: tuple[Tool, ...] = (
         "github.com/fsouza/fake-gcs-server",
     ),
     Tool("vegeta", "jobs/vegeta", "github.com/tsenart/vegeta/v12", "github.com/tsenart/vegeta/v12"),
+    Tool("ghz", "jobs/ghz", "github.com/bojand/ghz/cmd/ghz", "github.com/bojand/ghz"),
 )

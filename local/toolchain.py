@@ -2,7 +2,7 @@
 
 A program on PATH is used if its version fits. Else it is in the user's cache folder, into which
 `local.building` fetches or builds it. Versions are pinned in one place each: the `go.mod` files
-under `local/tools/` and `jobs/vegeta/`, and `requirements/program.in`.
+under `local/tools/`, `jobs/vegeta/` and `jobs/ghz/`, and `requirements/program.in`.
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ from local.layout import ROOT
 __all__ = ["IMAGES", "TEST_IMAGES", "Image", "find"]
 
 _MODEL_PYTHON = ROOT / ".venv-model" / "bin" / "python"
+# Made by `make bench` and `make test`.
+_SDK_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 _SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LAUNCHER = ROOT / "local" / "triton" / "launch.py"
 _INITIALIZER = ROOT / "local" / "node" / "initializer.py"
@@ -44,10 +46,9 @@ class Image:
         return [*self.programs.get(command[0], command[:1]), *command[1:], *args]
 
 
-def _python(interpreter: Path, *, path: str = "", **more: str) -> dict[str, str]:
-    folders = [str(interpreter.parent), *([path] if path else []), _SYSTEM]
+def _python(interpreter: Path, **more: str) -> dict[str, str]:
     return {
-        "PATH": ":".join(folders),
+        "PATH": f"{interpreter.parent}:{_SYSTEM}",
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": str(ROOT),
@@ -55,10 +56,10 @@ def _python(interpreter: Path, *, path: str = "", **more: str) -> dict[str, str]
     }
 
 
-def _vegeta() -> dict[str, str]:
-    """The load generator, which the jobs' image has at /usr/local/bin."""
-    found = os.environ.get("VEGETA") or shutil.which("vegeta")
-    return {"VEGETA": found, "path": str(Path(found).parent)} if found else {}
+def _generators() -> dict[str, str]:
+    """The load generators, which the jobs' image has at /usr/local/bin."""
+    found = {name: os.environ.get(name) or shutil.which(name.lower()) for name in ("VEGETA", "GHZ")}
+    return {name: path for name, path in found.items() if path}
 
 
 def _triton() -> Image:
@@ -74,8 +75,26 @@ def _triton() -> Image:
 
 def _module(name: str, env: dict[str, str], storage: bool = False) -> Image:
     python = (str(_MODEL_PYTHON),)
-    programs: dict[str, tuple[str, ...]] = {"python": python, "python3": python}
-    return Image((*python, "-m", name), programs, env, str(ROOT), storage=storage)
+    return Image((*python, "-m", name), _pythons(python[0]), env, str(ROOT), storage=storage)
+
+
+def _pythons(python: str) -> dict[str, tuple[str, ...]]:
+    return {"python": (python,), "python3": (python,)}
+
+
+def _pytorch() -> Image:
+    """PyTorch, which compiles models in format `aoti`; it needs a C++ compiler."""
+    env = {"PATH": f"{_MODEL_PYTHON.parent}:{_SYSTEM}"}
+    return Image((), _pythons(str(_MODEL_PYTHON)), env)
+
+
+def _sdk_transformer() -> Image:
+    """The benchmark's transformer on KServe's SDK, as a user's own image would be.
+
+    Its pod names the folder of release.json in RELEASE_FOLDER.
+    """
+    entrypoint = (str(_SDK_PYTHON), "-m", "measure.bench.serving.peers.kserve_transformer")
+    return Image(entrypoint, {}, _python(_SDK_PYTHON), str(ROOT))
 
 
 def _initializer() -> Image:
@@ -88,7 +107,9 @@ IMAGES: dict[str, Image] = {
     "kserve/storage-initializer:*": _initializer(),
     # Under any registry: on this cluster they stand for the programs of this folder.
     "*/transformer:*": _module("transformer", _python(_MODEL_PYTHON)),
-    "*/jobs:*": _module("jobs", _python(_MODEL_PYTHON, **_vegeta()), storage=True),
+    "*/jobs:*": _module("jobs", _python(_MODEL_PYTHON, **_generators()), storage=True),
+    "nvcr.io/nvidia/pytorch:*": _pytorch(),
+    "*/sdk-transformer:*": _sdk_transformer(),
 }
 # A shell and Python, for the tests of the agent itself.
 TEST_IMAGES = {

@@ -130,7 +130,9 @@ class _Mirror:
 
 def _attach(target: str, mount: Mount) -> None:
     if not mount.source:
-        linux.mount("empty", target, "tmpfs", _SAFE, "mode=755,size=64m")
+        # Kubernetes' size of /dev/shm. A container's other folders are as large as its disk.
+        size = ",size=64m" if mount.target == "/dev/shm" else ""
+        linux.mount("empty", target, "tmpfs", _SAFE, f"mode=755{size}")
         return
     if not os.path.lexists(target):  # A mount point within another volume.
         Path(target).parent.mkdir(parents=True, exist_ok=True)
