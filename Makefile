@@ -57,7 +57,7 @@ environments := .venv/stamp .venv-model/stamp .venv-local/stamp .venv-policy/sta
 install: $(environments) ## make the environments
 
 # The release that the lock pins: the same source gives the same bytes.
-build/digits/release.json: .venv-model/stamp $(wildcard release/*.py model/*.py model/definitions/*.py)
+build/digits/release.json: .venv-model/stamp $(wildcard release/*.py model/*.py model/formats/*.py model/definitions/digits/*)
 	@.venv-model/bin/python -m model build digits
 	@touch $@
 

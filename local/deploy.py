@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from typing import TYPE_CHECKING, Any
 
-import urllib3
-
-from local import reports
+from local import first_request, reports
 from local.api import Api
 from local.environment import environment
 from local.errors import LocalError
 from local.layout import ROOT, write_atomically
-from release import files
+from release import files, lock
 from release.files import BUILD, RELEASE_JSON
 from release.schema import short
 
@@ -28,22 +25,22 @@ if TYPE_CHECKING:
 __all__ = ["report", "up"]
 
 _STACK = "local"
-_PATIENCE = 60.0
 _PERCENTILES = ("mean", "p50", "p90", "p95", "p99", "max")
 
 
 def up(layout: Layout) -> None:
     """Deploy the stack. Raises LocalError if that fails, or if its endpoint doesn't answer."""
     _pulumi(layout, "stack", "select", "--create")
+    _build_missing(layout)
     _pulumi(layout, "up", "--yes", "--skip-preview")
     outputs = _outputs(layout)
     endpoints = {name: _endpoint(layout, model) for name, model in outputs["models"].items()}
     write_atomically(layout.endpoints, json.dumps(endpoints, indent=2) + "\n")
     for name, addresses in endpoints.items():
         print(f"\n{name}")
-        if addresses["predict"]:
-            release = _release(name, outputs["models"][name]["digest"])
-            print(f"  {_predict(addresses['predict'], release)}")
+        release = _release(name, outputs["models"][name]["digest"])
+        if said := first_request.send(addresses, release):
+            print(f"  {said}")
         for line in _latency(layout, outputs["perf"].get(name, {})):
             print(f"  {line}")
         for kind, address in addresses.items():
@@ -79,6 +76,25 @@ def _pulumi(layout: Layout, *arguments: str, capture: bool = False) -> str:
     return done.stdout or ""
 
 
+def _build_missing(layout: Layout) -> None:
+    """Build the current releases of the stack's models that are not under build/."""
+    pinned = lock.read(ROOT / "models.lock.json")
+    models = json.loads(_pulumi(layout, "config", "get", "models", capture=True))
+    for name, settings in models.items():
+        entry = pinned.current(name)
+        # The program refuses a model that is not in the lock. An earlier release can't be built.
+        if entry is None or (settings or {}).get("release"):
+            continue
+        if files.find(ROOT / BUILD, name, entry.digest):
+            continue
+        print(
+            f"{name}: release {short(entry.digest)} is not under {BUILD}/: building it", flush=True
+        )
+        command = [str(ROOT / ".venv-model" / "bin" / "python"), "-m", "model", "build", name]
+        if subprocess.run(command, cwd=ROOT, check=False).returncode:
+            raise LocalError(f"{name} can't be built, see above. Retry: make up")
+
+
 def _outputs(layout: Layout) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(_pulumi(layout, "stack", "output", "--json", capture=True))
     return found
@@ -112,38 +128,6 @@ def _endpoint(layout: Layout, model: Mapping[str, Any]) -> dict[str, str | None]
         "v2_http": f"http://{triton}" if triton and not grpc else None,
         "v2_grpc": triton if grpc else None,
     }
-
-
-def _predict(url: str, release: Release) -> str:
-    """Send one real picture to the endpoint, and describe the answer."""
-    sample = release.samples[0]
-    body = json.dumps({"instances": [{"image_bytes": {"b64": sample.image}}]})
-    _wait_until_ready(url.partition("/v1/")[0])
-    begun = time.monotonic()
-    answer = urllib3.request("POST", url, body=body, timeout=10, retries=False)
-    took = (time.monotonic() - begun) * 1000
-    if answer.status != 200:
-        raise LocalError(f"{url} answers {answer.status}: {answer.data.decode(errors='replace')}")
-    label = answer.json()["predictions"][0]["label"]
-    return f"a picture of a {sample.label} is a {label!r} ({took:.1f} ms)"
-
-
-def _wait_until_ready(server: str) -> None:
-    """Wait for pods, which may still be starting if the stack needed no update."""
-    deadline, printed = time.monotonic() + _PATIENCE, False
-    while True:
-        try:
-            url = f"{server}/v2/health/ready"
-            if urllib3.request("GET", url, timeout=2, retries=False).status == 200:
-                return
-        except urllib3.exceptions.HTTPError:
-            pass  # Nothing listens yet.
-        if time.monotonic() > deadline:
-            raise LocalError(f"{server} isn't ready after {_PATIENCE:.0f} s. See: make status")
-        if not printed:
-            print("  waiting for its pods …", flush=True)
-            printed = True
-        time.sleep(0.2)
 
 
 def _latency(layout: Layout, perf: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,112 @@
+"""The first request to a deployed model: a sample of its release, and the answer in one line."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import urllib3
+
+from local.errors import LocalError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from release.schema import Release
+
+__all__ = ["send"]
+
+_PATIENCE = 60.0
+_TIMEOUT = 30.0
+_SHOWN = 160
+_HEADER_LENGTH = "Inference-Header-Content-Length"
+
+
+def send(endpoint: Mapping[str, str | None], release: Release) -> str | None:
+    """Send a request by V1, or by V2 where V1 can't carry the sample or nothing speaks it.
+
+    None where there is only gRPC. Raises LocalError if the answer isn't good.
+    """
+    predict, triton = endpoint["predict"], endpoint["v2_http"]
+    instances = _instances(release)
+    if predict and instances:
+        body = json.dumps({"instances": instances}).encode()
+        answer, milliseconds = _post(predict, body, {})
+        return f"{_described(answer['predictions'], release)} ({milliseconds:.1f} ms)"
+    server = predict.partition("/v1/")[0] if predict else triton
+    if not server or release.image:
+        return None
+    body, headers = _tensors(release)
+    answer, milliseconds = _post(f"{server}/v2/models/{release.name}/infer", body, headers)
+    found = {output["name"]: output["data"] for output in answer["outputs"]}
+    return f"a sample is answered by {_shown(found)} ({milliseconds:.1f} ms)"
+
+
+def _instances(release: Release) -> list[Any]:
+    if release.exchanges:
+        return list(release.exchanges[0].instances)
+    if release.image and not release.handler:
+        return [{"image_bytes": {"b64": release.samples[0].image}}]
+    return []
+
+
+def _tensors(release: Release) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of V2's binary form, of the first sample as it is stored."""
+    pairs = list(zip(release.inputs, release.samples[0].inputs, strict=True))
+    described = [
+        {
+            "name": tensor.name,
+            "datatype": tensor.dtype,
+            "shape": stored.shape,
+            "parameters": {"binary_data_size": len(stored.raw)},
+        }
+        for tensor, stored in pairs
+    ]
+    text = json.dumps({"inputs": described}).encode()
+    return text + b"".join(stored.raw for _, stored in pairs), {_HEADER_LENGTH: str(len(text))}
+
+
+def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[Any, float]:
+    """The answer's JSON, and the milliseconds that it took."""
+    _wait_until_ready(url)
+    begun = time.monotonic()
+    answer = urllib3.request(
+        "POST", url, body=body, headers=headers, timeout=_TIMEOUT, retries=False
+    )
+    took = (time.monotonic() - begun) * 1000
+    if answer.status != 200:
+        raise LocalError(f"{url} answers {answer.status}: {answer.data.decode(errors='replace')}")
+    return answer.json(), took
+
+
+def _described(predictions: list[Any], release: Release) -> str:
+    first, label = predictions[0], release.samples[0].label
+    if isinstance(first, dict) and "label" in first and release.image and label:
+        return f"a picture of a {label} is a {first['label']!r}"
+    return f"an instance is answered by {_shown(first)}"
+
+
+def _shown(found: Any) -> str:
+    text = json.dumps(found, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _wait_until_ready(url: str) -> None:
+    """Wait for pods, which may still be starting if the stack needed no update."""
+    parsed = urllib3.util.parse_url(url)
+    server = f"{parsed.scheme}://{parsed.netloc}"
+    deadline, printed = time.monotonic() + _PATIENCE, False
+    while True:
+        try:
+            health = f"{server}/v2/health/ready"
+            if urllib3.request("GET", health, timeout=2, retries=False).status == 200:
+                return
+        except urllib3.exceptions.HTTPError:
+            pass  # Nothing listens yet.
+        if time.monotonic() > deadline:
+            raise LocalError(f"{server} isn't ready after {_PATIENCE:.0f} s. See: make status")
+        if not printed:
+            print("  waiting for its pods …", flush=True)
+            printed = True
+        time.sleep(0.2)
