@@ -1,8 +1,8 @@
-"""`python -m measure.accuracy MODEL --data FOLDER`: labelled pictures through an endpoint.
+"""`python -m measure.accuracy MODEL [--data FOLDER]`: labelled pictures through an endpoint.
 
-Every picture of `FOLDER/LABEL/` is sent to the transformer in V1 requests and in V2 requests with
-binary data, and to Triton as a tensor. Each prediction is compared with that of the network in
-PyTorch. The exit status is 1 if one differs.
+Every picture of `FOLDER/LABEL/`, or of the definition's examples without --data, is sent to the
+transformer in V1 requests and in V2 requests with binary data, and to Triton as a tensor. Each
+prediction is compared with that of the network in PyTorch. The exit status is 1 if one differs.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import tritonclient.http
 from PIL import Image
 
 from model import discovery, network
+from model.definition import Pictures
 from release.images import Converter
 from release.schema import ReleaseError
 
@@ -47,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     """Exit status: 0, or 1 if a prediction differs or after a line with the error."""
     parser = argparse.ArgumentParser(prog="python -m measure.accuracy", description=__doc__)
     parser.add_argument("model", metavar="MODEL", help="a deployed image classifier")
-    parser.add_argument("--data", type=Path, required=True, help="folder with LABEL/PICTURE")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="with LABEL/PICTURE")
     parser.add_argument("--definitions", type=Path, default=discovery.DEFINITIONS)
     endpoints = ROOT / ".local" / "endpoints.json"
     parser.add_argument("--endpoints", type=Path, default=endpoints, help="default: %(default)s")
@@ -66,7 +67,10 @@ def measure(arguments: argparse.Namespace) -> int:
     names = definition.labels
     if definition.image is None or not names or isinstance(names, Mapping):
         raise ReleaseError("allowed: a model with an image block and labels")
-    pictures, labels = read(arguments.data, names)
+    labelled = read(arguments.data, names) if arguments.data else definition.examples()
+    assert isinstance(labelled, Pictures)
+    pictures = labelled.files
+    labels = np.array([names.index(label) for label in labelled.labels])
     tensors = convert(pictures, definition.image)
     program = network.eager(network.make_trained(definition, found)[0], found.path.parent)
 
@@ -84,14 +88,12 @@ def measure(arguments: argparse.Namespace) -> int:
     return int(different > 0)
 
 
-def read(folder: Path, labels: Sequence[str]) -> tuple[list[bytes], NDArray[np.int64]]:
-    """The pictures, and the index of each one's label. Raises ReleaseError if there is none."""
-    found = [
-        (path, index) for index, name in enumerate(labels) for path in (folder / name).glob("*")
-    ]
+def read(folder: Path, labels: Sequence[str]) -> Pictures:
+    """The pictures of `folder/LABEL/`. Raises ReleaseError if there is none."""
+    found = [(path, name) for name in labels for path in sorted((folder / name).glob("*"))]
     if not found:
         raise ReleaseError(f"--data {folder}: no pictures; allowed: a folder with {labels[0]}/*, …")
-    return [path.read_bytes() for path, _ in found], np.array([index for _, index in found])
+    return Pictures([path.read_bytes() for path, _ in found], [name for _, name in found])
 
 
 def convert(pictures: Sequence[bytes], how: ImageInput) -> NDArray[np.float32]:

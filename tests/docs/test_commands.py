@@ -14,7 +14,9 @@ TRACKED = subprocess.run(
 ).stdout.split()
 FOLDERS = {path.split("/")[0] for path in TRACKED if "/" in path}
 # Decisions name what was there when they were made; comments in docs/review/ are generated.
-PAGES = sorted(path for path in TRACKED if re.fullmatch(r"[A-Z]+\.md|docs/[a-z-]+\.md", path))
+PAGES = sorted(
+    path for path in TRACKED if re.fullmatch(r"[A-Z]+\.md|docs/(tutorials/)?[A-Za-z-]+\.md", path)
+)
 # Written by the reader of a page.
 WRITTEN = {"bootstrap/Pulumi.dev.yaml"}
 PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*)`")
