@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.config import JOB_VARIABLE, JobError, LoadConfig, VerifyConfig
+from jobs.config import JOB_VARIABLE, JobError, LoadConfig, VerifyConfig, read_config
 from jobs.load.results import ResultError
 from jobs.load.run import LoadError, load
 from jobs.progress import Progress, finish
@@ -71,7 +71,7 @@ def run_report(result: Path, previous: Path | None, out: Path | None) -> int:
 
 def run_verify(path: Path | None, release: Path) -> int:
     """Verify an endpoint."""
-    config, cluster = VerifyConfig.read(path), Cluster.of_this_pod()
+    config, cluster = read_config(VerifyConfig, path), Cluster.of_this_pod()
     try:
         progress = Progress(elapsed=elapsed(config, cluster))
         message = verify(config, read_release(release), cluster, progress)
@@ -93,7 +93,7 @@ def elapsed(config: VerifyConfig, cluster: Cluster | None) -> float:
 
 def run_load(path: Path | None, release: Path) -> int:
     """Run a load test."""
-    config = LoadConfig.read(path)
+    config = read_config(LoadConfig, path)
     try:
         progress = Progress()
         document = load(config, read_release(release), progress)

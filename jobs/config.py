@@ -4,69 +4,64 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from jobs.fields import Fields
+from release.decode import decode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["JOB_VARIABLE", "JobError", "LoadConfig", "Objectives", "VerifyConfig"]
+__all__ = ["JOB_VARIABLE", "JobError", "LoadConfig", "Objectives", "VerifyConfig", "read_config"]
 
 # Holds the configuration in a container; on the command line it is a file.
 JOB_VARIABLE = "KSERVE_TRITON_JOB"
+T = TypeVar("T")
+Protocol = Literal["http", "grpc"]
+_HTTP = re.compile(r"https?://[^/\s]+(/[^/\s]+)*")
+_GRPC = re.compile(r"(https?://)?[^/:\s]+:[0-9]{1,5}")
 
 
 class JobError(Exception):
     """A Job's configuration or release is invalid; the message is one line."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VerifyConfig:
     """A verification: the endpoint, the release that it must serve, and the deadline.
 
     A URL of `None` is not requested. `canary` names a canary of the InferenceService, whose pods
-    are then examined; `None` means the pods of no canary. `tolerance` is the largest difference
-    from the release's outputs, relative to a sample's largest output where that is more than 1.
+    are then examined; `None` means the pods of no canary. `tolerance` is the largest difference of
+    floats from the release's, relative to the largest value of a tensor where that is more than 1.
+
+    `predictions`: `equal` to the release's; `any`, where the stack gives the handler other
+    parameters; `none` are asked for, where the transformer is a server of the user's own.
     """
 
     model: str
     service: str
     namespace: str
-    mode: str
-    transformer_url: str | None
-    predictor_url: str | None
-    predictor_protocol: str
+    mode: Literal["Standard", "Knative"]
+    transformer_url: str | None = None
+    predictor_url: str | None = None
+    predictor_protocol: Protocol
+    predictions: Literal["equal", "any", "none"] = "equal"
     deadline_seconds: float
     release_digest: str
     storage_uri: str
-    canary: str | None
+    canary: str | None = None
     tolerance: float
 
-    @classmethod
-    def read(cls, path: Path | None = None) -> VerifyConfig:
-        """Read a file, or the environment. Raises JobError that names the first invalid field."""
-        fields = _read(path)
-        protocol = fields.choice("predictor_protocol", "http", "grpc")
-        config = cls(
-            model=fields.text("model"),
-            service=fields.text("service"),
-            namespace=fields.text("namespace"),
-            mode=fields.choice("mode", "Standard", "Knative"),
-            transformer_url=_optional_url(fields, "transformer_url"),
-            predictor_url=_optional_url(fields, "predictor_url", bare=protocol == "grpc"),
-            predictor_protocol=protocol,
-            deadline_seconds=fields.positive("deadline_seconds"),
-            release_digest=fields.text("release_digest"),
-            storage_uri=fields.text("storage_uri"),
-            canary=fields.optional_text("canary"),
-            tolerance=fields.positive("tolerance"),
-        )
-        if not (config.transformer_url or config.predictor_url):
-            fields.fail("predictor_url", "an address here or in transformer_url")
-        fields.reject_unknown()
-        return config
+    def __post_init__(self) -> None:
+        _check_positive(self, "deadline_seconds", "tolerance")
+        if self.transformer_url is not None:
+            _check_url("transformer_url", self.transformer_url, "http")
+        if self.predictor_url is not None:
+            _check_url("predictor_url", self.predictor_url, self.predictor_protocol)
+        elif self.transformer_url is None:
+            raise ValueError(
+                "predictor_url: missing; allowed: an address here or in transformer_url"
+            )
 
 
 @dataclass(frozen=True)
@@ -78,7 +73,7 @@ class Objectives:
     rate_ratio: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LoadConfig:
     """A load test: `rate` requests a second for `duration_seconds`, and its objectives.
 
@@ -87,35 +82,26 @@ class LoadConfig:
 
     model: str
     url: str
-    target: str
-    predictor_protocol: str
+    target: Literal["transformer", "predictor"]
+    predictor_protocol: Protocol
     rate: int
     duration_seconds: float
     timeout_seconds: float
     objectives: Objectives
-    result: str | None
+    result: str | None = None
 
-    @classmethod
-    def read(cls, path: Path | None = None) -> LoadConfig:
-        """Read a file, or the environment. Raises JobError that names the first invalid field."""
-        fields = _read(path)
-        target = fields.choice("target", "transformer", "predictor")
-        protocol = fields.choice("predictor_protocol", "http", "grpc")
-        config = cls(
-            model=fields.text("model"),
-            url=_url(fields, "url", bare=(target, protocol) == ("predictor", "grpc")),
-            target=target,
-            predictor_protocol=protocol,
-            rate=int(fields.positive("rate", whole=True)),
-            duration_seconds=fields.positive("duration_seconds"),
-            timeout_seconds=fields.positive("timeout_seconds"),
-            objectives=_objectives(fields),
-            result=fields.optional_text("result"),
-        )
-        if config.result and not config.result.startswith(("/", "gs://")):
-            fields.fail("result", "null, an absolute path, or gs://BUCKET/OBJECT")
-        fields.reject_unknown()
-        return config
+    def __post_init__(self) -> None:
+        _check_positive(self, "rate", "duration_seconds", "timeout_seconds")
+        for name, value in asdict(self.objectives).items():
+            most = 1e9 if name == "p99_ms" else 1
+            if not 0 < value <= most:
+                raise ValueError(f"objectives.{name}: found {value}; allowed: above 0, to {most:g}")
+        _check_url("url", self.url, "grpc" if self.grpc else "http")
+        if self.result is not None and not self.result.startswith(("/", "gs://")):
+            raise ValueError(
+                f"result: found {self.result!r}; allowed: null, an absolute path, or "
+                "gs://BUCKET/OBJECT"
+            )
 
     @property
     def grpc(self) -> bool:
@@ -133,37 +119,27 @@ class LoadConfig:
         return f"{self.url}/v2/models/{self.model}/infer"
 
 
-def _read(path: Path | None) -> Fields:
+def read_config(kind: type[T], path: Path | None = None) -> T:
+    """Read a file, or the environment. Raises JobError that names the first invalid field."""
     place = str(path or JOB_VARIABLE)
     try:
-        text = path.read_bytes() if path else os.environ[JOB_VARIABLE]
+        return decode(kind, path.read_bytes() if path else os.environ[JOB_VARIABLE].encode())
     except OSError as error:
         raise JobError(f"{place}: {error.strerror}") from error
     except KeyError as error:
         raise JobError(f"{place} is not set; allowed: JSON in it, or --config FILE") from error
-    return Fields.parse(text, place, JobError)
+    except ValueError as error:
+        raise JobError(f"{place}: {error}") from error
 
 
-def _url(fields: Fields, name: str, *, bare: bool = False) -> str:
-    """An address without a slash at its end; `bare`: HOST:PORT stands for http://HOST:PORT."""
-    value = fields.get(name)
-    if bare and isinstance(value, str) and re.fullmatch(r"[^/\s]+:[0-9]{1,5}", value):
-        return f"http://{value}"
-    if not isinstance(value, str) or not value.startswith(("http://", "https://")):
-        fields.fail(name, "an address with http:// or https://")
-    return value.rstrip("/")
+def _check_positive(config: Any, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        if not 0 < value <= 1e9:
+            raise ValueError(f"{name}: found {value}; allowed: a number above 0, to 1e9")
 
 
-def _optional_url(fields: Fields, name: str, *, bare: bool = False) -> str | None:
-    return None if fields.get(name) is None else _url(fields, name, bare=bare)
-
-
-def _objectives(fields: Fields) -> Objectives:
-    section = fields.section("objectives")
-    objectives = Objectives(
-        p99_ms=section.positive("p99_ms"),
-        success_ratio=section.positive("success_ratio", most=1.0),
-        rate_ratio=section.positive("rate_ratio", most=1.0),
-    )
-    section.reject_unknown()
-    return objectives
+def _check_url(name: str, value: str, protocol: Protocol) -> None:
+    if not (_GRPC if protocol == "grpc" else _HTTP).fullmatch(value):
+        allowed = "HOST:PORT" if protocol == "grpc" else "http://HOST or https://HOST"
+        raise ValueError(f"{name}: found {value!r}; allowed: {allowed}, no slash at its end")

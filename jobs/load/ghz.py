@@ -20,7 +20,7 @@ from google.protobuf.proto import serialize_length_prefixed
 from tritonclient.grpc import service_pb2
 from tritonclient.grpc.service_pb2 import ModelInferRequest
 
-from jobs.load.metrics import Hits
+from jobs.load.metrics import Hits, error_kind
 from jobs.load.vegeta import REPORT_SECONDS, Attack, LoadError, run_program
 from jobs.samples import rows, stacked
 from release import tensors
@@ -113,7 +113,8 @@ def _hits(details: Sequence[dict[str, Any]]) -> Hits:
         latency=array("q", took),
         good=array("b", [each["status"] == "OK" for each in details]),
         statuses=Counter(each["status"] for each in details),
-        errors=Counter(each["error"] or each["status"] for each in bad),
+        errors=Counter(error_kind(each["error"]) or each["status"] for each in bad),
+        received=None,
     )
 
 

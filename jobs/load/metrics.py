@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 
     from jobs.config import LoadConfig
 
-__all__ = ["Hits", "collect", "latencies", "lateness", "metrics", "percentiles", "rate_ratio"]
+__all__ = [
+    "Hits",
+    "collect",
+    "error_kind",
+    "latencies",
+    "lateness",
+    "metrics",
+    "percentiles",
+    "rate_ratio",
+]
 
 # In nanoseconds.
 SECOND, MILLISECOND = 10**9, 10**6
@@ -51,14 +60,14 @@ class Hits:
     """Requests and their answers (vegeta's "hits"), as columns.
 
     `at` is when a request was sent and `latency` the time from then to its answer, in nanoseconds;
-    `good` is 1 for status 200. `sent` and `received` are bytes of bodies.
+    `good` is 1 for status 200, or OK over gRPC. `sent` and `received` are bytes of bodies.
     """
 
     at: array[int] = field(default_factory=lambda: array("q"))
     latency: array[int] = field(default_factory=lambda: array("q"))
     good: array[int] = field(default_factory=lambda: array("b"))
     sent: int = 0
-    received: int = 0
+    received: int | None = 0
     statuses: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
 
@@ -72,9 +81,9 @@ def collect(rows: Iterable[list[str]], into: Hits | None = None) -> Hits:
         hits.good.append(row[1] == "200")
         hits.statuses[row[1]] += 1
         hits.sent += int(row[3])
-        hits.received += int(row[4])
+        hits.received = (hits.received or 0) + int(row[4])
         if row[1] != "200":
-            hits.errors[_kind(row[5]) or f"status {row[1]}"] += 1
+            hits.errors[error_kind(row[5]) or f"status {row[1]}"] += 1
     return hits
 
 
@@ -133,7 +142,7 @@ def metrics(hits: Hits, config: LoadConfig) -> dict[str, Any]:
             for error, count in hits.errors.most_common(ERRORS_SHOWN)
         ],
         "error_kinds": len(hits.errors),
-        "bytes": {"sent": hits.sent, "received": hits.received},
+        "body_bytes": {"sent": hits.sent, "received": hits.received},
     }
 
 
@@ -155,8 +164,13 @@ def _named(values: NDArray[Any], **shares: float) -> dict[str, float]:
     return dict(zip(shares, percentiles(values, shares.values()), strict=True))
 
 
-def _kind(error: str) -> str:
-    return _LOCAL_ADDRESS.sub("", error[:ERROR_CHARACTERS])
+def error_kind(error: str) -> str:
+    """An error as it is counted: on one line, without the local address of its connection.
+
+    Characters that could end a line or reverse the direction of the text after them are replaced.
+    """
+    text = _LOCAL_ADDRESS.sub("", error[:ERROR_CHARACTERS])
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)
 
 
 def _achieved_rate(hits: Hits) -> float:

@@ -1,26 +1,97 @@
-"""Reads result.json, the result of a load test, into frozen values. Pure."""
+"""result.json, the result of a load test, as frozen values. Pure."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from jobs.fields import Fields
-from jobs.load.verdict import Finding
+from jobs.load.verdict import Finding  # noqa: TC001 (decode evaluates the annotations)
+from release.decode import decode, instance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["LATENCIES", "SCHEMA", "Result", "ResultError", "Second"]
 
-SCHEMA = 2
+SCHEMA = 3
 LATENCIES = ("mean", "p50", "p90", "p95", "p99", "p99_9", "p99_99", "max")
-VERDICTS = ("pass", "fail", "invalid")
-# Limits that no real result reaches, so that a page stays small.
-MOST_POINTS, MOST_SECONDS, MOST_ROWS, MOST_CHARACTERS = 200, 1_000_000, 10, 300
 
 
 class ResultError(Exception):
     """A file is not the result of a load test; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the configuration asked for."""
+
+    rate: int
+    duration_seconds: float
+    timeout_seconds: float
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Requests a second: asked, sent, and answered well; `ratio` is the part that was kept."""
+
+    asked: int
+    achieved: float
+    ratio: float
+    throughput: float
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """Milliseconds."""
+
+    mean: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    p99_9: float
+    p99_99: float
+    max: float
+
+    @property
+    def by_name(self) -> dict[str, float]:
+        """By the names of `LATENCIES`."""
+        return {name: getattr(self, name) for name in LATENCIES}
+
+
+@dataclass(frozen=True)
+class Point:
+    """A percentile."""
+
+    percentile: float
+    ms: float
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Requests of a range of latencies; the last one has no upper edge."""
+
+    from_ms: float
+    to_ms: float | None
+    count: int
+
+
+@dataclass(frozen=True)
+class Distribution(Latencies):
+    """All latencies."""
+
+    min: float
+    distribution: tuple[Point, ...]
+    histogram: tuple[Bucket, ...]
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """Milliseconds from when a request was due to when it was sent."""
+
+    p99: float
+    max: float
 
 
 @dataclass(frozen=True)
@@ -36,130 +107,93 @@ class Second:
 
 
 @dataclass(frozen=True)
-class Result:
-    """Latencies are milliseconds by names of `LATENCIES`.
+class ErrorCount:
+    """An error, and how often it was."""
 
-    `facts` describe the test, for a page. `errors` and `statuses` are the most frequent ones.
+    error: str
+    count: int
+
+
+@dataclass(frozen=True)
+class BodyBytes:
+    """Bytes of bodies; None where the load generator doesn't record them."""
+
+    sent: int
+    received: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """`latency_ms` counts from when a request was due, `service_ms` from when it was sent.
+
+    `payloads` describes the requests; `status_codes` has counts by HTTP status, 0 where there was
+    no answer, or by gRPC status.
     """
 
+    schema: Literal[3]
     model: str
-    verdict: str
-    why: str | None
-    findings: tuple[Finding, ...]
+    release_digest: str
+    format: str
+    target: str
+    url: str
+    payloads: str
+    started: str
+    asked: Asked
     requests: int
+    duration_seconds: float
+    rate: Rate
     success_ratio: float
-    asked_rate: float
-    asked_seconds: float
-    achieved_rate: float
-    throughput: float
-    latency: dict[str, float]
-    service: dict[str, float]
-    lateness: dict[str, float]
-    distribution: tuple[tuple[float, float], ...]
-    seconds: tuple[Second, ...]
-    statuses: tuple[tuple[str, int], ...]
-    errors: tuple[tuple[str, int], ...]
+    latency_ms: Distribution
+    service_ms: Latencies
+    lateness_ms: Lateness
+    over_time: tuple[Second, ...]
+    status_codes: dict[str, int]
+    errors: tuple[ErrorCount, ...]
     error_kinds: int
-    facts: dict[str, str]
+    body_bytes: BodyBytes
+    verdict: Literal["pass", "fail", "invalid"]
+    why: str | None
+    objectives: tuple[Finding, ...]
 
     @classmethod
     def parse(cls, text: bytes, place: str) -> Result:
         """Parse JSON. Raises ResultError that names the first invalid field."""
-        return cls.of(Fields.parse(text, place, ResultError).raw, place)
+        return _read(lambda: decode(cls, text), place)
 
     @classmethod
     def of(cls, raw: dict[str, Any], place: str) -> Result:
         """Read result.json's object; raises ResultError likewise."""
-        top = Fields(raw, f"{place}: ", ResultError)
-        if raw.get("schema") != SCHEMA:
-            top.fail("schema", f"{SCHEMA}, as a load test's result.json has it")
-        asked, rate, latency = top.section("asked"), top.section("rate"), top.section("latency_ms")
-        return cls(
-            model=_printable(top.text("model")),
-            verdict=top.choice("verdict", *VERDICTS),
-            why=_printable(why) if (why := top.optional_text("why")) else None,
-            findings=tuple(_finding(each) for each in top.sections("objectives")[:MOST_ROWS]),
-            requests=int(top.number("requests")),
-            success_ratio=top.number("success_ratio"),
-            asked_rate=asked.number("rate"),
-            asked_seconds=asked.number("duration_seconds"),
-            achieved_rate=rate.number("achieved"),
-            throughput=rate.number("throughput"),
-            latency=_numbers(latency, *LATENCIES),
-            service=_numbers(top.section("service_ms"), *LATENCIES),
-            lateness=_numbers(top.section("lateness_ms"), "p99", "max"),
-            distribution=_distribution(latency),
-            seconds=_seconds(top),
-            statuses=_statuses(top),
-            errors=tuple(
-                (_printable(each.text("error")), int(each.number("count")))
-                for each in top.sections("errors")[:MOST_ROWS]
-            ),
-            error_kinds=int(top.number("error_kinds")),
-            facts=_facts(top, asked),
-        )
+        return _read(lambda: instance(cls, raw), place)
+
+    @property
+    def statuses(self) -> list[tuple[str, int]]:
+        """The most frequent first."""
+        return sorted(self.status_codes.items(), key=lambda item: -item[1])
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What was tested and how, for a page."""
+        asked, sizes = self.asked, self.body_bytes
+        received = "" if sizes.received is None else f", {sizes.received:,} received"
+        return {
+            "model": self.model,
+            "format": self.format,
+            "release": self.release_digest,
+            "target": self.target,
+            "address": self.url,
+            "asked": f"{asked.rate} requests/s for {asked.duration_seconds:g} s",
+            "timeout": f"{asked.timeout_seconds:g} s",
+            "payloads": self.payloads,
+            "started": _format_time(self.started),
+            "bytes": f"{sizes.sent:,} sent{received}",
+        }
 
 
-def _numbers(section: Fields, *names: str) -> dict[str, float]:
-    return {name: section.number(name) for name in names}
-
-
-def _finding(raw: Fields) -> Finding:
-    met = raw.get("met")
-    if not isinstance(met, bool):
-        raw.fail("met", "true or false")
-    return Finding(
-        _printable(raw.text("name")),
-        raw.number("found"),
-        raw.number("wanted"),
-        raw.choice("bound", "at most", "at least"),
-        met,
-    )
-
-
-def _distribution(latency: Fields) -> tuple[tuple[float, float], ...]:
-    points = [
-        (each.number("percentile", most=100), each.number("ms"))
-        for each in latency.sections("distribution", most=MOST_POINTS)
-    ]
-    return tuple(sorted(points))
-
-
-def _seconds(top: Fields) -> tuple[Second, ...]:
-    return tuple(
-        Second(
-            *(int(each.number(name)) for name in ("second", "requests", "errors")),
-            *(
-                None if each.get(name) is None else each.number(name)
-                for name in ("p50", "p99", "max")
-            ),
-        )
-        for each in top.sections("over_time", most=MOST_SECONDS)
-    )
-
-
-def _statuses(top: Fields) -> tuple[tuple[str, int], ...]:
-    codes = top.section("status_codes")
-    if not all(re.fullmatch("[0-9]{1,3}", code) for code in codes.raw):
-        top.fail("status_codes", "counts by HTTP status, 0 where there was none")
-    counts = {code: int(codes.number(code)) for code in codes.raw}
-    return tuple(sorted(counts.items(), key=lambda item: -item[1])[:MOST_ROWS])
-
-
-def _facts(top: Fields, asked: Fields) -> dict[str, str]:
-    sizes = top.section("bytes")
-    facts = {
-        "model": top.text("model"),
-        "release": top.text("release_digest"),
-        "target": top.text("target"),
-        "address": top.text("url"),
-        "asked": f"{asked.number('rate'):g} requests/s for {asked.number('duration_seconds'):g} s",
-        "timeout": f"{asked.number('timeout_seconds'):g} s",
-        "payloads": f"{top.number('payloads'):g} different images",
-        "started": _format_time(top.text("started")),
-        "bytes": f"{sizes.number('sent'):,.0f} sent, {sizes.number('received'):,.0f} received",
-    }
-    return {name: _printable(fact) for name, fact in facts.items()}
+def _read(read: Callable[[], Result], place: str) -> Result:
+    try:
+        return read()
+    except ValueError as error:
+        raise ResultError(f"{place}: {error}; allowed: a load test's result.json") from error
 
 
 def _format_time(text: str) -> str:
@@ -168,8 +202,3 @@ def _format_time(text: str) -> str:
         return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (ValueError, OverflowError):
         return text
-
-
-def _printable(text: str) -> str:
-    """Replace characters that could end a line or reverse the direction of the text after them."""
-    return "".join(each if each.isprintable() else "\ufffd" for each in text[:MOST_CHARACTERS])

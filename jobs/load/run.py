@@ -75,8 +75,9 @@ def _send_grpc(
     messages = infer_messages(config.model, release)
     requests = _describe(len(messages), "V2 over gRPC", release)
     progress.log(f"{_plan(config)} to {predictor.address}: {requests}")
-    secure = config.url.startswith("https://")
-    hits = run_ghz(predictor.address, messages, attack, folder, secure=secure, report=progress.log)
+    hits = run_ghz(
+        predictor.address, messages, attack, folder, secure=predictor.secure, report=progress.log
+    )
     return hits, requests
 
 
@@ -108,9 +109,9 @@ def document(
         "schema": SCHEMA,
         "model": config.model,
         "release_digest": release.digest,
+        "format": release.format,
         "target": config.target,
         "url": config.url,
-        "format": release.format,
         "payloads": requests,
         "started": started.isoformat(timespec="seconds"),
         "asked": {

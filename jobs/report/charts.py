@@ -35,9 +35,9 @@ class Span:
 
 def spans(result: Result, most: int) -> list[Span]:
     """At most `most` spans of the same number of whole seconds; the last may be shorter."""
-    if not result.seconds:
+    if not result.over_time:
         return []
-    seconds = {each.second: each for each in result.seconds}
+    seconds = {each.second: each for each in result.over_time}
     width = max(1, ceil((max(seconds) + 1) / most))
     groups: dict[int, list[Second]] = {}
     for number, each in seconds.items():
@@ -78,7 +78,7 @@ def latency_chart(result: Result, parts: Sequence[Span], key: str, size: tuple[i
 def rate_chart(result: Result, parts: Sequence[Span], key: str, size: tuple[int, int]) -> str:
     """Requests sent a second, and those of them that failed, over the time of the run."""
     end = _end(result, parts)
-    asked = [(0.0, result.asked_rate), (end, result.asked_rate)]
+    asked = [(0.0, result.asked.rate), (end, result.asked.rate)]
     series = [
         Series("requests sent", _steps(parts, "rate"), "pale", fill=True),
         Series("of them failed", _steps(parts, "error_rate"), "red", fill=True),
@@ -91,7 +91,7 @@ def rate_chart(result: Result, parts: Sequence[Span], key: str, size: tuple[int,
 def _span(inside: Sequence[Second], start: int, width: int, result: Result) -> Span:
     end = float(start + width)
     # The last second of a run of 2.5 s is half a second long.
-    end = result.asked_seconds if start < result.asked_seconds < end else end
+    end = result.asked.duration_seconds if start < result.asked.duration_seconds < end else end
     measured = {
         name: [ms for each in inside if (ms := getattr(each, name)) is not None]
         for name in ("p50", "p99", "max")
@@ -109,7 +109,8 @@ def _span(inside: Sequence[Second], start: int, width: int, result: Result) -> S
 
 def _distribution(result: Result) -> list[tuple[float, float]]:
     """The slowest request's percentile depends on how many there were: 100 % has no position."""
-    return [(min(share, _last(result.requests)), ms) for share, ms in result.distribution]
+    last = _last(result.requests)
+    return [(min(each.percentile, last), each.ms) for each in result.latency_ms.distribution]
 
 
 def _last(requests: int) -> float:
@@ -125,7 +126,7 @@ def _objective(result: Result, start: float, end: float) -> list[Series]:
             "text",
             OBJECTIVE_DASH,
         )
-        for each in result.findings
+        for each in result.objectives
         if each.name == "p99_ms"
     ]
 
@@ -140,4 +141,4 @@ def _values(series: Sequence[Series]) -> list[float]:
 
 
 def _end(result: Result, parts: Sequence[Span]) -> float:
-    return max([result.asked_seconds, *(part.end for part in parts)])
+    return max([result.asked.duration_seconds, *(part.end for part in parts)])

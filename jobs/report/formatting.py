@@ -29,7 +29,7 @@ __all__ = [
 NAMES = {"p99_9": "p99.9", "p99_99": "p99.99"}
 OBJECTIVES = {
     "p99_ms": "99th percentile",
-    "success_ratio": "answers with status 200",
+    "success_ratio": "successful answers",
     "rate_ratio": "rate that was kept",
 }
 HEADLINES = {
@@ -91,7 +91,7 @@ def change(found: float | None, other: float | None) -> str:
 
 def objectives(result: Result) -> list[Objective]:
     """All objectives, met or not."""
-    return [_objective(each) for each in result.findings]
+    return [_objective(each) for each in result.objectives]
 
 
 def reasons(result: Result) -> list[str]:
@@ -111,11 +111,11 @@ def compare(result: Result, previous: Result | None) -> list[Comparison]:
         Comparison(
             NAMES.get(name, name),
             found,
-            result.service.get(name),
-            previous.latency.get(name) if previous else None,
+            result.service_ms.by_name[name],
+            previous.latency_ms.by_name[name] if previous else None,
             REFERENCE.get(name),
         )
-        for name, found in result.latency.items()
+        for name, found in result.latency_ms.by_name.items()
     ]
 
 
@@ -123,7 +123,7 @@ def differences(result: Result, previous: Result) -> list[str]:
     """Differences that make two results less comparable, a sentence each."""
     found = [
         f"{name}: {result.facts.get(name, 'none')} here, {previous.facts.get(name, 'none')} before."
-        for name in ("model", "target", "asked", "payloads", "address")
+        for name in ("model", "format", "target", "asked", "payloads", "address")
         if result.facts.get(name) != previous.facts.get(name)
     ]
     if result.facts["release"] == previous.facts["release"]:

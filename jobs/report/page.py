@@ -45,7 +45,7 @@ def render(result: Result, previous: Result | None = None) -> str:
         percentiles=_drawn("percentiles", partial(percentile_chart, result, previous)),
         latency=_drawn("latency", partial(latency_chart, result, drawn)),
         rate=_drawn("rate", partial(rate_chart, result, drawn)),
-        listed=[(share, ms) for share, ms in result.distribution if share in LISTED],
+        listed=[each for each in result.latency_ms.distribution if each.percentile in LISTED],
         spans=spans(result, LISTED_SPANS),
         span_seconds=drawn[0].end - drawn[0].start if drawn else 0,
     )

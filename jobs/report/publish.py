@@ -33,8 +33,8 @@ def publish(document: dict[str, Any], address: str | None, progress: Progress) -
 
 
 def _message(result: Result) -> str:
-    lines = [f"load test of {result.model}: {result.verdict}", *map(str, result.findings)]
+    lines = [f"load test of {result.model}: {result.verdict}", *map(str, result.objectives)]
     if result.why:
         lines.append(result.why)
-    lines.extend(f"{times} × {error}" for error, times in result.errors[:ERRORS_SHOWN])
+    lines.extend(f"{each.count} × {each.error}" for each in result.errors[:ERRORS_SHOWN])
     return "\n".join(lines)

@@ -19,9 +19,9 @@ CHARACTERS = 90
 
 def summary(result: Result) -> str:
     """Objectives, latencies beside the published run's, answers and errors."""
-    rate = f"{result.achieved_rate:.2f}/s of {result.asked_rate:g}/s asked"
+    rate = f"{result.rate.achieved:.2f}/s of {result.asked.rate:g}/s asked"
     lines = [
-        f"{result.requests:,} requests, {rate}, {result.throughput:.2f}/s answered with 200",
+        f"{result.requests:,} requests, {rate}, {result.rate.throughput:.2f}/s successful",
         "",
         *columns([("objective", "found", "wanted", ""), *_objectives(result)]),
         "",
@@ -29,7 +29,7 @@ def summary(result: Result) -> str:
         f"published: {REFERENCE_TEXT}",
         "",
         *columns([("status", "answers"), *((code, f"{n:,}") for code, n in result.statuses)]),
-        *(f"{times:,} × {error[:CHARACTERS]}" for error, times in result.errors),
+        *(f"{each.count:,} × {each.error[:CHARACTERS]}" for each in result.errors),
     ]
     return "\n".join(f"  {line}".rstrip() for line in lines)
 

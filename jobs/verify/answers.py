@@ -146,7 +146,7 @@ def _scale(values: Sequence[Any]) -> float:
         for value in values
         if isinstance(value, (list, tuple, float))
     ]
-    return max(1.0, *sizes)
+    return max([1.0, *sizes])
 
 
 def _is_number(value: Any) -> bool:
@@ -166,9 +166,9 @@ def _different(path: str, found: Any, wanted: Any, apart: str = "") -> WrongAnsw
 
 
 def _shown(value: Any) -> str:
-    """A value on one line; of what is long its beginning, of a float five digits."""
+    """A value on one line; of what is long its beginning, of a float eight digits."""
     if isinstance(value, (float, np.floating)):
-        return f"{float(value):.5g}"
+        return f"{float(value):.8g}"
     if isinstance(value, (list, tuple)):
         return f"a list of {len(value)}"
     if isinstance(value, dict):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
 
 import grpc
 import numpy as np
@@ -96,16 +95,16 @@ class HttpPredictor:
 
 
 class GrpcPredictor:
-    """Triton over gRPC; the scheme of `url` is http:// for plain text, https:// for TLS."""
+    """Triton over gRPC at HOST:PORT; https://HOST:PORT is for TLS, otherwise it is plain text."""
 
     def __init__(self, url: str, model: str) -> None:
-        parts = urlsplit(url)
-        secure = parts.scheme == "https"
-        self.address = f"{parts.hostname}:{parts.port or (443 if secure else 80)}"
+        self.address, self.secure = url.rpartition("://")[2], url.startswith("https://")
         self.model = model
         # gRPC's own backoff between connections grows to two minutes.
         options = [("grpc.max_reconnect_backoff_ms", 1000), ("grpc.enable_http_proxy", 0)]
-        self.client = triton.InferenceServerClient(self.address, ssl=secure, channel_args=options)
+        self.client = triton.InferenceServerClient(
+            self.address, ssl=self.secure, channel_args=options
+        )
 
     def check_ready(self, timeout: float) -> None:
         if not self._call(lambda: self.client.is_server_ready(client_timeout=timeout)):

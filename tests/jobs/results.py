@@ -29,6 +29,7 @@ def job(rate: int, seconds: float, **changed: Any) -> LoadConfig:
         model="digits",
         url="http://digits",
         target="predictor",
+        predictor_protocol="http",
         rate=rate,
         duration_seconds=seconds,
         timeout_seconds=10,
@@ -59,5 +60,6 @@ def run(rate: int, seconds: float, *, failing: float = 0.0, seed: int = 1) -> Hi
 
 def result(hits: Hits, asked: LoadConfig) -> dict[str, Any]:
     """result.json."""
-    release = cast("Release", SimpleNamespace(digest="3f9a1c77e02b" + "0" * 52, samples=[0] * 10))
-    return document(asked, release, datetime(2026, 11, 24, 12, tzinfo=UTC), hits)
+    release = cast("Release", SimpleNamespace(digest="3f9a1c77e02b" + "0" * 52, format="onnx"))
+    started = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    return document(asked, release, started, hits, "10 different, V2 over HTTP: INPUT__0 FP32 [4]")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    Answer = tuple[int, bytes] | tuple[int, bytes, Mapping[str, str]]
+
 __all__ = ["Asked", "Server"]
 
 
@@ -24,9 +26,12 @@ class Asked:
 
 
 class Server:
-    """Answers with what `answer` says, status and body; remembers what it was asked."""
+    """Answers with what `answer` says: status, body and, where there are any, headers.
 
-    def __init__(self, answer: Callable[[Asked], tuple[int, bytes]]) -> None:
+    It remembers what it was asked.
+    """
+
+    def __init__(self, answer: Callable[[Asked], Answer]) -> None:
         self.asked: list[Asked] = []
         server = self
 
@@ -37,8 +42,10 @@ class Server:
                 body = self.rfile.read(int(self.headers["Content-Length"] or 0))
                 asked = Asked(self.command, self.path, dict(self.headers.items()), body)
                 server.asked.append(asked)
-                status, said = answer(asked)
+                status, said, *more = answer(asked)
                 self.send_response(status)
+                for name, value in (more[0] if more else {}).items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(said)))
                 self.end_headers()
                 self.wfile.write(said)

@@ -68,4 +68,4 @@ def test_spans_count_every_request_once(seconds: int, most: int) -> None:
     assert len(parts) <= most
     sent = sum(part.rate * (part.end - part.start) for part in parts)
     assert sent == pytest.approx(found.requests)
-    assert max(part.max or 0 for part in parts) == max(each.max or 0 for each in found.seconds)
+    assert max(part.max or 0 for part in parts) == max(each.max or 0 for each in found.over_time)

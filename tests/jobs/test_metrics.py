@@ -53,7 +53,7 @@ def test_statuses_errors_and_bytes_are_counted() -> None:
     found = metrics(collect(rows), job(10, 1))
     assert found["success_ratio"] == 0.7
     assert found["status_codes"] == {"0": 1, "200": 7, "503": 2}
-    assert found["bytes"] == {"sent": 900, "received": 110}
+    assert found["body_bytes"] == {"sent": 900, "received": 110}
     assert found["errors"] == [
         {"error": "503 Service Unavailable", "count": 2},
         {"error": "dial tcp: refused", "count": 1},

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.load.metrics import collect
+from jobs.load.metrics import collect, error_kind
 from jobs.load.results import Result
 from jobs.report.page import render
 from tests.jobs.results import MILLISECOND, SECOND, job, result, run
@@ -22,15 +22,8 @@ VOID = ("meta", "link", "br", "hr", "img", "input")
 NUMBERS = ("x", "y", "cx", "cy", "width", "height", "viewbox", "d")
 LARGEST = 300_000
 CHART = ("path", "text", "g", "title")
-TEXT = st.text(min_size=1, max_size=40) | st.sampled_from(
-    [
-        "<script>alert(1)</script>",
-        '"><img src=x onerror=1>',
-        "{{ 7 * 7 }}",
-        "</style>",
-        "a\u202eb\0",
-    ]
-)
+HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=1>', "{{ 7 * 7 }}", "</style>"]
+TEXT = st.text(min_size=1, max_size=40) | st.sampled_from([*HOSTILE, "a\u202eb\0"])
 # A request: how late it was sent and how long it took in microseconds, status, error.
 REQUEST = st.tuples(
     *(st.integers(0, 10**8), st.integers(0, 10**8)),
@@ -137,21 +130,20 @@ def test_extremes_are_drawn(requests: list[tuple[int, int, str, str]]) -> None:
 
 
 @settings(max_examples=40)
-@given(st.lists(TEXT, min_size=8, max_size=8))
+@given(st.lists(TEXT.map(error_kind).filter(bool), min_size=7, max_size=7))
 def test_texts_are_text_and_never_markup(texts: list[str]) -> None:
     raw = copy.deepcopy(usual())
     tame = parsed(raw)
     for name, text in zip(("model", "url", "target", "started"), texts, strict=False):
         raw[name] = text
-    raw["errors"][0]["error"], raw["objectives"][0]["name"], raw["why"] = texts[5:]
+    raw["errors"][0]["error"], raw["objectives"][0]["name"], raw["why"] = texts[4:7]
     hostile = parsed(raw)
     # A reason replaces those of objectives, and a chart has no line for an objective of that name.
     mine, theirs = ([each for each in page.tags if each[0] != "p"] for page in (hostile, tame))
     assert [tag for tag in mine if tag[0] not in CHART] == [
         tag for tag in theirs if tag[0] not in CHART
     ]
-    shown = "".join(each if each.isprintable() else "\ufffd" for each in texts[0])
-    assert shown in hostile.said
+    assert texts[0] in hostile.said
 
 
 def test_hour_with_a_hundred_thousand_errors_is_a_small_page() -> None:

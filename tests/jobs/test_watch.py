@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import pytest
 
-from jobs.config import VerifyConfig
+from jobs.config import VerifyConfig, read_config
 from jobs.progress import Progress
 from jobs.verify import diagnosis
 from jobs.verify.kubernetes import ApiError, ForbiddenError
@@ -62,7 +62,10 @@ def look(
             return cls.fromtimestamp(objects.NOW.timestamp(), tz)
 
     monkeypatch.setattr("jobs.verify.watch.datetime", Clock)
-    job = VerifyConfig.read(write(verify_job | {"predictor_url": "http://digits"}))
+    job = read_config(
+        VerifyConfig,
+        write(verify_job | {"predictor_url": "http://digits", "release_digest": "0" * 64}),
+    )
     return lambda cluster: Watch(cluster, job, Progress(out))
 
 
