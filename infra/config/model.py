@@ -13,10 +13,11 @@ from infra.config.pods import Component, Predictor, Transformer
 from infra.config.triton import Triton
 from infra.config.types import Device, Mode, Placement, ScaleMetric
 
+MIB = 1024**2
 # Memory a worker needs, measured over the largest images it takes; see tests/transformer.
-WORKER_BYTES = 512 * 1024**2
-_UNITS = {"k": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4, "m": 0.001}
-_UNITS |= {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3, "Ti": 1024**4}
+WORKER_BYTES = 512 * MIB
+# Memory of an interpreter with numpy and Pillow; see transformer/settings.py.
+LEAST_HANDLER_MIB = 64
 _METRICS = {
     Mode.KNATIVE: (ScaleMetric.CONCURRENCY, ScaleMetric.RPS),
     Mode.STANDARD: (ScaleMetric.CPU, ScaleMetric.MEMORY),
@@ -38,6 +39,20 @@ class HandlerSettings(Section):
     parameters: dict[str, Any] = Field(
         {}, description="values of the handler's parameters, in place of the release's own"
     )
+    memory: t.Quantity | None = Field(
+        None, description="memory of each of the handler's processes; none: the container's"
+    )
+
+    @property
+    def memory_mib(self) -> int | None:
+        """The bound in MiB."""
+        return None if self.memory is None else int(t.amount(self.memory)) // MIB
+
+    @model_validator(mode="after")
+    def _memory_suffices(self) -> Self:
+        if self.memory_mib is not None and self.memory_mib < LEAST_HANDLER_MIB:
+            raise ValueError(f"memory: found {self.memory}; allowed: {LEAST_HANDLER_MIB}Mi or more")
+        return self
 
 
 class ModelSettings(Section):
@@ -113,7 +128,7 @@ def _device_rules(model: ModelSettings) -> list[str]:
 def _transformer_rules(model: ModelSettings) -> list[str]:
     transformer, broken = model.transformer, []
     needed = transformer.workers * WORKER_BYTES
-    if transformer.enabled and not transformer.own and _amount(transformer.memory) < needed:
+    if transformer.enabled and not transformer.own and t.amount(transformer.memory) < needed:
         broken.append(
             f"transformer.memory: found {transformer.memory} for {transformer.workers} workers; "
             "allowed: 512Mi a worker or more"
@@ -128,11 +143,11 @@ def _transformer_rules(model: ModelSettings) -> list[str]:
             "placement: found collocated with transformer.args, where the verification can't "
             "reach Triton; allowed: separate"
         )
-    if model.handler.parameters and (transformer.own or not transformer.enabled):
+    if model.handler.model_fields_set and (transformer.own or not transformer.enabled):
         why = "transformer.args" if transformer.own else "transformer.enabled false"
+        keys = ", ".join(sorted(model.handler.model_fields_set))
         broken.append(
-            f"handler.parameters: found {', '.join(model.handler.parameters)} with {why}, where "
-            "nothing runs the handler; allowed: none there"
+            f"handler: found {keys} with {why}, where nothing runs the handler; allowed: none there"
         )
     return broken + _load_rules(model)
 
@@ -169,12 +184,6 @@ def _canary_rules(model: ModelSettings) -> list[str]:
             "placement separate, or mode Knative"
         )
     return broken
-
-
-def _amount(quantity: str) -> float:
-    """A checked Kubernetes quantity as a number."""
-    digits = quantity.rstrip("kMGTim")
-    return float(digits) * _UNITS.get(quantity.removeprefix(digits), 1)
 
 
 def _scaling_rules(name: str, component: Component, mode: Mode) -> list[str]:

@@ -12,6 +12,9 @@ from pydantic_core import core_schema
 
 from infra.config import google
 
+_UNITS = {"k": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4, "m": 0.001}
+_UNITS |= {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3, "Ti": 1024**4}
+
 
 class Device(StrEnum):
     """Device that the model runs on."""
@@ -161,3 +164,9 @@ def _not_latest(image: str) -> str:
     if image.endswith(":latest"):
         raise ValueError("allowed: a tag that stays what it is, not latest")
     return image
+
+
+def amount(quantity: str) -> float:
+    """A checked Kubernetes quantity as a number."""
+    digits = quantity.rstrip("kMGTim")
+    return float(digits) * _UNITS.get(quantity.removeprefix(digits), 1)

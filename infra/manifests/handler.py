@@ -17,8 +17,9 @@ from infra.manifests.pods import RELEASE_MOUNT
 if TYPE_CHECKING:
     from infra.manifests.served_release import ServedRelease
 
-# The transformer's environment: the handler's folder, and its parameters as JSON.
+# The transformer's environment: the handler's folder, its parameters as JSON, MiB of its processes.
 FOLDER_VARIABLE, PARAMETERS_VARIABLE = "HANDLER", "HANDLER_PARAMETERS"
+MEMORY_VARIABLE = "HANDLER_MEMORY"
 STORAGE_VARIABLE = "STORAGE_URI"
 MODELS_MOUNT = "/mnt/models"
 
@@ -28,10 +29,12 @@ def handler_environment(served: ServedRelease) -> dict[str, str]:
     handler = served.artefact.release.handler
     if handler is None:
         return {}
-    values = handler.parameters | served.settings.handler.parameters
+    settings = served.settings.handler
+    values = handler.parameters | settings.parameters
     # Kubernetes would take any $(NAME) in a value for another variable, unless it is escaped.
     parameters = encode(values).replace("$", "$$")
-    return _place(served) | {PARAMETERS_VARIABLE: parameters}
+    made = _place(served) | {PARAMETERS_VARIABLE: parameters}
+    return made | ({MEMORY_VARIABLE: str(settings.memory_mib)} if settings.memory_mib else {})
 
 
 def _place(served: ServedRelease) -> dict[str, str]:

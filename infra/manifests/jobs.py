@@ -112,10 +112,8 @@ def report_path(result: str) -> str:
 
 def _urls(served: ServedRelease) -> Manifest:
     name, namespace, settings = served.name, served.namespace, served.settings
-    # The answers of a server of the user's own are not in the release.
-    known = not settings.transformer.own
     return {
-        "transformer_url": transformer_url(name, namespace, settings) if known else None,
+        "transformer_url": transformer_url(name, namespace, settings),
         "predictor_url": predictor_url(name, namespace, settings),
     }
 
@@ -141,11 +139,26 @@ def _verify(served: ServedRelease) -> Manifest:
         "namespace": served.namespace,
         "mode": settings.mode.value,
         "predictor_protocol": settings.protocol.value,
+        "predictions": _predictions(served),
         "deadline_seconds": settings.verification.deadline_seconds,
         "release_digest": served.artefact.digest,
         "storage_uri": served.storage_uri,
         "tolerance": settings.verification.tolerance,
     }
+
+
+def _predictions(served: ServedRelease) -> str:
+    """Whether V1 predictions are `equal` to the release's, may be `any`, or `none` are asked for.
+
+    Other parameters of the handler may change them. The requests of a server of the user's own are
+    not known.
+    """
+    settings, handler = served.settings, served.artefact.release.handler
+    if settings.transformer.own:
+        return "none"
+    changed = settings.handler.parameters
+    known = handler.parameters if handler else {}
+    return "equal" if {**known, **changed} == known else "any"
 
 
 def _load(served: ServedRelease, result: str | None) -> Manifest:

@@ -24,6 +24,7 @@ def summarize(stable: ServedRelease, canary: ServedRelease | None) -> dict[str, 
     return {
         "model": stable.name,
         "release": stable.artefact.digest,
+        "format": stable.artefact.release.format,
         "storageUri": stable.storage_uri,
         "canary": _canary(canary) if canary else None,
         "device": settings.device.value,
@@ -35,6 +36,7 @@ def summarize(stable: ServedRelease, canary: ServedRelease | None) -> dict[str, 
         "transformer": _pods(transformer) | {"image": transformer.image}
         if transformer.enabled
         else None,
+        "handler": settings.handler.model_dump(mode="json", exclude_unset=True) or None,
     }
 
 

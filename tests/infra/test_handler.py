@@ -115,10 +115,24 @@ def test_the_stacks_parameters_win_and_keep_their_types() -> None:
     assert changed["HANDLER_PARAMETERS"] == '{"lower": false}'
 
 
+@pytest.mark.parametrize(("lower", "predictions"), [(True, "equal"), (False, "any")])
+def test_predictions_are_the_releases_only_with_its_parameters(
+    lower: bool, predictions: str
+) -> None:
+    (asked,) = run("local", with_parameters(lower=lower)).asked("verify-").values()
+    assert asked["predictions"] == predictions
+
+
 def test_another_parameter_is_another_thing_to_verify_and_the_same_release() -> None:
     before, after = run("local", TOPICS), run("local", with_parameters(lower=False))
     assert set(before.of(":ConfigMap")) == set(after.of(":ConfigMap"))
     assert not set(before.of(":Job")) & set(after.of(":Job"))
+
+
+def test_memory_of_its_processes_is_bounded_where_the_stack_says_so() -> None:
+    changes = {"models": {"topics": {"handler": {"memory": "0.5Gi"}}}}
+    assert environment(run("local", changes))["HANDLER_MEMORY"] == "512"
+    assert "HANDLER_MEMORY" not in environment(run("local", TOPICS))
 
 
 def artefact(release: Release) -> Artefact:
@@ -190,7 +204,7 @@ def test_a_server_of_ones_own_gets_the_sdks_arguments_and_nothing_of_ours() -> N
     ]
     assert found["env"] == []
     (asked,) = engine.asked("verify-").values()
-    assert asked["transformer_url"] is None, "its answers are not in the release"
+    assert asked["predictions"] == "none", "its answers are not in the release"
     assert asked["predictor_url"]
     (load,) = engine.asked("perf-").values()
     assert load["target"] == "transformer"
