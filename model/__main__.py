@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -13,14 +14,19 @@ from release.schema import NAME, Format, Release, ReleaseError, short
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from model.built import Built
+
 ROOT = Path(__file__).parents[1]
 DEFINITIONS = ROOT / "model" / "definitions"
+# Option of the file to import -> its format.
+IMPORTED: dict[str, Format] = {"--torchscript": "torchscript", "--onnx": "onnx", "--pt2": "aoti"}
 TEMPLATE = ROOT / "model" / "templates" / "definition.py"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exit status: 0, 1 after a line with the error, or 130 after Ctrl-C."""
     arguments = parser().parse_args(argv)
+    arguments.typed = shlex.join(["python", "-m", "model", *(argv or sys.argv[1:])])
     try:
         arguments.run(arguments)
     except ReleaseError as error:
@@ -39,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(required=True, metavar="COMMAND", dest="command")
 
     def add(run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(run.__name__, help=text, description=text)
+        command = commands.add_parser(run.__name__.rstrip("_"), help=text, description=text)
         command.add_argument("name", metavar="NAME", help="name of the model")
         command.set_defaults(run=run)
         return command
@@ -47,9 +53,9 @@ def parser() -> argparse.ArgumentParser:
     _definitions(add(new, "write a definition that builds as it stands"))
     command = _definitions(add(train, "train a network, and write its weights"))
     command.add_argument("--data", type=Path, metavar="PATH", help="given to the definition")
-    command = _definitions(_folders(add(build, "export a network, and write its release")))
-    command.add_argument("--pin", action="store_true", help="make it the one that stacks deploy")
+    command = _definitions(_pin(_folders(add(build, "export a network, and write its release"))))
     command.add_argument("--format", choices=get_args(Format), help="default: the definition's")
+    _import(_pin(_folders(add(import_, "write the release of a program exported elsewhere"))))
     _folders(add(show, "print a summary of a release"))
     _folders(add(verify, "compare a release's files, and the answers to its samples"))
     for add_command in (
@@ -74,17 +80,37 @@ def _folders(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return command
 
 
+def _pin(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    command.add_argument("--pin", action="store_true", help="make it the one that stacks deploy")
+    return command
+
+
+def _import(command: argparse.ArgumentParser) -> None:
+    one = command.add_mutually_exclusive_group(required=True)
+    for option, format in IMPORTED.items():
+        one.add_argument(option, type=Path, metavar="FILE", dest=format)
+    text = "example inputs by name, INPUT__0 and on: a file of numpy.savez a batch of rows"
+    command.add_argument("--samples", type=Path, metavar="NPZ", nargs="+", required=True, help=text)
+    text = "labels of the first output, one a line"
+    command.add_argument("--labels", type=Path, metavar="FILE", help=text)
+    text = "the inputs have no dimension for a batch"
+    command.add_argument("--no-batching", dest="batching", action="store_false", help=text)
+
+
 def new(arguments: argparse.Namespace) -> None:
     """Write a definition; raises ReleaseError if there is one of this name."""
-    name = arguments.name
-    if not NAME.fullmatch(name):
-        raise ReleaseError(f"found {name!r}; allowed: 1 to 48 of a-z, 0-9 and '-', first a letter")
-    path = arguments.definitions / f"{name.replace('-', '_')}.py"
+    _check_name(arguments.name)
+    path = arguments.definitions / f"{arguments.name.replace('-', '_')}.py"
     for there in (path, path.with_suffix("")):
         if there.exists():
             raise ReleaseError(f"{there} is there already; take another name, or remove it")
     files.write(path, TEMPLATE.read_bytes())
     print(f"written: {path}; next: {_command('build', arguments)}")
+
+
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise ReleaseError(f"found {name!r}; allowed: 1 to 48 of a-z, 0-9 and '-', first a letter")
 
 
 def train(arguments: argparse.Namespace) -> None:
@@ -105,7 +131,32 @@ def build(arguments: argparse.Namespace) -> None:
     # torch takes seconds to import, so wrong arguments are refused before.
     from model import build as building
 
-    built = building.build(found, arguments.format)
+    _write(building.build(found, arguments.format), arguments)
+
+
+def import_(arguments: argparse.Namespace) -> None:
+    """Write the release of a file; with --pin also the lock."""
+    _check_name(arguments.name)
+    format = next(each for each in IMPORTED.values() if getattr(arguments, each))
+    for path in (getattr(arguments, format), *arguments.samples, arguments.labels):
+        if path is not None and not path.is_file():
+            raise ReleaseError(f"{path}: no such file")
+    from model import importing
+
+    built = importing.read(
+        arguments.name,
+        format,
+        getattr(arguments, format),
+        arguments.samples,
+        arguments.labels,
+        batching=arguments.batching,
+    )
+    _write(built, arguments)
+
+
+def _write(built: Built, arguments: argparse.Namespace) -> None:
+    from model import build as building
+
     folder = building.write(built, arguments.out)
     if arguments.pin:
         lock.pin(arguments.lock, built.release)
@@ -114,7 +165,7 @@ def build(arguments: argparse.Namespace) -> None:
     print(f"written: {folder}" + (f", pinned in {arguments.lock.name}" if arguments.pin else ""))
     pinned = lock.read(arguments.lock).current(built.release.name)
     if pinned is None:
-        print(f"not pinned yet; to deploy it: {_command('build', arguments)} --pin")
+        print(f"not pinned yet; to deploy it: {arguments.typed} --pin")
     elif pinned.digest != built.release.digest:
         print(f"{arguments.lock.name} pins another, {short(pinned.digest)}; --pin pins this one")
 

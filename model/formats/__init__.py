@@ -105,7 +105,7 @@ def arrays(found: Any) -> tuple[NDArray[Any], ...]:
     if not isinstance(found, tuple):
         raise ReleaseError(
             f"the network returns a {type(found).__name__}; allowed: a tensor, or a tuple of "
-            "tensors"
+            "tensors: let forward() return tuple(outputs), of a dict tuple(outputs.values())"
         )
     made = []
     for index, item in enumerate(found):

@@ -21,7 +21,7 @@ from model.formats.exporting import capture, quiet
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["export", "load"]
+__all__ = ["canonical", "export", "load"]
 
 
 def export(network: torch.nn.Module, examples: Values, signature: Signature) -> Exported:
@@ -36,7 +36,7 @@ def export(network: torch.nn.Module, examples: Values, signature: Signature) -> 
     buffer = io.BytesIO()
     with quiet():
         torch.export.save(exported, buffer)
-    return Exported(rewrite(buffer.getvalue(), _without_sources))
+    return Exported(canonical(buffer.getvalue()))
 
 
 def load(path: Path, signature: Signature) -> Program:
@@ -45,8 +45,12 @@ def load(path: Path, signature: Signature) -> Program:
         return eager(torch.export.load(str(path)).module())
 
 
+def canonical(archive: bytes) -> bytes:
+    """The archive without source paths, and without what differs between builds of torch."""
+    return rewrite(archive, _without_sources)
+
+
 def _without_sources(name: str, content: bytes) -> bytes:
-    """Leave out the paths and lines of source files, and whether this torch is for CUDA."""
     if not (name.startswith("models/") and name.endswith(".json")):
         return content
     program = json.loads(content)

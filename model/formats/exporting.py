@@ -71,9 +71,13 @@ def _widened(example: torch.Tensor | list[str], varying: list[int]) -> torch.Ten
 
 
 def reason(error: Exception) -> str:
-    """The first line of torch's message, without its class."""
+    """The line of a message of torch's or ONNX Runtime's that says what is wrong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".;:") if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    # TorchScript's traceback has it at its end.
+    line = lines[-1] if "TorchScript interpreter" in lines[0] else lines[0]
+    return line.rstrip(".;:")
 
 
 _REMEDY = (

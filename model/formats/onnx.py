@@ -82,19 +82,19 @@ def load(path: Path, signature: Signature) -> Program:
     inputs, outputs = (
         [tensor.name for tensor in tensors] for tensors in (signature.inputs, signature.outputs)
     )
-    return program(open_session(path), inputs, outputs)
+    return program(open_session(path.read_bytes(), str(path)), inputs, outputs)
 
 
-def open_session(path: Path) -> onnxruntime.InferenceSession:
-    """ONNX Runtime with a file. Raises ReleaseError if it can't load it."""
+def open_session(content: bytes, source: str) -> onnxruntime.InferenceSession:
+    """ONNX Runtime with a file. Raises ReleaseError, which names `source`, if it can't load it."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    # Errors only; they are raised too.
+    # What is raised needs not be logged.
     options.log_severity_level = 4
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise ReleaseError(f"{path}: ONNX Runtime: {reason(error)}") from error
+        raise ReleaseError(f"{source}: ONNX Runtime: {reason(error)}") from error
 
 
 def program(
