@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["LoadError", "document", "load"]
 
 # One request is sent before a minute of errors.
-NO_ANSWER = "the endpoint does not answer, so no load was sent"
-REFUSED = "the endpoint refuses a sample, so no load was sent"
+NOT_ANSWERED = "the endpoint does not answer a sample, so no load was sent"
 
 
 def load(config: LoadConfig, release: Release, progress: Progress) -> dict[str, Any]:
@@ -53,9 +52,9 @@ def _send_http(
             first.url, body=first.body, headers=first.headers, timeout=attack.timeout_seconds
         )
     except UnreachableError as error:
-        raise LoadError(f"{NO_ANSWER}: {error}") from error
+        raise LoadError(f"{NOT_ANSWERED}: {error}") from error
     if answer.status != 200:
-        raise LoadError(f"{REFUSED}: {first.url}: {answer}")
+        raise LoadError(f"{NOT_ANSWERED}: {first.url}: {answer}")
     requests = _describe(len(targets), "V1 JSON" if v1 else "V2 over HTTP", release, v1)
     progress.log(f"{_plan(config)} to {first.url}: {requests}")
     return run_attack(targets, attack, folder, report=progress.log), requests
@@ -68,10 +67,8 @@ def _send_grpc(
     try:
         values = sample_inputs(release, sample)
         predictor.infer(release.inputs, values, attack.timeout_seconds)
-    except NotReadyError as error:
-        raise LoadError(f"{NO_ANSWER}: {error}") from error
-    except WrongAnswerError as error:
-        raise LoadError(f"{REFUSED}: {error}") from error
+    except (NotReadyError, WrongAnswerError) as error:
+        raise LoadError(f"{NOT_ANSWERED}: {error}") from error
     messages = infer_messages(config.model, release)
     requests = _describe(len(messages), "V2 over gRPC", release)
     progress.log(f"{_plan(config)} to {predictor.address}: {requests}")
@@ -89,7 +86,7 @@ def _describe(count: int, protocol: str, release: Release, v1: bool = False) -> 
     """The requests as a page shows them: `10 different, V2 over HTTP: INPUT__0 FP32 [3, 32, 32]`"""
     given = ", ".join(map(str, release.inputs))
     if v1 and (release.image or release.handler):
-        given = "a picture each" if release.image else "an instance each"
+        given = "an instance each" if release.handler else "a picture each"
     return f"{count} different, {protocol}: {given}"
 
 

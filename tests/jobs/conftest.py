@@ -1,4 +1,4 @@
-"""Fixtures of all tests here: releases, Triton that serves them, vegeta."""
+"""Fixtures of all tests here: releases, Triton that serves them, load generators."""
 
 from __future__ import annotations
 
@@ -58,6 +58,11 @@ def vegeta() -> Path:
     return tool("vegeta")
 
 
+@pytest.fixture(scope="session")
+def ghz() -> Path:
+    return tool("ghz")
+
+
 @pytest.fixture
 def verify_job() -> dict[str, Any]:
     """A job.json for the image model; a test adds an address."""
@@ -115,6 +120,7 @@ def run(
     write: Any,
     release: Release,
     vegeta: Path,
+    ghz: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., tuple[int, str]]:
@@ -124,6 +130,7 @@ def run(
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setattr(progress, "TERMINATION_LOG", log)
     monkeypatch.setenv("VEGETA", str(vegeta))
+    monkeypatch.setenv("GHZ", str(ghz))
 
     def call(kind: str, job: dict[str, Any], given: Release = release) -> tuple[int, str]:
         path = tmp_path / "release.json"

@@ -6,18 +6,18 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.jobs.conftest import ROOT
 from tests.jobs.results import job, result, run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from local.triton.server import Triton
+    from release.schema import Release
 
+ROOT = Path(__file__).parents[2]
 UV = ROOT / ".bootstrap" / "bin" / "uv"
 SOURCES = ("release/", "jobs/")
 
@@ -57,11 +57,13 @@ def test_an_endpoint_is_verified(
     triton: Triton,
     write: Any,
     verify_job: dict[str, Any],
+    release: Release,
     release_file: Path,
     protocol: str,
 ) -> None:
-    address = triton.http if protocol == "http" else triton.grpc
-    config = {"predictor_url": f"http://{address}", "predictor_protocol": protocol}
+    url = f"http://{triton.http}" if protocol == "http" else triton.grpc
+    config = {"predictor_url": url, "predictor_protocol": protocol}
+    config["release_digest"] = release.digest
     path = write(verify_job | config)
     done = jobs(python, "verify", "--config", str(path), "--release", str(release_file))
     assert done.returncode == 0, done.stdout + done.stderr

@@ -83,14 +83,14 @@ def test_a_rate_that_was_not_kept_is_invalid(
 def test_refused_sample_sends_no_load(run: Any, triton: Triton, load_job: dict[str, Any]) -> None:
     status, text = run("load", load_job | {"url": f"http://{triton.http}", "model": "absent"})
     assert status == 1
-    assert "the endpoint refuses a sample, so no load was sent" in text
+    assert "the endpoint does not answer a sample, so no load was sent" in text
     assert "absent" in text
 
 
 def test_an_unreachable_endpoint_is_reported(run: Any, load_job: dict[str, Any]) -> None:
     status, text = run("load", load_job | {"url": "http://127.0.0.1:1"})
     assert status == 1
-    assert "the endpoint does not answer, so no load was sent" in text
+    assert "the endpoint does not answer a sample, so no load was sent" in text
     assert "Connection refused" in text
 
 

@@ -31,9 +31,9 @@ def reached(
     request: pytest.FixtureRequest, triton: Triton, verify_job: dict[str, Any]
 ) -> dict[str, Any]:
     """A job.json for either protocol."""
-    address = triton.http if request.param == "http" else triton.grpc
+    url = f"http://{triton.http}" if request.param == "http" else triton.grpc
     return verify_job | {
-        "predictor_url": f"http://{address}",
+        "predictor_url": url,
         "predictor_protocol": request.param,
     }
 
@@ -143,8 +143,9 @@ def test_the_deadline_is_kept_and_its_message_has_the_reason(
 def test_an_unreachable_endpoint_fails_at_the_deadline(
     verify_job: dict[str, Any], run: Any, protocol: str
 ) -> None:
+    url = "http://127.0.0.1:1" if protocol == "http" else "127.0.0.1:1"
     job = verify_job | {"predictor_protocol": protocol, "deadline_seconds": 1}
-    status, text = run("verify", job | {"predictor_url": "http://127.0.0.1:1"})
+    status, text = run("verify", job | {"predictor_url": url})
     assert (status, "127.0.0.1:1" in text) == (1, True)
 
 
