@@ -46,11 +46,10 @@ model_groups := model releases triton transformer jobs dev
 	@touch $@
 
 # What the benchmark measures ours against.
-bench_groups := bench dev
-.venv-bench/stamp: .bootstrap/stamp $(bench_groups:%=requirements/%.txt)
-	@echo "environment: KServe's SDK, for the benchmark (.venv-bench)"
+.venv-bench/stamp: .bootstrap/stamp requirements/bench.txt
+	@echo "environment: other servers, for the benchmark (.venv-bench)"
 	@$(uv) venv -q --clear --python $(PYTHON) .venv-bench
-	@$(uv) pip sync -q --python .venv-bench/bin/python --require-hashes $(bench_groups:%=requirements/%.txt)
+	@$(uv) pip sync -q --python .venv-bench/bin/python --require-hashes requirements/bench.txt
 	@touch $@
 
 environments := .venv/stamp .venv-model/stamp .venv-local/stamp .venv-policy/stamp
@@ -116,13 +115,13 @@ test: ## everything, on the real programs
 releases: .venv/stamp ## what the lock and the stacks name, from a bucket: make releases ARTEFACTS=gs://…
 	@.venv/bin/python -m model pull --all --from "$(ARTEFACTS)"
 
-bench: $(environments) .venv-bench/stamp build/test/models.lock.json ## side by side: previews, placements, serving; an hour, best alone
+bench: $(environments) .venv-bench/stamp build/test/models.lock.json ## side by side: previews, placements, serving; 75 minutes, best alone
 	@.venv/bin/python -m measure.bench.program
 	@.venv-local/bin/python -m measure.bench.preview
 	@.venv-local/bin/python -m measure.bench.placement
 	@.venv-model/bin/python -m measure.bench.serving
 
-bench-quick: .venv-model/stamp .venv-bench/stamp build/digits/release.json ## the ratios that matter, in 75 seconds
+bench-quick: .venv-model/stamp .venv-bench/stamp ## the ratios that matter, in 90 seconds
 	@.venv-model/bin/python -m measure.bench.serving --quick
 
 tune: .venv-model/stamp build/digits/release.json ## Triton's settings, measured: make tune MODEL=digits STACK=local TUNE=--quick

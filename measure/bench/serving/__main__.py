@@ -1,4 +1,4 @@
-"""`python -m measure.bench.serving`: all servers side by side, 40 minutes on two cores.
+"""`python -m measure.bench.serving`: all servers side by side, an hour on two cores.
 
 Results are written to measure/bench/results.json after every round, and docs/benchmark.md at the
 end. `--quick` writes nothing; its exit status is 1 when a gross limit is missed.
@@ -7,6 +7,7 @@ end. `--quick` writes nothing; its exit status is 1 when a gross limit is missed
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
@@ -36,6 +37,8 @@ DOCS = ROOT / "docs"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; return the exit status."""
     arguments = _parser().parse_args(argv)
+    # Servers are stopped, also those that are paused.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if arguments.render:
         page.write(_stored(), file.read().get(PLACEMENT), DOCS)
         return 0
@@ -82,10 +85,10 @@ def _store(results: Results) -> None:
 
 
 def _print(results: Results, steps: Sequence[Sequence[Turn]]) -> None:
-    groups = dict.fromkeys((step[0].key.load, step[0].key.payload) for step in steps)
-    for load, payload in groups:
-        print(f"\n{table.load_title(load, payload)}")
-        print(text(table.heads(load), table.rows(results, load, payload)))
+    keys = (step[0].key for step in steps)
+    for model, load, payload in dict.fromkeys((key.model, key.load, key.payload) for key in keys):
+        print(f"\n{model}: {table.load_title(load, payload)}")
+        print(text(table.heads(load), table.rows(results, (model, load, payload))))
     print()
     print(text(("ours, as a ratio", "found", "goal", ""), table.goals(results)))
 
@@ -94,7 +97,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m measure.bench.serving", description=__doc__)
     add = parser.add_argument
     add("--quick", action="store_true", help="one load in under 90 seconds; writes nothing")
-    add("--only", default="*", metavar="GLOB", help="measure only matching load/payload/subject")
+    add(
+        "--only",
+        default="*",
+        metavar="GLOB",
+        help="measure only matching model/load/payload/subject",
+    )
     add("--rounds", type=int, default=3, help="number of rounds (3)")
     add("--seconds", type=float, help="duration of each load with --quick")
     add("--list", action="store_true", help="print what would be measured, and how long it takes")

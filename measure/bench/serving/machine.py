@@ -15,6 +15,9 @@ from measure.procfs import field, processor
 
 __all__ = ["Machine", "describe"]
 
+OURS = ("nvidia-pytriton", "torch", "onnxruntime")
+PEERS = ("fastapi", "litserve", "bentoml", "ray", "kserve")
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -44,11 +47,15 @@ def describe() -> Machine:
 
 def _versions() -> dict[str, str]:
     (vegeta,) = (each for each in TOOLS if each.name == "vegeta")
-    (sdk,) = ROOT.glob(".venv-bench/lib/python*/site-packages/kserve-*.dist-info")
     return {
-        "nvidia-pytriton": version("nvidia-pytriton"),
-        "torch": version("torch"),
-        "kserve": sdk.name.removeprefix("kserve-").removesuffix(".dist-info"),
+        **{name: version(name) for name in OURS},
+        **{name: _peer(name) for name in PEERS},
         "vegeta": pinned(vegeta.versioned_by, vegeta.folder),
         "ghz": pinned(GHZ.versioned_by, GHZ.folder),
     }
+
+
+def _peer(name: str) -> str:
+    """The version of a package in the peers' environment."""
+    (found,) = ROOT.glob(f".venv-bench/lib/python*/site-packages/{name}-*.dist-info")
+    return found.name.removeprefix(f"{name}-").removesuffix(".dist-info")

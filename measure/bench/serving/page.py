@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from measure.bench.placement.endpoints import HEADS, rows
-from measure.bench.serving import table
-from measure.bench.serving.loads import CLIENTS, KINDS, RATE
+from measure.bench.serving import side_by_side, table
+from measure.bench.serving.loads import CLIENTS, FEW_CLIENTS, KINDS, MODEL, MODELS, RATE, SEVERAL
 from measure.bench.serving.payloads import Payload
 from measure.bench.serving.plots import percentiles, under_clients
 from measure.bench.serving.results import Key
-from measure.bench.serving.subjects import SUBJECTS
+from measure.bench.serving.subjects import PEERS, SUBJECTS, TRANSFORMERS
 from measure.bench.tables import markdown
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ __all__ = ["render", "write"]
 
 NAME = "benchmark"
 TEMPLATE = "page.md.j2"
-IMAGES = (1, 8, 64)
+IMAGES = (1, SEVERAL, 64)
 NONE = "–"
 
 
@@ -57,11 +57,14 @@ def render(results: Results, placement: dict[str, Any] | None = None) -> dict[st
 
 def _plots(results: Results) -> dict[str, str | None]:
     made = {
-        f"rate-{payload}": percentiles(results, f"rate{RATE}", payload)
-        for load, payload in results.groups()
-        if load == f"rate{RATE}"
+        f"rate-{payload}": percentiles(results, (model, load, payload))
+        for model, load, payload in results.groups()
+        if (model, load) == (MODEL, f"rate{RATE}")
     }
-    return made | {"clients": under_clients(results, CLIENTS, str(Payload(1)))}
+    made["clients"] = under_clients(results, MODEL, CLIENTS, TRANSFORMERS)
+    return made | {
+        f"peers-{model}": under_clients(results, model, FEW_CLIENTS, PEERS) for model in MODELS
+    }
 
 
 def _content(results: Results) -> dict[str, Any]:
@@ -70,15 +73,21 @@ def _content(results: Results) -> dict[str, Any]:
             {
                 "title": table.load_title(load, payload),
                 "plot": f"{NAME}/rate-{payload}.svg",
-                "table": markdown(table.heads(load), table.rows(results, load, payload)),
+                "table": markdown(
+                    table.heads(load), table.rows(results, (model, load, payload), TRANSFORMERS)
+                ),
             }
-            for load, payload in results.groups()
-            if load == wanted
+            for model, load, payload in results.groups()
+            if (model, load) == (MODEL, wanted)
         ]
 
     verdicts = table.goals(results)
     return {
+        "model": MODEL,
+        "several": SEVERAL,
         "goals": markdown(("ratio", "found", "wanted", ""), verdicts) if verdicts else "",
+        "peers": _by_model(results, side_by_side.PEER_HEADS, side_by_side.peers),
+        "formats": _by_model(results, side_by_side.FORMAT_HEADS, side_by_side.formats),
         "rate": groups(f"rate{RATE}"),
         "saturation": groups("saturation"),
         "clients": _by_clients(results),
@@ -87,6 +96,14 @@ def _content(results: Results) -> dict[str, Any]:
         "spread": _spread(results),
         "rounds": max((cell.rounds for cell in results.cells.values()), default=0),
     }
+
+
+def _by_model(
+    results: Results, heads: table.Row, made: Callable[[Results, str], list[table.Row]]
+) -> list[dict[str, str]]:
+    """The models of which there are results, each with its table."""
+    found = [(model, made(results, model)) for model in MODELS]
+    return [{"model": model, "table": markdown(heads, body)} for model, body in found if body]
 
 
 def _placements(found: dict[str, Any] | None) -> str:
@@ -127,8 +144,8 @@ def _matrix(
     shown: Callable[[Key, Cell], str],
 ) -> str:
     body = []
-    for subject in SUBJECTS:
-        keys = [Key(load, payload, subject.name) for load, payload in columns]
+    for subject in (each for each in SUBJECTS if each.name in TRANSFORMERS):
+        keys = [Key(MODEL, load, payload, subject.name) for load, payload in columns]
         cells = [results.cells.get(key) for key in keys]
         if any(cell and cell.figures for cell in cells):
             pairs = zip(keys, cells, strict=True)

@@ -7,23 +7,20 @@ import functools
 import io
 import json
 from dataclasses import dataclass, replace
-from itertools import cycle, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
-from tritonclient.grpc import service_pb2
 
-from jobs.samples import Target, infer_request, input_tensor, predict_request
+from jobs.protocols import infer_request, predict_request
+from jobs.samples import Target, rows, stacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from release.schema import Release, Sample
 
-__all__ = ["FORMS", "Payload", "grpc_message"]
+__all__ = ["FORMS", "Payload"]
 
 # Noise of a camera's sensor, in levels of 256, so that a PNG compresses as that of a photo.
 NOISE = 2
@@ -53,20 +50,16 @@ class Payload:
 
     @property
     def is_standard(self) -> bool:
-        """Whether the images are the release's own samples; Triton alone is measured with these."""
+        """Whether the images have the network's size, losslessly: Triton gets these as tensors."""
         return (self.kind, self.width, self.height) == ("png", 32, 32)
 
 
-def _samples(release: Release, kind: str, size: tuple[int, int]) -> tuple[Sample, ...]:
-    """The release's samples in a format and size."""
-    if Payload(1, kind, *size).is_standard:
-        return release.samples
-    return tuple(replace(sample, image=_encoded(sample, kind, size)) for sample in release.samples)
-
-
 @functools.cache
-def _encoded(sample: Sample, kind: str, size: tuple[int, int]) -> str:
-    image = Image.open(io.BytesIO(sample.png)).convert("RGB")
+def _encoded(picture: bytes, kind: str, size: tuple[int, int]) -> str:
+    image = Image.open(io.BytesIO(picture))
+    if (image.format, image.size) == (kind.upper(), size):
+        return base64.b64encode(picture).decode()
+    image = image.convert("RGB")
     if image.size != size:
         image = _photo(image.resize(size, Image.Resampling.BICUBIC))
     out = io.BytesIO()
@@ -82,32 +75,33 @@ def _photo(image: Image.Image) -> Image.Image:
 
 def _requests(release: Release, payload: Payload) -> list[list[Sample]]:
     """The samples of each request: one each in turn, or as many as needed in a single request."""
-    samples = _samples(release, payload.kind, (payload.width, payload.height))
-    if payload.images == 1:
-        return [[sample] for sample in samples]
-    return [list(islice(cycle(samples), payload.images))]
-
-
-def _tensor(release: Release, samples: list[Sample]) -> NDArray[Any]:
-    return np.concatenate([input_tensor(release, sample) for sample in samples])
+    size = (payload.width, payload.height)
+    found = [
+        [replace(sample, image=_encoded(sample.picture, payload.kind, size)) for sample in samples]
+        for samples in rows(release, payload.images)
+    ]
+    return found if payload.images == 1 else found[:1]
 
 
 def images(url: str, release: Release, payload: Payload) -> list[Target]:
-    """V1 requests with images, for a transformer."""
-    requests = map(predict_request, _requests(release, payload))
-    url = f"{url}/v1/models/{release.name}:predict"
-    return [Target(url, PLAIN | headers, body) for body, headers in requests]
+    """V1 requests with images, for whatever has a transformer's part."""
+    targets = []
+    for samples in _requests(release, payload):
+        instances = [{"image_bytes": {"b64": sample.image}} for sample in samples]
+        body, headers = predict_request(instances)
+        targets.append(Target(url, PLAIN | headers, body))
+    return targets
 
 
 def numbers(url: str, release: Release, payload: Payload) -> list[Target]:
     """V2 requests with the tensor as JSON numbers."""
-    targets, given = [], release.inputs[0]
+    targets, (given,) = [], release.inputs
     for samples in _requests(release, payload):
-        values = _tensor(release, samples)
+        (values,) = stacked(release, samples)
         tensor = {"name": given.name, "shape": values.shape, "datatype": given.dtype}
         body = json.dumps({"inputs": [tensor | {"data": values.ravel().tolist()}]}).encode()
         headers = PLAIN | {"Content-Type": "application/json"}
-        targets.append(Target(f"{url}/v2/models/{release.name}/infer", headers, body))
+        targets.append(Target(url, headers, body))
     return targets
 
 
@@ -115,8 +109,8 @@ def binary(url: str, release: Release, payload: Payload) -> list[Target]:
     """V2 requests with the tensor as binary data."""
     targets = []
     for samples in _requests(release, payload):
-        body, headers = infer_request(release.inputs[0], _tensor(release, samples))
-        targets.append(Target(f"{url}/v2/models/{release.name}/infer", PLAIN | headers, body))
+        body, headers = infer_request(release.inputs, stacked(release, samples))
+        targets.append(Target(url, PLAIN | headers, body))
     return targets
 
 
@@ -125,16 +119,3 @@ FORMS: dict[str, Callable[[str, Release, Payload], list[Target]]] = {
     "numbers": numbers,
     "binary": binary,
 }
-
-
-def grpc_message(release: Release, payload: Payload) -> bytes:
-    """A ModelInferRequest with the tensor as binary data."""
-    values = _tensor(release, _requests(release, payload)[0])
-    request = service_pb2.ModelInferRequest(
-        model_name=release.name, raw_input_contents=[values.tobytes()]
-    )
-    request.inputs.add(
-        name=release.inputs[0].name, datatype=release.inputs[0].dtype, shape=values.shape
-    )
-    message: bytes = request.SerializeToString()
-    return message

@@ -14,22 +14,25 @@ if TYPE_CHECKING:
 
     from measure.bench.serving.machine import Machine
 
-__all__ = ["SERVING", "Cell", "Key", "Results", "cell", "read", "written"]
+__all__ = ["SERVING", "Cell", "Group", "Key", "Results", "cell", "read", "written"]
 
 SERVING = "serving"
+# Model, load and payload.
+Group = tuple[str, str, str]
 DIGITS = 4
 
 
 @dataclass(frozen=True, order=True)
 class Key:
-    """A load with a payload of a subject."""
+    """A load with a payload of a subject that serves a model."""
 
+    model: str
     load: str
     payload: str
     subject: str
 
     def __str__(self) -> str:
-        return f"{self.load}/{self.payload}/{self.subject}"
+        return f"{self.model}/{self.load}/{self.payload}/{self.subject}"
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,9 @@ class Results:
         machines = {**self.machines, run: machine}
         return Results(kept, {name: machines[name] for name in machines if name in runs})
 
-    def groups(self) -> list[tuple[str, str]]:
-        """Pairs of load and payload, in the order of measurement."""
-        return list(dict.fromkeys((key.load, key.payload) for key in self.cells))
+    def groups(self) -> list[Group]:
+        """Models, loads and payloads, in the order of measurement."""
+        return list(dict.fromkeys((key.model, key.load, key.payload) for key in self.cells))
 
 
 def cell(run: str, found: Sequence[Figures | float]) -> Cell:
@@ -101,7 +104,7 @@ def written(results: Results) -> dict[str, Any]:
 
 def _cell(given: Mapping[str, Any]) -> tuple[Key, Cell]:
     item = dict(given)
-    key = Key(item.pop("load"), item.pop("payload"), item.pop("subject"))
+    key = Key(*(item.pop(name) for name in ("model", "load", "payload", "subject")))
     figures = item.pop("figures")
     if figures:
         shares = tuple(figures["distribution_ms"])

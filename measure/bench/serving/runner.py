@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from jobs.http_client import request
 from measure.bench.serving.figures import Figures, LoadResult, distribution, highest
 from measure.bench.serving.generators import ghz, vegeta
-from measure.bench.serving.loads import Clients, Rate, Saturation
-from measure.bench.serving.payloads import FORMS, Payload, grpc_message
+from measure.bench.serving.loads import SEVERAL, Clients, Rate, Saturation
+from measure.bench.serving.payloads import FORMS, Payload
 from measure.bench.serving.results import Key
+from measure.bench.serving.servers import awake
 from measure.procfs import reset_peak, usage
+from release.tensors import values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from measure.bench.serving.loads import Step
+    from measure.bench.serving.loads import Load, Step
     from measure.bench.serving.servers import Server
     from measure.bench.serving.subjects import Subject
     from release.schema import Release
@@ -34,6 +38,8 @@ PROBE_CLIENTS, PROBE_SECONDS = 16, 1.0
 # Range of the search, as parts of the throughput of a closed loop.
 SEARCH = (0.15, 1.5)
 KEPT_RATIO = 0.95
+# Of scores, between the eager network and an exported one.
+ATOL = 1e-3
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Turn:
     @property
     def key(self) -> Key:
         """The key of its figures."""
-        return Key(str(self.step.load), str(self.step.payload), self.subject.name)
+        return Key(self.step.model, str(self.step.load), str(self.step.payload), self.subject.name)
 
 
 def turns(
@@ -58,7 +64,7 @@ def turns(
             turn
             for subject in subjects
             if (turn := Turn(step, subject))
-            and (not step.subjects or subject.name in step.subjects)
+            and subject.name in step.subjects
             and subject.takes(step.payload)
             and wanted(turn.key)
         ]
@@ -74,19 +80,21 @@ class Runner:
         self.servers, self.release, self.folder = servers, release, folder
 
     def prepare(self, subject: Subject) -> None:
-        """Warm a subject up. Raises RuntimeError if it answers wrongly."""
-        if subject.form == "images":
-            self._check(subject)
-        result = self._send(subject, Payload(1), Clients(WARM_CLIENTS, FIRST_SECONDS))
+        """Warm a subject up, and pause it. Raises RuntimeError if it answers wrongly."""
+        with awake(self.servers[subject.name]):
+            for images in (1, SEVERAL) if subject.form == "images" else ():
+                self._check(subject, Payload(images))
+            result = self._send(subject, Payload(1), Clients(WARM_CLIENTS, FIRST_SECONDS))
         if result.failed:
             raise RuntimeError(f"{subject.name} fails {result.failed} of {result.sent} requests")
 
-    def _check(self, subject: Subject) -> None:
-        targets = FORMS["images"](self.servers[subject.name].url, self.release, Payload(1))
-        for target, sample in zip(targets, self.release.samples, strict=True):
+    def _check(self, subject: Subject, payload: Payload) -> None:
+        """Compare the first prediction of each request with the sample that it is about."""
+        targets = FORMS["images"](self.servers[subject.name].url, self.release, payload)
+        for target, sample in zip(targets, self.release.samples, strict=False):
             answer = request(target.url, body=target.body, headers=target.headers, timeout=30)
-            expected = max(range(len(sample.outputs[0])), key=sample.outputs[0].__getitem__)
-            if answer.status != 200 or _best(answer.body) != expected:
+            scores = values(sample.outputs[0], self.release.outputs[0].dtype)[0]
+            if answer.status != 200 or not np.allclose(_scores(answer.body), scores, atol=ATOL):
                 raise RuntimeError(f"{subject.name} answers wrongly: {answer}")
 
     def round(
@@ -100,7 +108,10 @@ class Runner:
 
     def measure(self, turn: Turn) -> Figures | float:
         """Return figures, or the throughput of a subject that can't keep the rate."""
-        load, payload, subject = turn.step.load, turn.step.payload, turn.subject
+        with awake(self.servers[turn.subject.name]):
+            return self._measure(turn.step.load, turn.step.payload, turn.subject)
+
+    def _measure(self, load: Load, payload: Payload, subject: Subject) -> Figures | float:
         if isinstance(load, Saturation):
             return self._saturate(subject, payload, load)
         few = payload.images > MANY_IMAGES
@@ -159,15 +170,15 @@ class Runner:
     def _send(self, subject: Subject, payload: Payload, load: Rate | Clients) -> LoadResult:
         server = self.servers[subject.name]
         if subject.form == "grpc":
-            hits = ghz(server.grpc, grpc_message(self.release, payload), load, self.folder)
+            hits = ghz(server.grpc, self.release, payload.images, load, self.folder)
         else:
             targets = FORMS[subject.form](server.url, self.release, payload)
             hits = vegeta(targets, load, self.folder)
         return LoadResult.of(hits, load.a_second if isinstance(load, Rate) else None)
 
 
-def _best(body: bytes) -> int:
-    """The index of the highest score of the first prediction, in either form of predictions."""
-    prediction = json.loads(body)["predictions"][0]
-    scores = prediction["scores"] if isinstance(prediction, dict) else prediction
-    return max(range(len(scores)), key=scores.__getitem__)
+def _scores(body: bytes) -> Any:
+    """The scores of the first prediction."""
+    found = json.loads(body)
+    predictions = found["predictions"] if isinstance(found, dict) else found
+    return predictions[0]["scores"]

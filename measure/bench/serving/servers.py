@@ -1,12 +1,12 @@
-"""Triton and the transformers as processes, started once for a whole run."""
+"""The servers as processes, started once for a model; all but the measured one are paused."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
-import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,27 +14,34 @@ from infra.config import ModelSettings
 from infra.config import Triton as TritonSettings
 from infra.manifests.artefact import Artefact
 from infra.manifests.model_config import config_pbtxt
+from jobs.http_client import UnreachableError, request
 from local.layout import ROOT
 from local.ports import free_port
+from local.processes import leashed
 from local.triton.server import Triton
-from measure.bench.serving.subjects import MAX_BATCH, RELEASE
+from measure.bench.serving.payloads import FORMS, Payload
+from measure.bench.serving.subjects import MAX_BATCH
+from measure.procfs import descendants
+from measure.releases import build
 from release import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from jobs.samples import Target
     from measure.bench.serving.subjects import Subject
 
-__all__ = ["Server", "running"]
+__all__ = ["Server", "awake", "running"]
 
-START_SECONDS = 60
-STOP_SECONDS = 15
+# Ray Serve starts a cluster, at a low priority.
+START_SECONDS = 300
+STOP_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Server:
-    """A subject's addresses and root processes, which Triton alone has none of."""
+    """A subject's URL of requests, Triton's gRPC address, and root processes of both, if any."""
 
     url: str
     grpc: str
@@ -43,65 +50,125 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(subjects: Sequence[Subject], folder: Path) -> Iterator[dict[str, Server]]:
-    """All subjects by name, in front of one Triton: ready on entry, stopped on exit.
+def running(
+    model: str, subjects: Sequence[Subject], folder: Path
+) -> Iterator[tuple[Path, dict[str, Server]]]:
+    """The folder of the model's release, and all subjects by name, ready; stopped on exit.
 
     Raises LocalError or RuntimeError with the end of a log if one doesn't start.
     """
+    formats = dict.fromkeys(subject.format or "torchscript" for subject in subjects)
+    releases = {format: build(model, format, folder / format) for format in formats}
     with contextlib.ExitStack() as stack:
-        triton = stack.enter_context(Triton(_repository(folder), log=folder / "triton.log"))
+        tritons = {
+            format: stack.enter_context(_triton(releases[format], folder / format))
+            for format in dict.fromkeys(each.format for each in subjects if each.format)
+        }
         servers = {}
         for subject in subjects:
-            url, pids = f"http://{triton.http}", list[int]()
-            if subject.program:
-                address = triton.grpc if subject.to_triton == "grpc-v2" else triton.http
-                url, pid = stack.enter_context(_transformer(subject, address, folder))
-                pids = [pid]
-            servers[subject.name] = Server(url, triton.grpc, pids, [triton.process.pid])
-        yield servers
-
-
-def _repository(folder: Path) -> Path:
-    """A model repository as in the bucket, with a batch size for the largest request."""
-    settings = ModelSettings(triton=TritonSettings(max_batch_size=MAX_BATCH))
-    release = files.read(RELEASE)
-    artefact = Artefact(
-        release, "", RELEASE.read_text(), RELEASE.parent, config_pbtxt(release, settings)
-    )
-    artefact.write(folder / "models")
-    return folder / "models"
+            release = releases[subject.format or "torchscript"]
+            triton = tritons[subject.format] if subject.format else None
+            servers[subject.name] = (
+                stack.enter_context(_server(subject, release, triton, folder))
+                if subject.command
+                else _alone(model, tritons[subject.format or "torchscript"])
+            )
+        try:
+            yield releases["torchscript"], servers
+        finally:
+            # A paused process would not stop.
+            for server in servers.values():
+                _signal(server, signal.SIGCONT)
 
 
 @contextlib.contextmanager
-def _transformer(subject: Subject, address: str, folder: Path) -> Iterator[tuple[str, int]]:
-    """A transformer's URL and process id."""
-    port, log = free_port(), folder / f"{subject.name}.log"
-    url = f"http://127.0.0.1:{port}"
+def awake(server: Server) -> Iterator[None]:
+    """Let a server run, and pause it afterwards, so that it takes no CPU from the others."""
+    _signal(server, signal.SIGCONT)
+    try:
+        yield
+    finally:
+        _signal(server, signal.SIGSTOP)
+
+
+def _signal(server: Server, number: signal.Signals) -> None:
+    for root in (*server.pids, *server.triton_pids):
+        for pid in descendants(root):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+
+@contextlib.contextmanager
+def _triton(folder: Path, parent: Path) -> Iterator[Triton]:
+    """Triton with a release, as in the bucket, with a batch size for the largest request."""
+    settings = ModelSettings(triton=TritonSettings(max_batch_size=MAX_BATCH))
+    release = files.read(folder / files.RELEASE_JSON)
+    artefact = Artefact(release, release.digest, "", folder, config_pbtxt(release, settings))
+    artefact.write(parent / "models")
+    with Triton(parent / "models", log=parent / "triton.log") as triton:
+        yield triton
+
+
+def _alone(model: str, triton: Triton) -> Server:
+    url = f"http://{triton.http}/v2/models/{model}/infer"
+    return Server(url, triton.grpc, [], [triton.process.pid])
+
+
+@contextlib.contextmanager
+def _server(subject: Subject, folder: Path, triton: Triton | None, logs: Path) -> Iterator[Server]:
+    """A subject's own server."""
+    port, log, release = (
+        free_port(),
+        logs / f"{subject.name}.log",
+        files.read(folder / files.RELEASE_JSON),
+    )
+    values = {"model": release.name, "folder": str(folder), "port": str(port)}
+    if triton:
+        values |= {"http": triton.http, "grpc": triton.grpc}
     with log.open("wb") as out:
         process = subprocess.Popen(
-            subject.command(address, port),
+            leashed([word.format_map(values) for word in subject.command]),
             cwd=ROOT,
             stdout=out,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env=os.environ | {"OMP_NUM_THREADS": "1", "RELEASE_FOLDER": str(folder)},
         )
     try:
-        _wait(process, url, log)
-        yield url, process.pid
+        server = Server(
+            f"http://127.0.0.1:{port}{subject.path.format_map(values)}",
+            triton.grpc if triton else "",
+            [process.pid],
+            [triton.process.pid] if triton else [],
+        )
+        _wait(process, FORMS["images"](server.url, release, Payload(1))[0], log)
+        yield server
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _stop(process)
 
 
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def _wait(process: subprocess.Popen[bytes], target: Target, log: Path) -> None:
+    """Wait for the first answer. Raises RuntimeError with the end of the log."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and process.poll() is None:
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(f"{url}/v2/health/live", timeout=1).close()
-            return
-        time.sleep(0.05)
+        with contextlib.suppress(UnreachableError):
+            if (
+                request(target.url, body=target.body, headers=target.headers, timeout=30).status
+                == 200
+            ):
+                return
+        time.sleep(0.1)
     raise RuntimeError(f"{log.stem} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop a server, and end what it leaves of its own processes."""
+    family = descendants(process.pid)
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for pid in family[1:]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

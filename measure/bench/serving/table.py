@@ -10,10 +10,10 @@ from measure.bench.serving.results import Key
 from measure.bench.serving.subjects import SUBJECTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from measure.bench.serving.goals import Goal
-    from measure.bench.serving.results import Cell, Results
+    from measure.bench.serving.results import Cell, Group, Results
 
 __all__ = ["goals", "heads", "load_title", "rows"]
 
@@ -23,6 +23,7 @@ HEADS: Row = (
     *("requests/s", "CPU s/1000", "Triton's", "MiB"),
 )
 NONE = "–"
+NAMES = tuple(subject.name for subject in SUBJECTS)
 
 
 def load_title(load: str, payload: str) -> str:
@@ -48,12 +49,12 @@ def _is_rate(load: str) -> bool:
     return load.startswith("rate")
 
 
-def rows(results: Results, load: str, payload: str) -> list[Row]:
-    """A row for each measured subject, in the order of SUBJECTS."""
+def rows(results: Results, group: Group, names: Container[str] = NAMES) -> list[Row]:
+    """A row for each measured subject of these names, in the order of SUBJECTS."""
     found: list[Row] = []
     for subject in SUBJECTS:
-        key = Key(load, payload, subject.name)
-        if key in results.cells:
+        key = Key(*group, subject.name)
+        if key in results.cells and subject.name in names:
             found.append((subject.title, *_figures(results, key, results.cells[key])))
     return found
 
@@ -73,7 +74,7 @@ def _figures(results: Results, key: Key, cell: Cell) -> Row:
     # Triton alone was measured with the tensor of the release's own images.
     compared = mean if _is_rate(key.load) else requests_a_second
     others = [
-        ratio(results, key, Key(key.load, payload, subject), compared)
+        ratio(results, key, Key(key.model, key.load, payload, subject), compared)
         for subject, payload in (("sdk-json", key.payload), ("triton-binary", _tensor(key)))
     ]
     return (

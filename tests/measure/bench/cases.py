@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from measure.bench.serving.figures import SHARES, Figures
 from measure.bench.serving.machine import Machine
-from measure.bench.serving.results import Cell, Key, Results
+from measure.bench.serving.results import Cell, Group, Key, Results
 from measure.bench.serving.subjects import SUBJECTS
 
 __all__ = ["MACHINE", "RUN", "figures", "results"]
@@ -19,11 +19,11 @@ def figures(mean: float = 2.0, throughput: float = 100.0) -> Figures:
     return Figures(throughput, 1.0, mean, mean, shares, 1.0, 2.0, 60.0, 500.0)
 
 
-def results(*groups: tuple[str, str], run: str = RUN) -> Results:
+def results(*groups: Group, run: str = RUN) -> Results:
     """A cell of every subject in each group; the mean of the n-th subject is n ms."""
     cells = {
-        Key(load, payload, subject.name): Cell(run, 3, figures(float(number), 1000.0 / number))
-        for load, payload in groups
+        Key(*group, subject.name): Cell(run, 3, figures(float(number), 1000.0 / number))
+        for group in groups
         for number, subject in enumerate(SUBJECTS, 1)
     }
     return Results(cells, {run: MACHINE})

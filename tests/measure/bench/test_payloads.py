@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from tritonclient.grpc import service_pb2
 
+from jobs.load.ghz import infer_messages
 from jobs.samples import read_release
-from measure.bench.serving.payloads import FORMS, Payload, grpc_message
-from measure.bench.serving.subjects import RELEASE
+from local.layout import ROOT
+from measure.bench.serving.payloads import FORMS, Payload
 
 if TYPE_CHECKING:
     from release.schema import Release
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def release() -> Release:
-    return read_release(RELEASE)
+    return read_release(ROOT / "build" / "digits" / "release.json")
 
 
 @given(
@@ -64,7 +65,7 @@ def test_tensors_are_the_same_in_every_form(release: Release, count: int) -> Non
     given_numbers = np.array(json.loads(numbers.body)["inputs"][0]["data"], np.float32)
     length = int(binary.headers["Inference-Header-Content-Length"])
     raw = np.frombuffer(binary.body[length:], np.float32)
-    message = service_pb2.ModelInferRequest.FromString(grpc_message(release, payload))
+    message, *_ = infer_messages(release.name, release, batch=count)
     over_grpc = np.frombuffer(message.raw_input_contents[0], np.float32)
     assert raw.size == count * 3 * 32 * 32
     np.testing.assert_array_equal(given_numbers, raw)
@@ -74,3 +75,13 @@ def test_tensors_are_the_same_in_every_form(release: Release, count: int) -> Non
 def test_no_request_asks_for_gzip(release: Release) -> None:
     for make in FORMS.values():
         assert make("x", release, Payload(1))[0].headers["Accept-Encoding"] == "identity"
+
+
+def test_a_sample_of_another_format_gives_the_same_tensor(release: Release) -> None:
+    (sample, *_) = release.samples
+    out = io.BytesIO()
+    Image.open(io.BytesIO(sample.picture)).save(out, "TIFF")
+    other = replace(sample, image=base64.b64encode(out.getvalue()).decode())
+    changed = replace(release, samples=(other, *release.samples[1:]))
+    first, again = (FORMS["images"]("x", each, Payload(1))[0].body for each in (release, changed))
+    assert first == again

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from measure.bench.serving.goals import GOALS, Goal, mean, ratio
+from measure.bench.serving.goals import GOALS, Goal, mean, ratio, requests_a_second
 from measure.bench.serving.results import Cell, Key, Results, cell, read, written
 from tests.measure.bench.cases import MACHINE, RUN, figures, results
 
-RATE = ("rate100", "1-png-32x32")
+RATE = ("cifar10", "rate100", "1-png-32x32")
 OURS, SDK = Key(*RATE, "ours-http"), Key(*RATE, "sdk-json")
 LATER = "2026-11-25T20:00:00+00:00"
 
 
 def test_results_are_read_as_they_were_written() -> None:
-    given_results = results(RATE, ("saturation", "1-png-32x32"))
+    given_results = results(RATE, ("cifar10-resnet", "saturation", "1-png-32x32"))
     document = json.loads(json.dumps(written(given_results)))
     found = read(document)
     assert found.cells == given_results.cells
@@ -78,7 +79,7 @@ def test_a_cell_without_figures_is_not_compared() -> None:
 
 
 def test_a_goal_at_least_is_met_above_and_one_at_most_below() -> None:
-    most, least = (Goal("", OURS, SDK, mean, 2, at_most) for at_most in (True, False))
+    most, least = (Goal("", OURS, (SDK,), mean, 2, at_most) for at_most in (True, False))
     assert [most.verdict(found) for found in (1.9, 2, 2.1)] == ["met", "met", "missed"]
     assert [least.verdict(found) for found in (1.9, 2, 2.1)] == ["missed", "met", "met"]
 
@@ -87,4 +88,18 @@ def test_every_goal_is_about_what_a_full_run_measures() -> None:
     from tests.measure.bench.test_plan import everything
 
     for goal in GOALS:
-        assert {str(goal.ours), str(goal.other)} <= set(everything())
+        assert {str(key) for key in (goal.ours, *goal.others)} <= set(everything())
+
+
+def test_a_goal_compares_with_the_best_of_others_on_either_side() -> None:
+    # The first subject is the fastest: its mean is 1 ms.
+    others = (Key(*RATE, "triton-json"), SDK)
+    assert Goal("", OURS, others, mean).found(results(RATE)) == 7
+    assert Goal("", OURS, others, requests_a_second, at_most=False).found(
+        results(RATE)
+    ) == pytest.approx(1 / 7)
+
+
+def test_a_goal_with_a_missing_cell_has_no_ratio() -> None:
+    others = (Key(*RATE, "triton-json"), Key(*RATE, "none"))
+    assert Goal("", OURS, others, mean).found(results(RATE)) is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 
 from jobs.load.metrics import Hits
 from measure.bench.serving.figures import LoadResult
-from measure.bench.serving.generators import nanoseconds
 
 MS = 1_000_000
 RATE = 100
@@ -45,21 +43,3 @@ def test_failed_requests_are_counted_and_have_no_latency(requests: list[tuple[in
 def test_throughput_is_of_good_answers_from_the_first_request_to_the_last_answer() -> None:
     rows = [(0, 10 * MS, True), (10 * MS, 10 * MS, False), (90 * MS, 110 * MS, True)]
     assert result(rows, None).throughput == pytest.approx(2 / 0.2)
-
-
-@given(
-    st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1)),
-    st.integers(0, 999_999_999),
-    st.sampled_from([0, -480, 330]),
-)
-def test_times_are_read_to_the_nanosecond_in_any_zone(
-    when: datetime, nanos: int, minutes: int
-) -> None:
-    moment = when.replace(microsecond=0, tzinfo=UTC)
-    sign, size = "+" if minutes >= 0 else "-", abs(minutes)
-    zone = f"{sign}{size // 60:02}:{size % 60:02}" if minutes else "Z"
-    local = moment + timedelta(minutes=minutes)
-    # Go leaves trailing zeros away.
-    digits = f".{nanos:09}".rstrip("0").rstrip(".")
-    text = f"{local:%Y-%m-%dT%H:%M:%S}{digits}{zone}"
-    assert nanoseconds(text) == int(moment.timestamp()) * 10**9 + nanos
