@@ -66,14 +66,20 @@ class Converter:
             return ImageOps.pad(image, size, Image.Resampling.BILINEAR, self.how.background)
         return image.resize(size, Image.Resampling.BILINEAR)
 
+    def scaled_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The size to which a picture of this size is scaled, before its middle is taken."""
+        if self.how.resize != "crop" or self.how.shorter is None:
+            return self.how.width, self.how.height
+        short = min(size)
+        return int(self.how.shorter * size[0] / short), int(self.how.shorter * size[1] / short)
+
     def _crop(self, image: Image.Image) -> Image.Image:
         """As torchvision's Resize(shorter) and CenterCrop((height, width)) on a Pillow image."""
         width, height = self.how.width, self.how.height
         if self.how.shorter is None:
             return ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
-        short = min(image.size)
-        scaled = tuple(int(self.how.shorter * side / short) for side in image.size)
-        image = image.resize((scaled[0], scaled[1]), Image.Resampling.BILINEAR)
+        scaled = self.scaled_size(image.size)
+        image = image.resize(scaled, Image.Resampling.BILINEAR)
         left, top = round((scaled[0] - width) / 2), round((scaled[1] - height) / 2)
         return image.crop((left, top, left + width, top + height))
 

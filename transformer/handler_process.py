@@ -28,6 +28,8 @@ from transformer.errors import RequestError
 from transformer.handler_messages import SIZE, Call, Done, Failure, Ready, Start, pack
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from release.handler import Handler
 
 MIB = 2**20
@@ -43,10 +45,9 @@ def main() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
     connection = socket.socket(fileno=int(sys.argv[1]))
     start: Start = _receive(connection)
-    if start.memory:
-        resource.setrlimit(resource.RLIMIT_DATA, (start.memory * MIB,) * 2)
     try:
-        loaded = handler.load(start.folder, start.release, start.parameters)
+        with _bounded(start.memory):
+            loaded = handler.load(start.folder, start.release, start.parameters)
     except Exception as error:
         connection.sendall(pack(_failure(error, start.memory)))
         return
@@ -58,7 +59,7 @@ def main() -> None:
 def _serve_call(connection: socket.socket, loaded: Handler, memory: int | None) -> bool:
     """Whether the process goes on."""
     try:
-        answer = pack(Done(_run(loaded, _receive(connection))))
+        answer = pack(Done(_run(loaded, _receive(connection), memory)))
     except Exception as error:
         failure = _failure(error, memory)
         connection.sendall(pack(failure))
@@ -67,13 +68,27 @@ def _serve_call(connection: socket.socket, loaded: Handler, memory: int | None) 
     return True
 
 
-def _run(loaded: Handler, call: Call) -> Any:
+def _run(loaded: Handler, call: Call, memory: int | None) -> Any:
     instances = requests.parse(call.body)
     if call.outputs is None:
-        return loaded.preprocess(instances)
+        with _bounded(memory):
+            return loaded.preprocess(instances)
     # Copies can be written to, as the arrays that the build gives.
     outputs = {name: array.copy() for name, array in call.outputs.items()}
-    return orjson.dumps({"predictions": loaded.postprocess(outputs, instances)})
+    with _bounded(memory):
+        predictions = loaded.postprocess(outputs, instances)
+    return orjson.dumps({"predictions": predictions})
+
+
+@contextlib.contextmanager
+def _bounded(memory: int | None) -> Iterator[None]:
+    """Limit this process's memory to so many MiB meanwhile. orjson maps more than it uses."""
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (memory * MIB if memory else most, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def _failure(error: Exception, memory: int | None) -> Failure:

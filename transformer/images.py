@@ -68,7 +68,9 @@ class Pictures:
         """
         batch = np.empty((len(pictures), *self.tensor.dims), DTYPES[self.tensor.dtype])
         small = len(pictures) <= INLINE_PICTURES and sum(map(len, pictures)) <= SMALL_BODY_BYTES
-        opened = [_open(each, f"{where}[{n}]") for n, each in enumerate(pictures)] if small else []
+        opened: list[Image.Image] = []
+        if small:
+            opened = [self._open(each, f"{where}[{n}]") for n, each in enumerate(pictures)]
         if small and sum(image.width * image.height for image in opened) <= INLINE_PIXELS:
             for index, image in enumerate(opened):
                 self._convert(image, batch[index], f"{where}[{index}]")
@@ -83,7 +85,20 @@ class Pictures:
             if deadline.passed():
                 raise deadline.error()
             place = f"{where}[{index}]"
-            self._convert(_open(picture, place), batch[index], place)
+            self._convert(self._open(picture, place), batch[index], place)
+
+    def _open(self, picture: str | bytes, place: str) -> Image.Image:
+        try:
+            data = decode_base64(picture) if isinstance(picture, str) else picture
+            image = open_image(data)
+        except RequestError as error:
+            raise error.at(place) from error
+        width, height = self.converter.scaled_size(image.size)
+        if width * height * RGB_BYTES > MAX_DECODE_BYTES:
+            raise RequestError(
+                413, f"{place}: {image.width}×{image.height} pixels are too narrow to be scaled"
+            )
+        return image
 
     def _convert(self, image: Image.Image, into: NDArray[Any], place: str) -> None:
         try:
@@ -92,13 +107,6 @@ class Pictures:
         except Exception as error:
             message = f"{place}: {image.format} can't be decoded: {str(error)[:200]}"
             raise RequestError(400, message) from error
-
-
-def _open(picture: str | bytes, place: str) -> Image.Image:
-    try:
-        return open_image(decode_base64(picture) if isinstance(picture, str) else picture)
-    except RequestError as error:
-        raise error.at(place) from error
 
 
 def decode_base64(text: str) -> bytes:

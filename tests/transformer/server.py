@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from local.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Self
 
 __all__ = ["PATIENCE_SECONDS", "RELEASE", "ROOT", "Transformer", "eventually", "instances"]
@@ -45,11 +46,20 @@ class Transformer:
     python = Path(sys.executable)
     folder = ROOT
 
-    def __init__(self, predictor: str, folder: Path, *arguments: str) -> None:
+    def __init__(
+        self,
+        predictor: str,
+        folder: Path,
+        *arguments: str,
+        model: str = "digits",
+        release: Path = RELEASE,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.model, self.env = model, env or {}
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"transformer-{self.port}.log"
-        given = {"model_name": "digits", "predictor_host": predictor, "release": RELEASE}
+        given = {"model_name": model, "predictor_host": predictor, "release": release}
         self.line = [
             *(f"--{name}={value}" for name, value in given.items()),
             f"--http_port={self.port}",
@@ -62,6 +72,7 @@ class Transformer:
             self.process = subprocess.Popen(
                 [self.python, "-m", "transformer", *self.line],
                 cwd=self.folder,
+                env=os.environ | self.env,
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
@@ -96,9 +107,13 @@ class Transformer:
                 status, text = error.code, error.read().decode()
         return status, json.loads(text) if text.startswith("{") else text
 
-    def predict(self, body: Any, query: str = "") -> tuple[int, Any]:
+    def predict(self, body: Any) -> tuple[int, Any]:
         """Status and JSON of a V1 predict request."""
-        return self.ask(f"/v1/models/digits:predict{query}", body)
+        return self.ask(f"/v1/models/{self.model}:predict", body)
+
+    def infer(self, body: Any, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+        """Status and JSON of a V2 infer request."""
+        return self.ask(f"/v2/models/{self.model}/infer", body, headers)
 
     def workers(self) -> list[int]:
         """Its child processes: none with one worker."""
@@ -111,8 +126,8 @@ class Transformer:
         return sum(found) / 1024
 
     def lines(self) -> list[dict[str, Any]]:
-        """Its log, each line read as JSON."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        """The lines of its log that are JSON."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line[:1] == "{"]
 
 
 def _peak_kib(pid: int) -> int:
