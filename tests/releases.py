@@ -1,12 +1,13 @@
 """Releases for tests, under build/test with a lock of their own: `python -m tests.releases`.
 
 `digits` has an earlier release, the same network with another accuracy. `ratings`, `topics` and
-`boxes` are the tutorials'.
+`boxes` are the tutorials', and `topics-large` has a handler that no ConfigMap holds.
 """
 
 from __future__ import annotations
 
 import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,12 @@ def main() -> None:
     paths = ["--pin", "--out", str(out), "--lock", str(lock)]
     for name in ("ratings", "topics", "boxes"):
         build(name, "--definitions", str(TUTORIALS), *paths)
+    with tempfile.TemporaryDirectory() as folder:
+        large = Path(folder, "topics_large")
+        shutil.copytree(TUTORIALS / "topics", large)
+        # More than a ConfigMap holds.
+        (large / "handler" / "vectors.bin").write_bytes(bytes(1_100_000))
+        build("topics-large", "--definitions", folder, *paths)
     build("cifar10", *paths)
     digest = pins.read(lock).find("cifar10", None).digest
     pins.prove(lock, "cifar10", digest, "dev", pins.Verdict("pass"))

@@ -65,7 +65,7 @@ def train(network: Boxes, data: Path | None) -> Trained:
     if data is not None:
         raise ValueError("boxes draws its own pictures; leave --data out")
     random = np.random.default_rng(0)
-    images, targets = batch(random, 640)
+    images, targets = batch(random, 1600)
     epochs, size = 20, 32
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(

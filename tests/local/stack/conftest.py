@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import urllib.request
+from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -107,16 +109,23 @@ class Stack:
 
     def predict(self, service: str = "digits-transformer", model: str = "digits") -> dict[str, Any]:
         """The answer to the release's first sample, asked from the host."""
-        url = self.url(service, model)
-        body = json.dumps({"instances": [{"image_bytes": {"b64": sample(model)["image"]}}]})
-        with urllib.request.urlopen(url, data=body.encode(), timeout=10) as answer:
-            found: dict[str, Any] = json.load(answer)["predictions"][0]
-        return found
+        picture = {"image_bytes": {"b64": release(model)["samples"][0]["image"]}}
+        found: dict[str, Any] = self.ask(self.url(service, model), {"instances": [picture]})
+        return found["predictions"][0]
+
+    def ask(self, url: str, body: Any) -> Any:
+        """The answer to a POST of JSON."""
+        with urllib.request.urlopen(url, data=json.dumps(body).encode(), timeout=10) as answer:
+            return json.load(answer)
 
     def url(self, service: str = "digits-transformer", model: str = "digits") -> str:
         """Where the host asks for predictions."""
+        return f"{self.address(service)}/v1/models/{model}:predict"
+
+    def address(self, service: str) -> str:
+        """A Service's URL on the host."""
         book = json.loads((self.cluster.layout.node / "services.json").read_text())
-        return f"http://{book[f'{self.namespace}/{service}']['80']}/v1/models/{model}:predict"
+        return f"http://{book[f'{self.namespace}/{service}']['80']}"
 
     def list(self, kind: str, group: str = "/api/v1") -> list[dict[str, Any]]:
         path = f"{group}/namespaces/{self.namespace}/{kind}"
@@ -135,10 +144,16 @@ class Stack:
         return f"{group}/namespaces/{self.namespace}/inferenceservices/{name}"
 
 
-def sample(model: str = "digits") -> dict[str, Any]:
-    release = json.loads((_RELEASES / "build" / model / "release.json").read_text())
-    found: dict[str, Any] = release["samples"][0]
+def release(model: str = "digits") -> dict[str, Any]:
+    """A model's current release."""
+    path = _RELEASES / "build" / model / "release.json"
+    found: dict[str, Any] = json.loads(path.read_text())
     return found
+
+
+def floats(stored: dict[str, Any]) -> list[float]:
+    """The values of an FP32 tensor of a release."""
+    return array("f", base64.b64decode(stored["data"])).tolist()
 
 
 @pytest.fixture(scope="package")
