@@ -32,9 +32,9 @@ __all__ = [
     "WrongAnswerError",
 ]
 
-# Statuses of refused requests, which don't change by waiting. Triton also answers 400 for a model
-# that isn't ready, but readiness is checked before.
-REFUSED = (400, 413, 422)
+# Statuses that don't change by waiting: refused requests, and a handler or network that fails.
+# Triton also answers 400 for a model that isn't ready, but readiness is checked before.
+FINAL = (400, 413, 422, 500)
 # gRPC statuses that pass by themselves while pods start; any other one is an answer.
 TRANSIENT = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN", "NOT_FOUND")
 
@@ -187,7 +187,7 @@ def _request(
         response = request(url, body=body, headers=headers, timeout=timeout)
     except UnreachableError as error:
         raise NotReadyError(str(error)) from error
-    if body is not None and response.status in REFUSED:
+    if body is not None and response.status in FINAL:
         raise WrongAnswerError(f"{url}: {response}")
     if response.status != 200:
         raise NotReadyError(f"{url}: {response}")

@@ -65,8 +65,8 @@ def split(pods: Iterable[Object], uri: str) -> tuple[list[Object], list[Object]]
     (predictor, transformer) is that of its youngest pod.
     """
     alive = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
-    older = [pod for pod in alive if _fetched(pod) not in (None, uri)]
-    left = [pod for pod in alive if _fetched(pod) in (None, uri)]
+    left = [pod for pod in alive if _may_serve(pod, uri)]
+    older = [pod for pod in alive if pod not in left]
     youngest: dict[str, Object] = {}
     for pod in left:
         best = youngest.setdefault(_component(pod), pod)
@@ -135,6 +135,12 @@ def _revisions(service: Object) -> str | None:
         if not created or created != status.get("latestReadyRevision"):
             return f"the {name}'s revision {created or ''} is not ready".replace("  ", " ")
     return None
+
+
+def _may_serve(pod: Object, uri: str) -> bool:
+    """Whether a pod fetches the URI, a folder of it as the transformer's handler, or nothing."""
+    fetched = _fetched(pod)
+    return fetched is None or f"{fetched}/".startswith(f"{uri}/")
 
 
 def _fetched(pod: Object) -> str | None:

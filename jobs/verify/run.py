@@ -109,10 +109,11 @@ class _Verification:
         passed = [f"{' and '.join(name for name, part in parts.items() if part)} ready"]
         if self.predictor:
             passed.append("signature equal")
-        answered = [f"{len(self.release.samples)} samples"]
+        answered = [_count(len(self.release.samples), "sample")]
         if self.transformer and self.release.handler and self.exchanges:
             equal = self.config.predictions == "equal"
-            answered.append(f"{len(self.exchanges)} exchanges{'' if equal else ' (not compared)'}")
+            counted = _count(len(self.exchanges), "exchange")
+            answered.append(counted if equal else f"{counted} (not compared)")
         if self.predictor or self.config.predictions != "none":
             passed.append(
                 f"{' and '.join(answered)} answered within {self.config.tolerance:g} "
@@ -165,6 +166,10 @@ class _Verification:
         if self._left() <= 0:
             raise NotReadyError("it answers too slowly to check everything before the deadline")
         return min(REQUEST_SECONDS, max(self._left(), 0.1))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _predictor(config: VerifyConfig) -> Predictor | None:

@@ -26,6 +26,13 @@ def test_pods_of_another_uri_are_older() -> None:
     assert split([old, new], NEW) == ([new], [old])
 
 
+def test_transformer_that_fetches_its_handler_belongs_to_the_version() -> None:
+    new = pod("new", uri=f"{NEW}/digits/handler", component="transformer")
+    old = pod("old", uri=f"{OLD}/digits/handler", component="transformer", made=1)
+    longer = pod("longer", uri=f"{NEW}er/digits/handler", component="transformer", made=1)
+    assert split([longer, old, new], NEW) == ([new], [longer, old])
+
+
 def test_revision_with_the_youngest_pod_is_the_current_one() -> None:
     older, newer = pod("a", template="a", made=100), pod("b", template="b", made=50)
     second = pod("c", template="b", made=90)
