@@ -66,10 +66,14 @@ def parse(head: memoryview, raw: memoryview, release: Release) -> Request:
     if not found:
         raise RequestError(400, f"no inputs; allowed: {SHAPE}")
     arrays = _inputs(found, raw, release)
-    pictures = arrays.pop(PICTURES, np.empty(0)).tolist()
-    if not pictures:
-        _check_batch(arrays, release)
+    _check_batch(arrays, release)
+    pictures = arrays.pop(PICTURES).tolist() if _has_pictures(found, release) else []
     return Request(_id(document), arrays, pictures, _outputs(document, release, binary))
+
+
+def _has_pictures(found: Mapping[str, Any], release: Release) -> bool:
+    own = {tensor.name for tensor in release.inputs}
+    return release.image is not None and PICTURES in found and PICTURES not in own
 
 
 def split(body: bytes | bytearray, header_length: bytes | None) -> tuple[memoryview, memoryview]:
@@ -135,9 +139,7 @@ def _inputs(
     found: dict[str, dict[str, Any]], raw: memoryview, release: Release
 ) -> dict[str, NDArray[Any]]:
     known = {tensor.name: tensor for tensor in release.inputs}
-    wanted = [*known]
-    if release.image and PICTURES in found:
-        wanted = [PICTURES]
+    wanted = [PICTURES] if _has_pictures(found, release) else [*known]
     for name in found:
         if name not in wanted:
             allowed = [PICTURES, *known] if release.image else wanted
