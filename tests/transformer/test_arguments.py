@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -16,8 +17,9 @@ from infra.manifests.artefact import Artefact
 from infra.manifests.inference_service import transformer_container
 from infra.manifests.served_release import ServedRelease
 from local.ports import free_port
-from release.schema import Release
-from tests.transformer.server import RELEASE, Transformer
+from release.schema import Release, Tensor
+from tests.transformer.echo import Echo
+from tests.transformer.server import RELEASE, ROOT, Transformer
 from transformer.settings import REFUSED, UNUSED, parse
 
 if TYPE_CHECKING:
@@ -57,9 +59,11 @@ WRONG = [
 ]
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, "-m", "transformer", *arguments]
-    return subprocess.run(line, cwd=RELEASE.parents[2], capture_output=True, text=True, timeout=30)
+    return subprocess.run(
+        line, cwd=ROOT, env=os.environ | env, capture_output=True, text=True, timeout=30
+    )
 
 
 def test_kserves_own() -> None:
@@ -143,39 +147,39 @@ def changed(**values: Any) -> str:
     return json.dumps(json.loads(RELEASE.read_bytes()) | values)
 
 
+HANDLER = {"files": {"handler.py": {"sha256": "0" * 64, "bytes": 1}}}
 RELEASES = [
-    ("no JSON", "{", "not JSON"),
-    ("empty", "{}", "name: missing"),
-    ("other schema", changed(schema=7), "schema: found 7; allowed: 1"),
+    ("no JSON", "{", {}, "not JSON"),
+    ("empty", "{}", {}, "name: missing"),
+    ("other schema", changed(schema=7), {}, "schema: found 7; allowed: 2"),
     (
         "other model",
         changed(name="cifar10"),
+        {},
         "a release of model 'cifar10', --model_name is 'digits'",
     ),
-    ("no labels", changed(labels=[]), "a score for each of the 0 labels"),
+    ("no handler", changed(), {"HANDLER": "/x"}, "HANDLER /x: the release has no handler; unset"),
     (
-        "two inputs",
-        changed(inputs=[{"name": "INPUT__0", "dtype": "INT8", "dims": [1]}] * 2),
-        "the transformer serves one FP32 [3, 32, 32]",
+        "no folder",
+        changed(handler=HANDLER),
+        {},
+        "the release has a handler; set HANDLER to the folder of its handler.py",
     ),
     (
-        "bfloat16",
-        changed(outputs=[{"name": "OUTPUT__0", "dtype": "BF16", "dims": [10]}]),
-        "outputs OUTPUT__0 BF16 [10]; the transformer serves BOOL",
-    ),
-    (
-        "no spread",
-        changed(preprocessing={"width": 32, "height": 32, "mean": [0] * 3, "std": [0] * 3}),
-        "std positive",
+        "no file",
+        changed(handler=HANDLER),
+        {"HANDLER": "/nowhere"},
+        "/nowhere/handler.py: No such file or directory; it is a file of the handler",
     ),
 ]
 
 
 @pytest.mark.parametrize(
-    ("text", "error"), [case[1:] for case in RELEASES], ids=[case[0] for case in RELEASES]
+    ("text", "env", "error"), [case[1:] for case in RELEASES], ids=[case[0] for case in RELEASES]
 )
 def test_releases_that_cannot_be_served(
     text: str,
+    env: dict[str, str],
     error: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -186,12 +190,47 @@ def test_releases_that_cannot_be_served(
     path = tmp_path / "release.json"
     path.write_text(text)
     monkeypatch.setattr(sys, "argv", ["transformer", *REQUIRED, f"--release={path}"])
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"transformer: {path}: ")
+    assert line.startswith("transformer: ")
     assert error in line
+
+
+def test_a_handler_that_was_changed_is_not_run(tmp_path: Path) -> None:
+    echo = Echo("words", (Tensor("IN", "INT64", (-1,)),))
+    path = echo.release(tmp_path, {"handler.py": "print('run')\n"})
+    (tmp_path / "handler" / "handler.py").write_text("print('changed')\n")
+    arguments = ["--model_name=words", "--predictor_host=triton", f"--release={path}"]
+    ended = run(*arguments, HANDLER=str(tmp_path / "handler"))
+    assert ended.returncode == 2
+    assert ended.stderr.endswith("it was changed\n")
+    assert ended.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("HANDLER_PARAMETERS", "{", "found '{'; allowed: an object of JSON"),
+        ("HANDLER_PARAMETERS", "[]", "found '[]'; allowed: an object of JSON"),
+        ("HANDLER_MEMORY", "12", "found '12'; allowed: MiB, 64 or more"),
+        ("HANDLER_MEMORY", "1GiB", "found '1GiB'; allowed: MiB, 64 or more"),
+    ],
+)
+def test_variables_of_the_handler(
+    name: str, value: str, error: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"HANDLER": "/h", "HANDLER_PARAMETERS": '{"k": [1]}', "HANDLER_MEMORY": "512"}
+    found = parse(REQUIRED, given)
+    assert str(found.handler) == "/h"
+    assert (found.handler_parameters, found.handler_memory) == ({"k": [1]}, 512)
+    with pytest.raises(SystemExit) as ended:
+        parse(REQUIRED, given | {name: value})
+    assert ended.value.code == 2
+    assert f"error: {name}: {error}" in capsys.readouterr().err
 
 
 def test_no_release(tmp_path: Path) -> None:
