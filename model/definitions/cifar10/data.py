@@ -98,7 +98,7 @@ def from_pictures(folder: Path) -> Cifar10:
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         content.update(f"{sha256}  {path.relative_to(folder)}\n".encode())
     train, held_out = (read_folder(folder / part, LABELS, IMAGE) for part in ("train", "test"))
-    provenance = {"data": "CIFAR-10", "form": "pictures", "sha256 of list": content.hexdigest()}
+    provenance = {"data": "CIFAR-10", "form": "pictures", "pictures_sha256": content.hexdigest()}
     return Cifar10(train, held_out, provenance)
 
 
@@ -122,7 +122,7 @@ def from_archive(archive: Path) -> Cifar10:
         np.concatenate([part.pixels for part in parts]),
         np.concatenate([part.labels for part in parts]),
     )
-    provenance = {"data": "CIFAR-10", "form": "published archive", "md5": found}
+    provenance = {"data": "CIFAR-10", "form": "published archive", "archive_md5": found}
     return Cifar10(train, read(files[HELD_OUT_FILE], HELD_OUT_FILE), provenance)
 
 
