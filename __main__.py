@@ -24,7 +24,12 @@ repository = ModelRepository(
 identity = Identity(
     "identity",
     IdentityArgs(
-        stack.identity, stack.storage, stack.namespace, settings.readers, settings.writers
+        stack.identity,
+        stack.storage,
+        stack.namespace,
+        settings.readers,
+        settings.writers,
+        settings.compilers,
     ),
     pulumi.ResourceOptions(depends_on=[repository, namespace]),
 )

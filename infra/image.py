@@ -65,7 +65,13 @@ def _artefact(stack: str, name: str, root: Path) -> Artefact:
     models = settings(root / f"Pulumi.{stack}.yaml").models
     if name not in models:
         raise ConfigError(f"model {name}: not in stack {stack}; it has {', '.join(models)}")
-    return releases.load({name: models[name]}, root, Promotion()).stable[name]
+    artefact = releases.load({name: models[name]}, root, Promotion()).stable[name]
+    if artefact.compiled:
+        raise ConfigError(
+            f"model {name}: its release, in format aoti, is compiled on the nodes that serve it; "
+            "allowed: torchscript or onnx"
+        )
+    return artefact
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from infra.config import backends, handler
 from infra.config.containers import check_compatibility
 from infra.manifests.artefact import MAX_MAP_BYTES, Artefact
+from infra.manifests.compilation import compile_target
 from infra.manifests.model_config import config_pbtxt
 from release import files, lock
 from release.files import BUILD, RELEASE_JSON
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from infra.config import ModelSettings, Promotion
     from release.lock import Entry
     from release.schema import Release
+
+
+_COMPILED = "a Job compiles the release, in format aoti, into the bucket"
 
 
 class ReleasesError(Exception):
@@ -96,7 +100,9 @@ def _artefact(name: str, pinned: str, settings: ModelSettings, root: Path) -> Ar
         raise ReleasesError(f"{error} after the build; run: {build}") from error
     if broken := _broken_rules(release, settings):
         raise ReleasesError("\n    ".join(broken))
-    artefact = Artefact(release, pinned, text, folder, config_pbtxt(release, settings))
+    target = compile_target(settings) if release.format == "aoti" else ""
+    config = config_pbtxt(release, settings)
+    artefact = Artefact(release, pinned, text, folder, config, target)
     _check_handler_place(artefact, settings)
     return artefact
 
@@ -105,8 +111,14 @@ def _broken_rules(release: Release, settings: ModelSettings) -> list[str]:
     """What these settings ask of a release that it or Triton can't do."""
     reason = check_compatibility(release, settings.triton.container)
     known = release.handler.parameters if release.handler else None
+    image = settings.storage_uri if release.format == "aoti" else None
     return [
         *([reason] if reason else []),
+        *(
+            [f"storageUri: found {image}, where {_COMPILED}; allowed: no storageUri"]
+            if image
+            else []
+        ),
         *backends.broken_rules(settings.triton, release.format, settings.device),
         *handler.broken_rules(settings.handler.parameters, known),
     ]

@@ -15,11 +15,11 @@ from pulumi_kubernetes.core.v1 import ServiceAccount
 
 from infra.components.bucket_access import CREATE, READ, grant
 from infra.components.ownership import owned
-from infra.manifests.names import RESULTS
+from infra.manifests.names import PROGRAMS, RESULTS
 from release.files import MODELS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from infra.config import IdentitySettings, Storage
 
@@ -28,13 +28,14 @@ ANNOTATION = "iam.gke.io/gcp-service-account"
 
 @dataclass(frozen=True)
 class IdentityArgs:
-    """Settings, and the Kubernetes accounts that read models and add results."""
+    """Settings, and the Kubernetes accounts that read models, add results and compile."""
 
     identity: IdentitySettings
     storage: Storage
     namespace: str
     readers: Sequence[str]
     writers: Sequence[str]
+    compilers: Sequence[str]
 
 
 class Identity(pulumi.ComponentResource):
@@ -47,28 +48,44 @@ class Identity(pulumi.ComponentResource):
             "create": args.identity.create,
             "readers": list(args.readers),
             "writers": list(args.writers),
+            "compilers": list(args.compilers),
         }
         super().__init__("kserve-triton:index:Identity", name, inputs, opts)
         self._name, self._args = name, args
         self._options = pulumi.ResourceOptions(parent=self)
         if args.identity.create:
-            self._create(args.identity.models_account, args.readers, READ, MODELS)
-            if args.writers:
-                self._create(args.identity.results_account, args.writers, CREATE, RESULTS)
+            made = args.identity
+            self._create(made.models_account, args.readers, {MODELS: READ})
+            self._create(made.results_account, args.writers, {RESULTS: CREATE})
+            both = {PROGRAMS: READ, MODELS: CREATE}
+            self._create(made.compiler_account, args.compilers, both)
         self.register_outputs({})
 
-    def _create(self, account_id: str, accounts: Sequence[str], role: str, prefix: str) -> None:
-        """A Google account with a role on a prefix, and the Kubernetes accounts that act as it."""
+    def _create(self, account_id: str, accounts: Sequence[str], roles: Mapping[str, str]) -> None:
+        """A Google account with a role on each prefix, and the Kubernetes accounts that act as it.
+
+        Nothing where there are no such accounts.
+        """
+        if not accounts:
+            return
         storage = self._args.storage
         name = f"{self._name}-{account_id}"
         account = serviceaccount.Account(
             name,
             account_id=account_id,
             project=storage.project,
-            display_name=f"{storage.bucket}: {prefix.rstrip('/')}",
+            display_name=f"{storage.bucket}: {', '.join(prefix.rstrip('/') for prefix in roles)}",
             opts=self._options,
         )
-        grant(f"{name}-bucket", storage.bucket, account.member, role, prefix, self._options)
+        for prefix, role in roles.items():
+            grant(
+                f"{name}-{prefix.rstrip('/')}",
+                storage.bucket,
+                account.member,
+                role,
+                prefix,
+                self._options,
+            )
         for each in accounts:
             bound = f"{storage.project}.svc.id.goog[{self._args.namespace}/{each}]"
             serviceaccount.IAMMember(

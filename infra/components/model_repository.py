@@ -11,8 +11,9 @@ import pulumi
 from pulumi_gcp import storage
 
 from infra.components.bucket_access import CREATE, READ, grant
-from infra.manifests.names import RESULTS
+from infra.manifests.names import PROGRAMS, RESULTS
 from release.files import MODELS
+from release.schema import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +37,7 @@ class ModelRepositoryArgs:
 
 
 class ModelRepository(pulumi.ComponentResource):
-    """A private bucket with `models/NAME/VERSION/NAME/{config.pbtxt,1/model.pt}`."""
+    """A private bucket with `models/NAME/VERSION/NAME/{config.pbtxt,1/model.pt}`, and programs."""
 
     bucket: pulumi.Output[str]
 
@@ -97,6 +98,8 @@ class ModelRepository(pulumi.ComponentResource):
         for kind, members, role, prefix in (
             ("reader", wanted.readers, READ, MODELS),
             ("writer", wanted.result_writers, CREATE, RESULTS),
+            ("compiler-source", wanted.compilers, READ, PROGRAMS),
+            ("compiler", wanted.compilers, CREATE, MODELS),
         ):
             for member in members:
                 name = f"{self._name}-{kind}-{member}"
@@ -109,20 +112,41 @@ class ModelRepository(pulumi.ComponentResource):
         texts = {
             path: (pulumi.StringAsset(text), len(text)) for path, text in artefact.texts.items()
         }
-        return [
-            self._object(artefact, path, asset, size)
-            for path, (asset, size) in (files | texts).items()
+        uploaded = [
+            self._object(
+                # The version in the name: a new release is uploaded before an old one goes.
+                f"{artefact.name}-{artefact.version}/{path}",
+                f"{artefact.prefix}/{path}",
+                artefact,
+                *asset_and_size,
+                retain=self._storage.retain_releases,
+            )
+            for path, asset_and_size in (files | texts).items()
         ]
+        return [*uploaded, self._program(artefact)] if artefact.compiled else uploaded
+
+    def _program(self, artefact: Artefact) -> storage.BucketObject:
+        """The exported program. Once it is compiled, nothing reads it."""
+        file = artefact.folder / artefact.release.model_file
+        size = artefact.release.model.bytes
+        name, asset = f"{artefact.name}-{short(artefact.digest)}/program", _file_asset(file)
+        return self._object(name, artefact.program, artefact, asset, size, retain=False)
 
     def _object(
-        self, artefact: Artefact, path: str, asset: pulumi.Asset, size: int
+        self,
+        logical_name: str,
+        name: str,
+        artefact: Artefact,
+        asset: pulumi.Asset,
+        size: int,
+        *,
+        retain: bool,
     ) -> storage.BucketObject:
         seconds = UPLOAD_FLOOR_SECONDS + size // SLOWEST_BYTES_A_SECOND
         return storage.BucketObject(
-            # The version in the name: a new release is uploaded before an old one goes.
-            f"{artefact.name}-{artefact.version}/{path}",
+            logical_name,
             bucket=self.bucket,
-            name=f"{artefact.prefix}/{path}",
+            name=name,
             source=asset,
             content_type="application/octet-stream",
             # `model prune` tells old releases apart by it.
@@ -130,7 +154,7 @@ class ModelRepository(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 custom_timeouts=pulumi.CustomTimeouts(create=f"{seconds}s"),
-                retain_on_delete=self._storage.retain_releases,
+                retain_on_delete=retain,
             ),
         )
 

@@ -16,6 +16,7 @@ from infra.components.ownership import owned
 from infra.config.types import Mode
 from infra.manifests import jobs
 from infra.manifests.cache import local_model_cache
+from infra.manifests.compilation import compilation
 from infra.manifests.inference_service import inference_service
 from infra.manifests.names import labels, release_map_name
 from infra.manifests.protection import disruption_budgets, network_policies, split_service
@@ -81,9 +82,15 @@ class ServedModel(pulumi.ComponentResource):
     def _prerequisites(self) -> Sequence[pulumi.Resource]:
         """What the InferenceService refers to."""
         resources: list[pulumi.Resource] = [self._release_map(each) for each in self._releases]
-        settings = self._stable.settings
+        settings, bucket = self._stable.settings, self._stack.storage.bucket
+        compiled = [
+            self._job(compilation(each, self._stack.jobs, bucket), [])
+            for each in self._releases
+            if each.artefact.compiled
+        ]
+        resources += compiled
         if settings.predictor.cache_node_group:
-            resources += [self._cache(each) for each in self._releases]
+            resources += [self._cache(each, compiled) for each in self._releases]
         if self._canary and settings.mode is Mode.STANDARD:
             split = split_service(self._stable.name, self._stable.namespace, settings)
             name = split["metadata"]["name"]
@@ -103,10 +110,11 @@ class ServedModel(pulumi.ComponentResource):
             opts=self._options,
         )
 
-    def _cache(self, served: ServedRelease) -> CustomResource:
+    def _cache(self, served: ServedRelease, after: Sequence[pulumi.Resource]) -> CustomResource:
         manifest = owned(local_model_cache(served))
         name, version = manifest["metadata"]["name"], "serving.kserve.io/v1alpha1"
-        return CustomResource(name, version, "LocalModelCache", **manifest, opts=self._options)
+        options = pulumi.ResourceOptions(parent=self, depends_on=after)
+        return CustomResource(name, version, "LocalModelCache", **manifest, opts=options)
 
     def _inference_service(self, after: Sequence[pulumi.Resource]) -> CustomResource:
         return CustomResource(

@@ -5,12 +5,13 @@ from infra.config.cloud import IdentitySettings, Storage
 from infra.config.cluster import KnativeSettings, MonitoringSettings, Network
 from infra.config.jobs import Jobs, LoadTest, Objectives, Verification
 from infra.config.model import Canary, HandlerSettings, ModelSettings
-from infra.config.pods import Component, Predictor, Toleration, Transformer
+from infra.config.pods import Compiler, Component, Predictor, Toleration, Transformer
 from infra.config.stack import Promotion, StackSettings
 from infra.config.triton import Triton
 
 __all__ = [
     "Canary",
+    "Compiler",
     "Component",
     "HandlerSettings",
     "IdentitySettings",

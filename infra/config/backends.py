@@ -7,9 +7,9 @@ onnxruntime_backend, r26.06; ONNX Runtime's documentation of the CUDA execution 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from infra.config.types import Device
+from infra.config.types import Device, GraphOptimization, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from infra.config.triton import Triton
     from release.schema import Format
 
-Value = bool | int | str
 # A type, or the texts that are allowed.
 Kind = type[bool] | type[int] | type[str] | tuple[str, ...]
-GraphOptimization = Literal["all", "extended", "basic", "none"]
 # ONNX Runtime's level -> Triton's `optimization.graph.level`; `all` is the backend's default.
 GRAPH_LEVELS: dict[GraphOptimization, int] = {"extended": 1, "basic": -1, "none": 2}
 

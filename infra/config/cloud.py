@@ -23,6 +23,9 @@ class Storage(Section):
     result_writers: tuple[t.Member, ...] = Field(
         (), description="IAM members that may add load test results, under perf/"
     )
+    compilers: tuple[t.Member, ...] = Field(
+        (), description="IAM members that compile models in format aoti: read programs/, add models"
+    )
     force_destroy: bool = Field(False, description="let `destroy` empty the bucket first")
     protect: bool = Field(False, description="refuse to delete the bucket")
     soft_delete_days: Annotated[int, Field(ge=0, le=90)] = Field(
@@ -55,6 +58,9 @@ class IdentitySettings(Section):
     )
     models_account: t.AccountId = Field(
         "kserve-models", description="Google account that may read models"
+    )
+    compiler_account: t.AccountId = Field(
+        "kserve-compiler", description="Google account that compiles models in format aoti"
     )
     results_account: t.AccountId = Field(
         "kserve-results", description="Google account that may add load test results, under perf/"

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from infra.config import types as t
 from infra.config.base import Section
 from infra.config.jobs import LoadTest, Verification
-from infra.config.pods import Component, Predictor, Transformer
+from infra.config.pods import Compiler, Component, Predictor, Transformer
 from infra.config.triton import Triton
 from infra.config.types import Device, Mode, Placement, ScaleMetric
 
@@ -75,6 +75,7 @@ class ModelSettings(Section):
     mode: t.Mode = Field(t.Mode.STANDARD, description="Knative or Standard")
     triton: Triton = Field(Triton(), description="Triton's container and model configuration")
     predictor: Predictor = Field(Predictor(), description="Triton's pods")
+    compiler: Compiler = Field(Compiler(), description="the Job that compiles, in format aoti")
     transformer: Transformer = Field(Transformer(), description="the server in front of Triton")
     handler: HandlerSettings = Field(
         HandlerSettings(), description="the release's pre- and postprocessing"

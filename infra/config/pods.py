@@ -95,6 +95,22 @@ class Predictor(Component):
     )
 
 
+class Compiler(Section):
+    """The Job that compiles a model in format aoti, on the nodes that will serve it."""
+
+    image: t.Image | None = Field(
+        None, description="image with PyTorch; none: nvcr.io/nvidia/pytorch, of Triton's tag"
+    )
+    cpu: t.Quantity = Field("2", description="CPU, requested and limit")
+    memory: t.Quantity = Field("8Gi", description="memory, requested and limit")
+    service_account: t.DnsLabel | None = Field(
+        None, description="service account that may read programs/ and add to models/"
+    )
+    deadline_seconds: Annotated[int, Field(ge=60, le=7200)] = Field(
+        1800, description="seconds within which it must be compiled, nodes and images included"
+    )
+
+
 class Transformer(Component):
     """The server in front of Triton."""
 

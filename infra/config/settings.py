@@ -31,6 +31,10 @@ PER_MODEL = frozenset(field.alias or name for name, field in ModelSettings.model
 # Keys that only one model can have.
 MODEL_ONLY = frozenset({"release", "canary", "storageUri", "handler"})
 _STACK = frozenset(field.alias or name for name, field in StackSettings.model_fields.items())
+_ONE_PURPOSE = (
+    "allowed: another than {}. identity.create makes them: one may only read models, another only "
+    "add load test results, a third only compile models"
+)
 _KEYS = PER_MODEL | _STACK | {"models"}
 
 
@@ -53,9 +57,16 @@ class Settings:
         return [self.stack.jobs.service_account] if self.stack.jobs.service_account else []
 
     @property
+    def compilers(self) -> list[str]:
+        """Kubernetes service accounts of Jobs that compile models."""
+        accounts = {model.compiler.service_account for model in self.models.values()}
+        return sorted(account for account in accounts if account)
+
+    @property
     def claims(self) -> list[str]:
         """Names in the namespace that no other stack may use: of models, and of accounts made."""
-        accounts = [*self.readers, *self.writers] if self.stack.identity.create else []
+        made = [*self.readers, *self.writers, *self.compilers]
+        accounts = made if self.stack.identity.create else []
         return [*self.models, *(f"serviceaccount.{account}" for account in accounts)]
 
     @classmethod
@@ -143,17 +154,19 @@ def _identity_problems(stack: StackSettings, models: Mapping[str, ModelSettings]
     if not stack.identity.create:
         return []
     problems = []
+    readers = {model.predictor.service_account for model in models.values()}
     for name, model in models.items():
         key, account = f"models.{name}.predictor.serviceAccount", model.predictor.service_account
         if account is None:
             how = "identity.create makes it; give it a name, such as models"
             problems.append(Problem(key, MISSING, how))
         elif account == stack.jobs.service_account:
-            how = (
-                "allowed: another than jobs.serviceAccount. identity.create makes both: one may "
-                "only read models, the other only add load test results"
-            )
-            problems.append(Problem(key, account, how))
+            problems.append(Problem(key, account, _ONE_PURPOSE.format("jobs.serviceAccount")))
+        account = model.compiler.service_account
+        if account and account in readers | {stack.jobs.service_account}:
+            key = f"models.{name}.compiler.serviceAccount"
+            others = "predictor.serviceAccount and jobs.serviceAccount"
+            problems.append(Problem(key, account, _ONE_PURPOSE.format(others)))
     if any(model.perf.upload for model in models.values()) and stack.jobs.service_account is None:
         how = "identity.create makes it for perf.upload; give it a name, such as perf"
         problems.append(Problem("jobs.serviceAccount", MISSING, how))

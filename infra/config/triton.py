@@ -7,7 +7,6 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from infra.config import types as t
-from infra.config.backends import GraphOptimization, Value
 from infra.config.base import Section
 
 
@@ -39,13 +38,13 @@ class Triton(Section):
     warmup_batch_sizes: tuple[t.Count, ...] = Field(
         (1,), description="batch sizes that are run twice, on a real sample, before ready"
     )
-    parameters: dict[str, Value] = Field(
+    parameters: dict[str, t.Value] = Field(
         {}, description="parameters of the format's backend, from its closed list"
     )
-    graph_optimization: GraphOptimization = Field(
+    graph_optimization: t.GraphOptimization = Field(
         "all", description="of ONNX Runtime: all, extended, basic or none; format onnx only"
     )
-    accelerators: dict[str, dict[str, Value]] = Field(
+    accelerators: dict[str, dict[str, t.Value]] = Field(
         {},
         description="execution accelerators of ONNX Runtime with their parameters: tensorrt, cuda "
         "on device gpu, openvino on cpu; format onnx only",

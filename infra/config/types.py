@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
@@ -156,6 +156,9 @@ Location = Annotated[str, AfterValidator(google.check_location)]
 KmsKey = Annotated[str, AfterValidator(google.check_kms_key)]
 Member = Annotated[str, AfterValidator(google.check_member)]
 Labels = Annotated[dict[str, str], AfterValidator(google.check_labels)]
+# A parameter of one of Triton's backends.
+Value = bool | int | str
+GraphOptimization = Literal["all", "extended", "basic", "none"]
 Ratio = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from infra.manifests.model_config import labels_file, labels_text
+from infra.manifests.names import PROGRAMS
 from release.files import MODELS, RELEASE_JSON
 from release.schema import digest, short
 
@@ -31,6 +32,8 @@ class Artefact:
     text: str
     folder: Path
     config: str
+    # What a compiled package is for, by `compile_target`; empty where nothing is compiled.
+    target: str = ""
 
     @property
     def name(self) -> str:
@@ -39,13 +42,28 @@ class Artefact:
 
     @cached_property
     def version(self) -> str:
-        """Short digest of the release and its rendered config: the folder's name in the bucket."""
-        return short(digest(f"{self.digest}\n{self.config}".encode()))
+        """Short digest of release, rendered config and target: the folder's name in the bucket."""
+        return short(digest(f"{self.digest}\n{self.config}{self.target}".encode()))
 
     @property
     def prefix(self) -> str:
         """The path of Triton's model repository in the bucket, as in `storageUri`."""
         return f"{MODELS}{self.name}/{self.version}"
+
+    @property
+    def compiled(self) -> bool:
+        """Whether a Job makes the model's file from the exported program that the release has."""
+        return self.release.format == "aoti"
+
+    @property
+    def program(self) -> str:
+        """The path of the exported program in the bucket."""
+        return f"{PROGRAMS}{self.name}/{short(self.digest)}/{self.release.model_file}"
+
+    @property
+    def model(self) -> str:
+        """The path of the file that Triton loads, under `prefix`."""
+        return f"{self.name}/1/{self.release.model_file}"
 
     @property
     def handler_in_map(self) -> bool:
@@ -85,10 +103,8 @@ class Artefact:
         paths = [f"warmup/{name}" for name in self.release.warmup]
         if self.release.handler and self.handler_in_bucket:
             paths += [f"{HANDLER}/{path}" for path in self.release.handler.files]
-        model = self.release.model_file
-        return {f"{self.name}/1/{model}": self.folder / model} | {
-            f"{self.name}/{path}": self.folder / path for path in paths
-        }
+        model = {} if self.compiled else {self.model: self.folder / self.release.model_file}
+        return model | {f"{self.name}/{path}": self.folder / path for path in paths}
 
     @property
     def texts(self) -> dict[str, str]:

@@ -17,6 +17,7 @@ from infra.manifests.names import (
     RESULTS,
     Manifest,
     job_labels,
+    job_name,
     labels,
     verifier_name,
 )
@@ -80,7 +81,7 @@ def verification(served: ServedRelease, jobs: Jobs, stack: str, *, canary: bool 
     key = _key(
         inference_service(served), config, served.artefact.digest, jobs.model_dump(mode="json")
     )
-    name = f"verify-{served.name}{'-canary' if canary else ''}-{key}"
+    name = job_name(f"verify-{served.name}{'-canary' if canary else ''}", key)
     seconds = served.settings.verification.deadline_seconds + VERIFY_MARGIN_SECONDS
     manifest = _job(name, "verify", config, seconds, served, jobs, verifier_name(stack))
     return JobSpec(name, key, seconds, manifest)
@@ -93,7 +94,7 @@ def load_test(
     settings = served.settings.perf
     key = _key(*(job.key for job in verified), settings.model_dump(mode="json"))
     result = result_path(bucket, served.name, key) if settings.upload else None
-    name = f"perf-{served.name}-{key}"
+    name = job_name(f"perf-{served.name}", key)
     seconds = settings.duration_seconds + LOAD_MARGIN_SECONDS
     config = _load(served, result)
     manifest = _job(name, "load", config, seconds, served, jobs, jobs.service_account)

@@ -11,6 +11,8 @@ Manifest = dict[str, Any]
 
 # Folder of the bucket: results of load tests.
 RESULTS = "perf/"
+# Folder of the bucket: exported programs, which Jobs compile.
+PROGRAMS = "programs/"
 # A Job's configuration as JSON: it changes only with the Job, and needs no object of its own.
 JOB_VARIABLE = "KSERVE_TRITON_JOB"
 # Kubernetes replaces it by the Job's uid, so that each attempt has results of its own.
@@ -30,6 +32,7 @@ QUEUE_METRICS_PORTS = (9090, 9091)
 KNATIVE_NAMESPACE = "knative-serving"
 # In Standard mode KServe names the canary's Deployment and Service by it.
 CANARY = "canary"
+LABEL_LENGTH = 63
 # Labels that KServe gives pods.
 SERVICE_LABEL, COMPONENT_LABEL = "serving.kserve.io/inferenceservice", "component"
 
@@ -46,6 +49,11 @@ def labels(name: str) -> dict[str, str]:
 def job_labels(name: str) -> dict[str, str]:
     """Labels of the pods of a model's Jobs; its network policies let them in."""
     return {"app.kubernetes.io/name": name, "app.kubernetes.io/component": "proof"}
+
+
+def job_name(kind: str, key: str) -> str:
+    """`KIND-KEY`, cut to a label's length: Kubernetes labels a Job's pods with it."""
+    return f"{kind[: LABEL_LENGTH - len(key) - 1]}-{key}"
 
 
 def pod_labels(name: str, component: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from infra.manifests.names import Manifest, release_map_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.config import Component, Jobs
+    from infra.config import Compiler, Component, Jobs
     from infra.manifests.artefact import Artefact
 
 RELEASE_MOUNT = "/etc/kserve-triton/release"
@@ -39,7 +39,7 @@ def mount(name: str, path: str) -> Manifest:
     return {"name": name, "mountPath": path, "readOnly": True}
 
 
-def resources(component: Component | Jobs, gpu_count: int = 0) -> Manifest:
+def resources(component: Component | Jobs | Compiler, gpu_count: int = 0) -> Manifest:
     """Requests equal limits, so that the pod's QoS class is Guaranteed."""
     gpu = {"nvidia.com/gpu": str(gpu_count)} if gpu_count else {}
     bounds = {"cpu": component.cpu, "memory": component.memory} | gpu

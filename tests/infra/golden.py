@@ -72,6 +72,14 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "models": {"large": {}},
     },
     "handler-in-bucket-collocated": {"placement": "collocated", "models": {"large": {}}},
+    "aoti-knative": {
+        "mode": "Knative",
+        "device": "gpu",
+        "triton": {"container": "26.06-py3"},
+        "predictor": {"accelerator": "nvidia-l4"},
+        "compiler": {"serviceAccount": "compiler"},
+        "models": {"compiled": {}},
+    },
     "own-transformer-standard": {
         "transformer": {"image": "registry.example/mine:1", "args": ["--size=32"]},
         "models": {"topics": {}},

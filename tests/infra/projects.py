@@ -62,6 +62,7 @@ def _test_root() -> Path:
     cifar10 = add(root, examples.image(name="cifar10"))
     add(root, examples.tensors())
     add(root, examples.texts())
+    add(root, examples.tensors(name="compiled", format="aoti"))
     words = {"handler.py": b"def postprocess", "words.txt": b"word\n" * 250_000}
     add(root, examples.texts(name="large"), words)
     verdict = lock.Verdict("pass")
