@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["find"]
 
+# A network that is quantised as it runs takes its scale from the whole batch, which changes a
+# row's answer by a percent. Rows that mix change it by far more.
+ROW_TOLERANCE = 0.05
+
 
 def find(program: Program, examples: Examples, format: Format, labels: Labels = ()) -> Signature:
     """Inputs and outputs; dims that differ between examples are -1. Raises ReleaseError."""
@@ -76,7 +80,7 @@ def _check_rows(program: Program, batch: Arrays, found: Arrays) -> None:
     for row in (0, rows - 1):
         single = program(tuple(item[row : row + 1] for item in batch))
         for index, (output, alone) in enumerate(zip(found, single, strict=True)):
-            different = compare(alone, output[row : row + 1])
+            different = compare(alone, output[row : row + 1], ROW_TOLERANCE)
             if different:
                 raise ReleaseError(
                     f"output {index} of row {row} {different} when the row is alone; allowed: rows "
@@ -106,7 +110,7 @@ def _tensor(
         )
     sizes = list(zip(*(item.shape[batching:] for item in seen), strict=True))
     dims = tuple(int(each[0]) if len(set(each)) == 1 else -1 for each in sizes)
-    if dims and dtype == "BYTES":
+    if dtype == "BYTES" and format == "torchscript" and len(dims) + batching > 1:
         raise ReleaseError(f"{name} is texts {list(seen[0].shape)}; allowed: one text a row")
     if dims:
         return Tensor(name, dtype, dims, labels)
