@@ -1,4 +1,4 @@
-"""The price of a house: a network whose weights somebody else has trained, in houses.safetensors."""
+"""The price of a house: a network with weights from elsewhere, in houses.safetensors."""
 
 from __future__ import annotations
 

@@ -30,7 +30,8 @@ def postprocess(outputs: dict[str, np.ndarray], instances: list[Any]) -> list[An
 
 def size(instance: dict[str, Any]) -> tuple[int, int]:
     """Width and height of the picture, turned as its EXIF orientation says."""
-    with Image.open(io.BytesIO(base64.b64decode(instance["image_bytes"]["b64"]))) as image:
+    picture = instance.get("image_bytes") or instance["image"]
+    with Image.open(io.BytesIO(base64.b64decode(picture["b64"]))) as image:
         return ImageOps.exif_transpose(image).size
 
 
