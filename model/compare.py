@@ -18,8 +18,13 @@ TOLERANCE = 1e-4
 TOLERANCE_FP16 = 1e-2
 
 
-def compare(wanted: NDArray[Any], found: NDArray[Any]) -> str | None:
-    """How an array differs from the wanted one, in words; None if it doesn't."""
+def compare(
+    wanted: NDArray[Any], found: NDArray[Any], tolerance: float | None = None
+) -> str | None:
+    """How an array differs from the wanted one, in words; None if it doesn't.
+
+    `tolerance` of floats is relative to the largest wanted value, or 1; by default it is TOLERANCE.
+    """
     if (found.dtype, found.shape) != (wanted.dtype, wanted.shape):
         return (
             f"is {found.dtype} {list(found.shape)} in place of {wanted.dtype} {list(wanted.shape)}"
@@ -29,7 +34,8 @@ def compare(wanted: NDArray[Any], found: NDArray[Any]) -> str | None:
     if wanted.dtype.kind != "f":
         others = int(np.count_nonzero(found != wanted))
         return f"differs in {others} of {wanted.size} values" if others else None
-    tolerance = TOLERANCE_FP16 if wanted.dtype == np.float16 else TOLERANCE
+    if tolerance is None:
+        tolerance = TOLERANCE_FP16 if wanted.dtype == np.float16 else TOLERANCE
     exact = wanted.astype(np.float64)
     difference = float(np.abs(exact - found).max())
     # A difference of NaN is beyond.

@@ -39,6 +39,10 @@ def make(definition: Definition, found: Found) -> torch.nn.Module:
     """Call `network`. Raises ReleaseError if that fails, or if it makes anything but a network."""
     with author_code("network()", found.path.parent):
         network = definition.network()
+    if type(network).__name__ == "OptimizedModule":
+        raise ReleaseError(
+            "network() is compiled; leave torch.compile out: the release is exported"
+        )
     if not isinstance(network, torch.nn.Module):
         raise ReleaseError(f"network() made a {type(network).__name__}; allowed: a torch.nn.Module")
     return network
