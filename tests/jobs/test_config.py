@@ -50,7 +50,8 @@ def test_the_programs_jobs_have_a_valid_configuration(
 ) -> None:
     commands = []
     for manifest in yaml.safe_load_all(golden.read_text()):
-        if manifest["kind"] == "Job":
+        # A Job that compiles a model has no configuration.
+        if manifest["kind"] == "Job" and JOB_VARIABLE in str(manifest):
             (container,) = manifest["spec"]["template"]["spec"]["containers"]
             (variable,) = (env for env in container["env"] if env["name"] == JOB_VARIABLE)
             monkeypatch.setenv(JOB_VARIABLE, variable["value"])
@@ -71,7 +72,7 @@ def test_grpc_address_needs_no_scheme(write: Any, verify_job: dict[str, Any]) ->
 def test_load_job_as_the_program_writes_it(write: Any, load_job: dict[str, Any]) -> None:
     raw = load_job | {"url": "http://digits.models", "result": "gs://b/r.json"}
     job = read(LoadConfig, write, raw)
-    assert (job.rate, job.duration_seconds, job.objectives.rate_ratio) == (50, 3, 0.9)
+    assert (job.rate, job.duration_seconds, job.objectives.rate_ratio) == (50, 3, 0.01)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,13 +11,12 @@ from jobs.load.results import Result
 from jobs.report.page import render
 from tests.jobs.browser import Browser
 from tests.jobs.chromium import NoBrowserError, chromium
-from tests.jobs.conftest import ROOT
 from tests.jobs.results import job, result, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
 WIDTHS = (1280, 800, 390, 360)
 SCHEMES = ("light", "dark")
 # WCAG 2's for text of ordinary size.
