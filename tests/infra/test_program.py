@@ -12,6 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.manifests.names import ATTEMPT, ATTEMPT_VARIABLE, verifier_name
+from jobs.config import LoadConfig, VerifyConfig
+from release.decode import instance
+from tests.infra.golden import CASES
 from tests.infra.program import Recorder, run
 
 ISVC = "InferenceService"
@@ -170,6 +173,15 @@ def test_another_thing_to_prove_is_another_job() -> None:
     assert not jobs({}) & jobs({"predictor": {"memory": "3Gi"}})
     slower = jobs({"perf": {"rate": 10}})
     assert set(jobs({}) & slower) == {name for name in slower if name.startswith("verify-")}
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_the_jobs_read_what_they_are_asked(name: str) -> None:
+    engine = run("local", CASES[name])
+    for asked in engine.asked("verify-").values():
+        assert instance(VerifyConfig, asked).model
+    for asked in engine.asked("perf-").values():
+        assert instance(LoadConfig, asked).model
 
 
 def test_jobs_try_once_and_the_verification_reads_only_its_namespace() -> None:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.config import reference
+from infra.config.backends import PARAMETERS
 from infra.config.problems import PROJECT, ConfigError
 from infra.config.settings import Settings
 from tests.infra.program import ROOT
@@ -95,6 +96,13 @@ def changed_files(draw: st.DrawFn) -> dict[str, Any]:
 def test_a_generated_file_is_current(name: str) -> None:
     text = (ROOT / name).read_text()
     assert reference.FILES[name](text) == text, "run: .venv/bin/python -m infra.config.reference"
+
+
+def test_the_page_names_every_parameter_of_a_backend() -> None:
+    rows = [line.split(" | ") for line in (ROOT / reference.PAGE).read_text().splitlines()]
+    formats = {row[0].strip("|` "): row[-1].strip("| ") for row in rows if len(row) == 4}
+    for format, parameters in PARAMETERS.items():
+        assert sorted(formats[format].replace("`", "").split(", ")) == sorted(parameters)
 
 
 def test_every_setting_has_a_description() -> None:
