@@ -117,7 +117,7 @@ def export(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with author_code(f"export to {format}", folder):
-            exported = module.export(model, formats.values(examples.batches[0]), shape)
+            exported = module.export(model, formats.values(examples.parts()[0]), shape)
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / MODEL_FILES[format]
         path.write_bytes(exported.content)

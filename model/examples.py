@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from model.definition import Definition
 
-__all__ = ["NUMBERS", "V2_TYPES", "Arrays", "Examples", "read"]
+__all__ = ["NUMBERS", "V2_TYPES", "Arrays", "Examples", "check", "read"]
 
 # One array for each input of the network.
 Arrays: TypeAlias = tuple["NDArray[Any]", ...]
@@ -29,8 +29,9 @@ V2_TYPES = {name: dtype for dtype, name in DTYPES.items()}
 NUMBERS = ", ".join(name for name in V2_TYPES if name != "object")
 # Sizes at which the exported network is compared with the eager one.
 BATCH_SIZES = (1, 2, 7, 32)
-# Batches of each size that are compared, where there are as many examples.
-COMPARED = 8
+# Batches of each size that are run, where there are as many examples.
+MOST_BATCHES = 8
+MOST_PICTURES = BATCH_SIZES[-1] * MOST_BATCHES
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,17 @@ class Examples:
             if index < len(batch[0])
         ]
 
+    def parts(self) -> list[Arrays]:
+        """The batches, in parts that a network takes without much memory; two rows or more each."""
+        if not self.batching:
+            return list(self.batches)
+        size = BATCH_SIZES[-1]
+        return [
+            tuple(item[start : start + size] for item in batch)
+            for batch in self.batches
+            for start in range(0, max(1, len(batch[0]) - 1), size)[:MOST_BATCHES]
+        ]
+
     def resized(self) -> Iterator[Arrays]:
         """Batches of BATCH_SIZES, of rows that have the same shapes, repeated if they are few."""
         if not self.batching:
@@ -67,7 +79,7 @@ class Examples:
         for group in groups.values():
             joined = [np.concatenate(items) for items in zip(*group, strict=True)]
             for size in BATCH_SIZES:
-                starts = range(0, max(1, min(COMPARED, len(joined[0]) // size)))
+                starts = range(0, max(1, min(MOST_BATCHES, len(joined[0]) // size)))
                 for start in starts:
                     chosen = np.arange(start * size, (start + 1) * size) % len(joined[0])
                     yield tuple(item[chosen] for item in joined)
@@ -81,27 +93,43 @@ def read(definition: Definition, network: torch.nn.Module) -> Examples:
             raise ReleaseError(
                 f"examples: found a {type(found).__name__}; allowed with an image block: Pictures"
             )
+        found = _first_pictures(found)
         half = next((each.dtype for each in network.parameters()), None) == torch.float16
         batch = _convert(found, definition, np.float16 if half else np.float32)
         return Examples((batch,), batching=True, pictures=found)
     if isinstance(found, Pictures):
         raise ReleaseError("examples: Pictures, and no image block; add image=ImageInput(…)")
+    return check(found, batching=definition.batching)
+
+
+def check(found: Any, *, batching: bool) -> Examples:
+    """A list of batches as examples. Raises ReleaseError, which names the wrong batch and input."""
     batches = tuple(_batch(batch, number) for number, batch in enumerate(_list(found)))
     for number, batch in enumerate(batches):
-        _check(batch, batches[0], number, batching=definition.batching)
-    return Examples(batches, definition.batching)
+        _check_equal(batch, batches[0], number, batching=batching)
+    return Examples(batches, batching)
+
+
+def _first_pictures(pictures: Pictures) -> Pictures:
+    """Not more than MOST_PICTURES, one of each label first. Raises ReleaseError."""
+    files, labels = pictures.files, pictures.labels
+    if len(files) < 2:
+        raise ReleaseError(f"examples: {len(files)} pictures; allowed: two or more")
+    if not labels:
+        return Pictures(files[:MOST_PICTURES])
+    if len(labels) != len(files):
+        raise ReleaseError(
+            f"examples: {len(labels)} labels of {len(files)} pictures; allowed: one each, or none"
+        )
+    firsts = sorted({label: row for row, label in reversed(list(enumerate(labels)))}.values())
+    first = set(firsts)
+    order = [*firsts, *(row for row in range(len(files)) if row not in first)][:MOST_PICTURES]
+    return Pictures([files[row] for row in order], [labels[row] for row in order])
 
 
 def _convert(pictures: Pictures, definition: Definition, dtype: type) -> Arrays:
-    how, labels = definition.image, pictures.labels
+    how = definition.image
     assert how is not None
-    if len(pictures.files) < 2:
-        raise ReleaseError(f"examples: {len(pictures.files)} pictures; allowed: two or more")
-    if labels and len(labels) != len(pictures.files):
-        raise ReleaseError(
-            f"examples: {len(labels)} labels of {len(pictures.files)} pictures; allowed: one each, "
-            "or none"
-        )
     made = np.empty((len(pictures.files), 3, how.height, how.width), dtype)
     converter = Converter(how)
     for number, (file, into) in enumerate(zip(pictures.files, made, strict=True)):
@@ -166,7 +194,7 @@ def _texts(item: NDArray[Any], where: str) -> NDArray[Any]:
     return made
 
 
-def _check(batch: Arrays, first: Arrays, number: int, *, batching: bool) -> None:
+def _check_equal(batch: Arrays, first: Arrays, number: int, *, batching: bool) -> None:
     """Raises ReleaseError if a batch has other inputs than the first, or unequal rows."""
     for index, (item, wanted) in enumerate(zip(batch, first, strict=False)):
         if (item.dtype, item.ndim) != (wanted.dtype, wanted.ndim):

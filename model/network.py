@@ -100,7 +100,8 @@ def _check_outputs(found: Any) -> None:
 
 def check(network: torch.nn.Module, program: Program, examples: Examples) -> None:
     """Raises ReleaseError for what would be wrong once served, with the remedy that fits."""
-    batch = examples.batches[0]
+    parts = examples.parts()
+    batch = parts[0]
     first = program(batch)
     training = [name or "the network" for name, each in network.named_modules() if each.training]
     if training:
@@ -108,11 +109,11 @@ def check(network: torch.nn.Module, program: Program, examples: Examples) -> Non
             f"forward() puts {training[0]} into training mode; leave train() and .training out of "
             "forward(): the build calls eval()"
         )
-    for number, each in enumerate(examples.batches):
+    for each in parts:
         for index, output in enumerate(first if each is batch else program(each)):
             if output.dtype.kind == "f" and not np.isfinite(output).all():
                 raise ReleaseError(
-                    f"output {index} has NaN or infinite values on batch {number} of the examples"
+                    f"output {index} has NaN or infinite values on an example"
                     f"{_first_not_finite(network, each)}; JSON carries neither: mend the network, "
                     "or put torch.nan_to_num at the end of forward()"
                 )

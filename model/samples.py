@@ -19,21 +19,9 @@ if TYPE_CHECKING:
     from model.formats import Program, Signature
     from release.schema import Array, Release, Tensor
 
-__all__ = ["add", "choose"]
+__all__ = ["add"]
 
 SAMPLES = 8
-
-
-def choose(examples: Examples) -> list[int]:
-    """The rows, in the order in which they become samples: of each label the first, then others."""
-    rows = range(len(examples.rows()))
-    labels = examples.pictures.labels if examples.pictures else ()
-    if not labels:
-        return list(rows)[:SAMPLES]
-    firsts = {label: row for row, label in reversed(list(enumerate(labels)))}
-    first = sorted(firsts.values())
-    rest = [row for row in rows if row not in first]
-    return (first + rest)[: max(SAMPLES, len(first))]
 
 
 def add(
@@ -41,25 +29,32 @@ def add(
 ) -> tuple[Release, Arrays]:
     """The release with those samples that it holds, and the first one's inputs.
 
-    Raises ReleaseError if not one fits.
+    Raises ReleaseError if not one fits, or if a picture has a label that the output doesn't have.
     """
     rows, kept, sizes = examples.rows(), [], []
+    labels = set(examples.pictures.labels) if examples.pictures else set()
+    unknown = labels - set(release.labels)
+    if unknown and release.labels:
+        raise ReleaseError(
+            f"examples: a picture has the label {min(unknown)!r}; allowed: the definition's labels"
+        )
     left = MAX_RELEASE_BYTES - len(release.to_json())
-    for row in choose(examples):
-        sample = _sample(row, rows[row], examples.pictures, signature, program)
+    # The examples have one of each label first.
+    for row, inputs in enumerate(rows[: max(SAMPLES, len(labels))]):
+        sample = _sample(row, inputs, examples.pictures, signature, program)
         # As it stands in the whole document, with its indentation.
         size = len(json.dumps({"samples": [asdict(sample)]}, indent=1))
         sizes.append(size)
         if size < left:
             left -= size
-            kept.append((row, sample))
+            kept.append((inputs, sample))
     if not kept:
         raise ReleaseError(
             f"samples: the smallest takes {min(sizes):,} bytes of release.json; allowed: "
             f"{left:,}; give smaller examples (an image block has pictures in place of numbers), "
             "or return less from forward()"
         )
-    return replace(release, samples=tuple(sample for _, sample in kept)), rows[kept[0][0]]
+    return replace(release, samples=tuple(sample for _, sample in kept)), kept[0][0]
 
 
 def _sample(

@@ -32,7 +32,8 @@ ROW_TOLERANCE = 0.05
 
 def find(program: Program, examples: Examples, format: Format, labels: Labels = ()) -> Signature:
     """Inputs and outputs; dims that differ between examples are -1. Raises ReleaseError."""
-    outputs = [program(batch) for batch in examples.batches]
+    parts = examples.parts()
+    outputs = [program(part) for part in parts]
     counts = {len(found) for found in outputs}
     if len(counts) > 1:
         raise ReleaseError(
@@ -40,7 +41,7 @@ def find(program: Program, examples: Examples, format: Format, labels: Labels = 
             "allowed: always as many"
         )
     if examples.batching:
-        for batch, found in zip(examples.batches, outputs, strict=True):
+        for batch, found in zip(parts, outputs, strict=True):
             _check_rows(program, batch, found)
     named = _labels(labels, len(outputs[0]))
     return Signature(

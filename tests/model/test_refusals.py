@@ -50,7 +50,7 @@ NETWORKS = {
         "self.norm.num_batches_tracked += 1\nreturn x + self.norm.num_batches_tracked",
         r"forward\(\) changes norm.num_batches_tracked, so that",
     ),
-    "NaN": ("return (x - 100).sqrt()", "output 0 has NaN or infinite values on batch 0"),
+    "NaN": ("return (x - 100).sqrt()", "output 0 has NaN or infinite values on an example"),
     "a layer that makes infinities": (
         "self.linear.bias.fill_(float('inf'))\nreturn self.linear(x)",
         "first in layer linear; JSON carries neither",

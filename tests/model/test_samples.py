@@ -9,12 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.definition import Pictures
-from model.examples import Examples
-from model.samples import choose
 from release import files, tensors
 from release.images import Converter
-from tests.model.definitions import forward, run, write
+from tests.model.definitions import forward, refusal, run, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,13 +66,23 @@ def test_samples_of_an_image_model_are_pictures(network: str, dtype: str, tmp_pa
     assert run(tmp_path, "verify", "mine") == 0
 
 
-def test_every_label_has_a_sample_and_others_fill_up() -> None:
-    labels = [str(index // 3) for index in range(36)]
-    pictures = Pictures([b""] * 36, labels)
-    examples = Examples((((np.zeros((36, 1))),),), batching=True, pictures=pictures)
-    assert choose(examples) == list(range(0, 36, 3))
-    few = Pictures([b""] * 36, ["a", "b"] * 18)
-    assert choose(Examples((((np.zeros((36, 1))),),), True, few)) == [0, 1, 2, 3, 4, 5, 6, 7]
+@pytest.mark.parametrize(
+    ("labels", "wanted"),
+    [
+        ([str(index // 3) for index in range(36)], [str(index) for index in range(12)]),
+        (list("aab") * 12, list("abaaabaa")),
+    ],
+)
+def test_every_label_has_a_sample_and_others_fill_up(
+    labels: list[str], wanted: list[str], tmp_path: Path
+) -> None:
+    text = PICTURES.replace("NETWORK", "Network").replace("range(12)", "range(36)")
+    text = text.replace('["dark", "dark", "light"] * 4', repr(labels))
+    text = text.replace('    labels=["dark", "light", "none"],', "")
+    write(tmp_path, "mine.py", text)
+    assert run(tmp_path, "build", "mine") == 0
+    release = files.read_build(tmp_path / "build", "mine")
+    assert [sample.label for sample in release.samples] == wanted
 
 
 def test_samples_are_from_all_batches_in_turn(tmp_path: Path) -> None:
@@ -94,3 +101,23 @@ def test_samples_that_do_not_fit_are_left_out(tmp_path: Path) -> None:
     assert run(tmp_path, "build", "mine") == 0
     release = files.read_build(tmp_path / "build", "mine")
     assert [sample.inputs[0].shape[1] for sample in release.samples] == [60_000, 4, 60_000, 4]
+
+
+def test_of_many_examples_some_are_run(tmp_path: Path) -> None:
+    """A network sees at most 32 rows at once, and 256 pictures in all."""
+    text = PICTURES.replace("NETWORK", "Network").replace("range(12)", "range(600)")
+    text = text.replace("np.full((*size, 3), shade", "np.full((*size, 3), shade % 256")
+    text = text.replace('["dark", "dark", "light"] * 4', '["dark"] * 599 + ["light"]').replace(
+        "return x.mean((2, 3))", "assert len(x) <= 32\n        return x.mean((2, 3))"
+    )
+    write(tmp_path, "mine.py", text)
+    assert run(tmp_path, "build", "mine") == 0
+    release = files.read_build(tmp_path / "build", "mine")
+    assert [sample.label for sample in release.samples][:2] == ["dark", "light"]
+
+
+def test_a_picture_with_a_label_that_the_output_does_not_have_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = PICTURES.replace("NETWORK", "Network").replace('"dark", "dark"', '"dark", "dusk"')
+    assert "a picture has the label 'dusk'; allowed" in refusal(tmp_path, text, capsys)
