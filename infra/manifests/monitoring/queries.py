@@ -109,6 +109,9 @@ def replicas(service: Service, component: str) -> str:
 
 def ready(service: Service, component: str) -> str:
     """Pods that have started: Triton lists a model only once it is loaded and warm."""
+    if component == "transformer" and not service.has_transformer:
+        # A server of the user's own, of which only the scrapes are known.
+        return replicas(service, component)
     triton = component == "predictor" and service.sees_triton
     metric = "nv_inference_request_success" if triton else "transformer_requests_in_flight"
     return _pods(service.series(metric))

@@ -32,8 +32,8 @@ class Service:
 
     @property
     def has_transformer(self) -> bool:
-        """Clients send requests to a transformer."""
-        return self.settings.transformer.enabled
+        """Clients send requests to this project's transformer, whose metrics are known."""
+        return self.settings.transformer.enabled and not self.settings.transformer.own
 
     @property
     def has_gpu(self) -> bool:

@@ -29,10 +29,14 @@ def without_transformer() -> dict[str, Any]:
     return {"transformer": {"enabled": False}, "perf": {"target": "predictor"}}
 
 
+# A server of the user's own on KServe's SDK.
+OWN: dict[str, Any] = {"image": "registry.example/mine:1", "args": []}
+
+
 @st.composite
 def services(draw: st.DrawFn) -> Service:
-    """Any service: device, placement, transformer or not, replicas, objectives, scraper."""
-    transformer = draw(st.booleans())
+    """Any service: device, placement, transformer, replicas, objectives, scraper."""
+    transformer, own = draw(st.booleans()), draw(st.booleans())
     least = draw(st.integers(0, 3))
     replicas = {"minReplicas": least, "maxReplicas": max(1, least + draw(st.integers(0, 2)))}
     objectives = {
@@ -43,10 +47,10 @@ def services(draw: st.DrawFn) -> Service:
         "device": draw(st.sampled_from(["cpu", "gpu"])),
         "mode": "Knative",
         "placement": draw(st.sampled_from(["separate", "collocated"]))
-        if transformer
+        if transformer and not own
         else "separate",
         "predictor": replicas,
-        "transformer": {"enabled": transformer} | replicas,
+        "transformer": {"enabled": transformer} | replicas | (OWN if own else {}),
         "perf": {
             "target": "transformer" if transformer else "predictor",
             "objectives": objectives,

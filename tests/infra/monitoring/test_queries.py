@@ -11,6 +11,7 @@ from hypothesis import given
 
 from infra.manifests.monitoring import queries as q
 from tests.infra.monitoring.cases import (
+    OWN,
     matched,
     metrics,
     queries,
@@ -123,3 +124,11 @@ def test_only_the_services_own_failures_are_errors() -> None:
 
 def test_replicas_are_counted_once_whatever_ports_they_have() -> None:
     assert "count by (pod)" in q.replicas(service(placement="collocated"), "predictor")
+
+
+def test_of_a_server_of_ones_own_only_the_scrapes_are_known() -> None:
+    own = service(transformer=OWN)
+    assert not [
+        name for query in queries([own]) for name in metrics(query) if "transformer" in name
+    ]
+    assert metrics(q.ready(own, "transformer")) == {"up"}
