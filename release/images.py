@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 __all__ = ["Converter", "has_exif"]
 
 # Where Pillow keeps what may have an orientation.
-EXIF_KEYS = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
+EXIF_KEYS = frozenset(("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"))
 
 
 def has_exif(image: Image.Image) -> bool:
     """Whether the picture may have an orientation. Asking Pillow takes longer than decoding it."""
-    return any(key in image.info for key in EXIF_KEYS)
+    return not EXIF_KEYS.isdisjoint(image.info)
 
 
 class Converter:
@@ -46,8 +46,9 @@ class Converter:
 
     def normalise(self, pixels: NDArray[np.uint8], into: NDArray[Any]) -> None:
         """uint8 [height, width, 3] into an array [3, height, width]."""
-        for channel, table in enumerate(self.tables):
-            into[channel] = np.take(table, pixels[:, :, channel], mode="clip")
+        tables = self.tables.astype(into.dtype, copy=False)
+        for channel, table in enumerate(tables):
+            np.take(table, pixels[:, :, channel], out=into[channel], mode="clip")
 
     def fit(self, image: Image.Image) -> Image.Image:
         """Decode; turn, convert to RGB and resize as the release says."""

@@ -68,20 +68,14 @@ class Share:
         await self.budget.take(size)
         self.held += size
 
-    def settle(self, size: int) -> bool:
-        """Hold exactly `size` bytes, or the whole budget; False if they aren't free at once."""
-        size = min(size, self.budget.limit)
-        more = size - self.held
-        if more > 0 and (self.budget.queue or more > self.budget.free):
-            return False
-        self.held = size
-        self.budget.give_back(-more)
-        return True
+    def release(self) -> None:
+        """Give all back."""
+        if self.held:
+            self.budget.give_back(self.held)
+            self.held = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.held:
-            self.budget.give_back(self.held)
-            self.held = 0
+        self.release()

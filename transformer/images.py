@@ -70,10 +70,10 @@ class Pictures:
         small = len(pictures) <= INLINE_PICTURES and sum(map(len, pictures)) <= SMALL_BODY_BYTES
         opened: list[Image.Image] = []
         if small:
-            opened = [self._open(each, f"{where}[{n}]") for n, each in enumerate(pictures)]
+            opened = [self._open(each, where, index) for index, each in enumerate(pictures)]
         if small and sum(image.width * image.height for image in opened) <= INLINE_PIXELS:
             for index, image in enumerate(opened):
-                self._convert(image, batch[index], f"{where}[{index}]")
+                self._convert(image, batch[index], where, index)
         else:
             await self.thread.run(self._decode_all, pictures, batch, where, deadline)
         return {self.tensor.name: batch}
@@ -84,29 +84,30 @@ class Pictures:
         for index, picture in enumerate(pictures):
             if deadline.passed():
                 raise deadline.error()
-            place = f"{where}[{index}]"
-            self._convert(self._open(picture, place), batch[index], place)
+            image = self._open(picture, where, index)
+            self._convert(image, batch[index], where, index)
 
-    def _open(self, picture: str | bytes, place: str) -> Image.Image:
+    def _open(self, picture: str | bytes, where: str, index: int) -> Image.Image:
         try:
             data = decode_base64(picture) if isinstance(picture, str) else picture
             image = open_image(data)
         except RequestError as error:
-            raise error.at(place) from error
+            raise error.at(f"{where}[{index}]") from error
         width, height = self.converter.scaled_size(image.size)
         if width * height * RGB_BYTES > MAX_DECODE_BYTES:
             raise RequestError(
-                413, f"{place}: {image.width}×{image.height} pixels are too narrow to be scaled"
+                413,
+                f"{where}[{index}]: {image.width}×{image.height} pixels: too narrow to scale",
             )
         return image
 
-    def _convert(self, image: Image.Image, into: NDArray[Any], place: str) -> None:
+    def _convert(self, image: Image.Image, into: NDArray[Any], where: str, index: int) -> None:
         try:
             self.converter.convert(image, into)
         # Decoders raise errors of many types: SyntaxError, EOFError, struct.error, OSError, ...
         except Exception as error:
-            message = f"{place}: {image.format} can't be decoded: {str(error)[:200]}"
-            raise RequestError(400, message) from error
+            message = f"{image.format} can't be decoded: {str(error)[:200]}"
+            raise RequestError(400, message).at(f"{where}[{index}]") from error
 
 
 def decode_base64(text: str) -> bytes:

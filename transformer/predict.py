@@ -19,7 +19,7 @@ from release.tensors import plain
 from transformer import batches, requests, v2, v2_answer
 from transformer.body import SMALL_BODY_BYTES
 from transformer.budget import Budget
-from transformer.deadline import MEMORY, PREDICTOR, Deadline
+from transformer.deadline import HANDLER_BUSY, MEMORY, PREDICTOR, Deadline
 from transformer.errors import RequestError
 from transformer.handler_messages import Call
 from transformer.images import Pictures
@@ -27,7 +27,7 @@ from transformer.predictor import rows
 from transformer.thread import Thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -45,16 +45,14 @@ MIB = 2**20
 # These and the single decoding thread limit the memory of the process: see docs/transformer.md.
 ALL_BODIES_BYTES = 48 * MIB
 TENSORS_BYTES = 32 * MIB
-# Reserved for what a handler's preprocess may answer.
-HANDLER_BYTES = MIB
-# Bytes of a value of JSON in its tensor: the largest type's.
-VALUE_BYTES = 8
+# Requests whose tensors are made, and wait for their share of the memory, without a handler.
+WAITING_REQUESTS = 2
 # Requests at the same time. Another pod answers sooner than a longer queue would, and each request
 # holds up to 320 KiB that the server has already read.
 MAX_REQUESTS = 256
 
 
-@dataclass(frozen=True)
+@dataclass
 class Limits:
     """What one request has: its time, and its shares of the memory."""
 
@@ -85,87 +83,94 @@ class Predictions:
         self.bodies = Budget(ALL_BODIES_BYTES)
         self.tensors = Budget(TENSORS_BYTES)
         self.requests = 0
-        self.row_bytes = _bytes((*release.inputs, *release.outputs))
+        # While requests wait for memory the tensors of only so many are there already.
+        self.slots = asyncio.Semaphore(handlers.count if handlers else WAITING_REQUESTS)
+        self.output_bytes = _bytes(release.outputs)
+        self.row_bytes = _bytes(release.inputs) + self.output_bytes
         self.max_instances = max(1, min(requests.MAX_INSTANCES, TENSORS_BYTES // self.row_bytes))
         labelled = builtin.classified(release) and not self.after
         self.wanted = release.outputs[:1] if labelled else release.outputs
 
     async def v1(self, body: Body) -> bytes:
         """The answer of V1, `{"predictions": [...]}`. Raises RequestError."""
-        async with self._admit() as limits:
-            content = await body.read(limits.body, limits.deadline)
-            started = time.perf_counter()
-            inputs = await self._preprocess(content, limits)
-            self.metrics.decode.observe(time.perf_counter() - started)
-            if not self.after:
-                del content
-                limits.body.settle(0)
-            values = await self._infer(inputs, self.wanted, limits)
-            outputs = {
-                tensor.name: value for tensor, value in zip(self.wanted, values, strict=True)
-            }
-            if self.after:
-                text: bytes = await self.after.call(Call(content, outputs), limits.deadline)
-            else:
-                text = await self._sized(
-                    sum(value.nbytes for value in values),
-                    _render_predictions,
-                    self.release,
-                    outputs,
-                )
-            return text
+        answer: bytes = await self._limited(self._v1, body)
+        return answer
 
     async def v2(self, body: Body) -> tuple[int | None, bytes]:
-        """The answer of V2, and the length of its JSON where raw bytes follow."""
-        async with self._admit() as limits:
-            content = await body.read(limits.body, limits.deadline)
-            started = time.perf_counter()
-            head, raw = v2.split(content, body.headers.get(v2.HEADER_LENGTH))
-            await self._reserve_json(len(head), limits)
-            request = await self._sized(len(head), v2.parse, head, raw, self.release)
-            inputs = request.inputs
-            if request.pictures:
-                inputs = await self._decode(request.pictures, v2.PICTURES, limits)
-            else:
-                self._settle(inputs, limits)
-            self.metrics.decode.observe(time.perf_counter() - started)
-            wanted = [output.tensor for output in request.outputs]
-            values = await self._infer(inputs, wanted, limits)
-            size = sum(value.nbytes for value in values)
-            answer: tuple[int | None, bytes] = await self._sized(
-                size, v2_answer.render, self.release, request, values
-            )
-            return answer
+        """The answer of V2, and the length of its JSON where raw bytes follow.
 
-    @contextlib.asynccontextmanager
-    async def _admit(self) -> AsyncIterator[Limits]:
-        """The limits of a request. Raises RequestError where one is exceeded."""
+        Raises RequestError.
+        """
+        answer: tuple[int | None, bytes] = await self._limited(self._v2, body)
+        return answer
+
+    async def _limited(self, work: Callable[[Body, Limits], Awaitable[Any]], body: Body) -> Any:
+        """Do the work of a request within its limits. Raises RequestError."""
         if self.requests >= MAX_REQUESTS:
             raise RequestError(503, f"busy with {MAX_REQUESTS} other requests")
         deadline = Deadline(self.settings.deadline)
         self.requests += 1
         try:
             async with asyncio.timeout(deadline.seconds):
-                with self.bodies.share() as body, self.tensors.share() as tensors:
-                    yield Limits(deadline, body, tensors)
+                with self.bodies.share() as share, self.tensors.share() as tensors:
+                    return await work(body, Limits(deadline, share, tensors))
         except TimeoutError as error:
             raise deadline.error() from error
         finally:
             self.requests -= 1
 
+    async def _v1(self, body: Body, limits: Limits) -> bytes:
+        content = await body.read(limits.body, limits.deadline)
+        started = time.perf_counter()
+        inputs = await self._preprocess(content, limits)
+        self.metrics.decode.observe(time.perf_counter() - started)
+        if not self.after:
+            del content
+            limits.body.release()
+        values = await self._infer(inputs, self.wanted, limits)
+        outputs = {tensor.name: value for tensor, value in zip(self.wanted, values, strict=True)}
+        if self.after:
+            answer: bytes = await self.after.call(Call(content, outputs), limits.deadline)
+        else:
+            size = sum(value.nbytes for value in values)
+            answer = await self._sized(size, _render_predictions, self.release, outputs)
+        return answer
+
+    async def _v2(self, body: Body, limits: Limits) -> tuple[int | None, bytes]:
+        content = await body.read(limits.body, limits.deadline)
+        started = time.perf_counter()
+        head, raw = v2.split(content, body.headers.get(v2.HEADER_LENGTH))
+        limits.deadline.waits_for = MEMORY
+        async with self._slot(len(head)):
+            request = await self._sized(len(head), v2.parse, head, raw, self.release)
+            inputs = request.inputs
+            if not request.pictures:
+                await self._hold(inputs, limits)
+        if request.pictures:
+            inputs = await self._decode(request.pictures, v2.PICTURES, limits)
+        self.metrics.decode.observe(time.perf_counter() - started)
+        wanted = [output.tensor for output in request.outputs]
+        values = await self._infer(inputs, wanted, limits)
+        size = sum(value.nbytes for value in values)
+        answer: tuple[int | None, bytes] = await self._sized(
+            size, v2_answer.render, self.release, request, values
+        )
+        return answer
+
     async def _preprocess(self, content: bytes | bytearray, limits: Limits) -> Arrays:
         limits.deadline.waits_for = MEMORY
-        if self.before:
-            await limits.tensors.take(max(HANDLER_BYTES, self.row_bytes))
-            inputs: Arrays = await self.before.call(Call(content), limits.deadline)
-            self._settle(inputs, limits)
-        elif self.pictures:
+        if self.pictures and not self.before:
             texts = await self._sized(len(content), _texts, content, self.max_instances)
-            inputs = await self._decode(texts, "instances", limits)
-        else:
-            await self._reserve_json(len(content), limits)
-            inputs = await self._sized(len(content), _arrays, content, self.release)
-            self._settle(inputs, limits)
+            return await self._decode(texts, "instances", limits)
+        if not self.before:
+            async with self._slot(len(content)):
+                inputs: Arrays = await self._sized(len(content), _arrays, content, self.release)
+                await self._hold(inputs, limits)
+            return inputs
+        limits.deadline.waits_for = HANDLER_BUSY
+        async with self.slots:
+            inputs = await self.before.call(Call(content), limits.deadline)
+            await self._hold(inputs, limits)
         return inputs
 
     async def _decode(self, pictures: Sequence[str | bytes], where: str, limits: Limits) -> Arrays:
@@ -174,22 +179,19 @@ class Predictions:
         if len(pictures) > self.max_instances:
             raise RequestError(413, f"{len(pictures):,} {where}; allowed: {self.max_instances:,}")
         limits.deadline.waits_for = MEMORY
-        limits.tensors.settle(0)
         await limits.tensors.take(len(pictures) * self.row_bytes)
         return await self.pictures.decode(pictures, where, limits.deadline)
 
-    async def _reserve_json(self, length: int, limits: Limits) -> None:
-        """Memory for the tensors in JSON of this length, where a value has a comma at least."""
-        limits.deadline.waits_for = MEMORY
-        values = min(length // 2 + 1, requests.MAX_VALUES)
-        await limits.tensors.take(values * VALUE_BYTES)
+    def _slot(self, size: int) -> contextlib.AbstractAsyncContextManager[None]:
+        """A slot for a request in JSON of this size; small ones need none."""
+        return contextlib.nullcontext() if size <= SMALL_BODY_BYTES else self.slots
 
-    def _settle(self, inputs: Arrays, limits: Limits) -> None:
-        """Hold the memory of these inputs and their outputs; waiting here could be for ever."""
+    async def _hold(self, inputs: Arrays, limits: Limits) -> None:
+        """Wait for the memory of these inputs and their outputs."""
+        limits.deadline.waits_for = MEMORY
         size = sum(array.nbytes for array in inputs.values())
-        size += (rows(self.release, inputs) or 1) * _bytes(self.release.outputs)
-        if not limits.tensors.settle(size):
-            raise RequestError(503, f"earlier requests left no memory for {size >> 20} MiB")
+        size += (rows(self.release, inputs) or 1) * self.output_bytes
+        await limits.tensors.take(size)
 
     async def _sized(self, size: int, function: Any, *arguments: Any) -> Any:
         """Call a function, in the thread where there is much to do."""
