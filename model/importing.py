@@ -19,7 +19,6 @@ import torch
 
 from model import build, formats, signature
 from model import examples as reading
-from model.definition import Definition
 from model.formats import Exported, aoti, torchscript
 from model.formats import onnx as runtime
 from model.formats.exporting import quiet, reason
@@ -172,10 +171,7 @@ _OPEN: dict[Format, Callable[[Path], _Imported]] = {
 
 
 def _examples(paths: Sequence[Path], names: tuple[str, ...], *, batching: bool) -> Examples:
-    batches = [_batch(path, names) for path in paths]
-    # Checked as those of a definition; the network is asked for its dtype with an image block only.
-    definition = Definition(network=torch.nn.Module, examples=lambda: batches, batching=batching)
-    return reading.read(definition, torch.nn.Module())
+    return reading.check([_batch(path, names) for path in paths], batching=batching)
 
 
 def _batch(path: Path, names: tuple[str, ...]) -> tuple[NDArray[Any], ...]:
