@@ -12,11 +12,12 @@ from release import lock
 from release.lock import Verdict
 from release.promotion import read_verdicts
 from release.schema import ReleaseError, short
-from tests.release.examples import DIGITS, releases
+from tests.release.examples import image, releases
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+DIGITS = image()
 VERDICT = Verdict("pass", {"p99Ms": 50.0})
 
 
@@ -84,7 +85,7 @@ def test_a_verdict_is_of_one_release(path: Path) -> None:
         ("{", "not JSON"),
         ("[]", "found []; allowed: an object"),
         ("{}", "models: missing"),
-        ('{"schema": 2, "models": {}}', "schema: found 2; allowed: 1"),
+        ('{"schema": 1, "models": {}}', "schema: found 1; allowed: 2"),
         ('{"models": {"digits": {}}}', "models.digits: found {}; allowed: a list"),
         ('{"models": {"digits": [{"digest": 1}]}}', "models.digits[0].digest: found 1; allowed: "),
     ],
