@@ -53,8 +53,10 @@ def counts(resources: Sequence[Change]) -> str:
     line = f"Resources: {', '.join(parts)}." if parts else "Resources: only routine ones."
     if kinds[Kind.KEEP]:
         line += f" {plural(kinds[Kind.KEEP], 'resource')} no longer managed, not deleted."
-    if routine := sum(each.routine for each in resources):
-        line += f" Routine: {routine} (verification, load test, release ConfigMaps)."
+    if routine := [each for each in resources if each.routine]:
+        compiled = any(each.name.startswith("compile-") for each in routine)
+        what = "verification, load test, release ConfigMaps"
+        line += f" Routine: {len(routine)} ({'compilation, ' if compiled else ''}{what})."
     return line
 
 

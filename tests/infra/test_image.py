@@ -39,6 +39,16 @@ def test_it_holds_what_the_bucket_would(project: Path) -> None:
     assert "COPY models /models" in (folder / "Dockerfile").read_text()
 
 
+def test_what_is_compiled_on_the_nodes_has_no_image(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (project / "Pulumi.local.yaml").read_text()
+    models = "    compiled: {triton: {container: 26.06-py3}}"
+    (project / "Pulumi.aoti.yaml").write_text(text.replace("    digits: {}", models))
+    assert main(["aoti", "compiled", "image"]) == 1
+    assert "in format aoti, is compiled on the nodes that serve it" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

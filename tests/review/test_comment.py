@@ -99,6 +99,14 @@ def test_new_jobs_and_release_maps_are_routine() -> None:
     assert "Replaced or deleted" not in text
 
 
+def test_a_compilation_is_named_among_the_routine_ones() -> None:
+    new = stack(DIGITS)
+    job = next(urn for urn in new if "::verify-" in urn)
+    compiled = {job.replace("::verify-", "::compile-"): new[job]}
+    text = render(Example(preview(stack(DIGITS), new | compiled)))
+    assert "Routine: 1 (compilation, verification, load test, release ConfigMaps)." in text
+
+
 def test_the_three_steps_of_a_replacement_are_one_change() -> None:
     document = EXAMPLES["mode-change"].preview
     (step,) = (each for each in document["steps"] if each["op"] == "replace")
