@@ -94,6 +94,18 @@ class Transformer:
             self.process.kill()
             self.process.wait()
 
+    def run_to_its_end(self) -> None:
+        """Start it, and wait until it ends by itself."""
+        try:
+            # It may end before it is seen to be alive.
+            self.__enter__()
+        except RuntimeError:
+            return
+        try:
+            self.process.wait(PATIENCE_SECONDS)
+        finally:
+            self.__exit__()
+
     def ask(
         self, path: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> tuple[int, Any]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from release.schema import Tensor
+from tests.transformer.echo import Echo
 from tests.transformer.server import ROOT, Transformer, instances
 
 if TYPE_CHECKING:
@@ -92,13 +94,38 @@ def test_help(image: Image) -> None:
 
 def test_nothing_foreign_is_imported(image: Image) -> None:
     program = (
-        "import sys, transformer.__main__, transformer.app, transformer.triton_grpc; "
+        "import sys, transformer.__main__, transformer.app, transformer.triton_grpc, "
+        "transformer.handler_process; "
         "print(*{name.partition('.')[0] for name in sys.modules})"
     )
     ended = subprocess.run(
         [image.python, "-c", program], cwd=image.app, capture_output=True, text=True, check=True
     )
     assert not set(FOREIGN) & set(ended.stdout.split())
+
+
+@pytest.mark.parametrize("library", ["numpy", "PIL", "tokenizers"])
+def test_what_handlers_may_import_is_there(image: Image, library: str) -> None:
+    subprocess.run([image.python, "-c", f"import {library}"], check=True)
+
+
+def test_a_handler_is_set_up_and_its_errors_end_the_container(image: Image, tmp_path: Path) -> None:
+    echo = Echo("words", (Tensor("IN", "INT64", (-1,)),))
+    source = (
+        "import tokenizers\n\n\ndef setup(folder, parameters):\n    raise ValueError('set up')\n"
+    )
+    source += "\n\ndef preprocess(instances):\n    return {}\n"
+    made = Transformer(
+        "127.0.0.1:1",
+        tmp_path,
+        model="words",
+        release=echo.release(tmp_path, {"handler.py": source}),
+        env={"HANDLER": str(tmp_path / "handler")},
+    )
+    made.python, made.folder = image.python, image.app
+    made.run_to_its_end()
+    assert made.process.returncode == 2
+    assert made.log.read_text().splitlines()[-1].endswith("setup: set up")
 
 
 @pytest.mark.parametrize("protocol", ["--predictor_protocol=v2", GRPC])

@@ -13,7 +13,7 @@ from local.triton.server import Triton
 from release.schema import ImageInput, Tensor
 from tests.transformer.echo import MAX_BATCH_SIZE, Echo
 from tests.transformer.pictures import b64, encoded
-from tests.transformer.server import PATIENCE_SECONDS, ROOT, Transformer, eventually
+from tests.transformer.server import ROOT, Transformer, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -298,16 +298,7 @@ def test_a_handler_that_cannot_be_set_up_ends_the_container(
     if source.startswith("def setup"):
         source += "def preprocess(instances):\n    return {}\n"
     made = transformer(tmp_path, "127.0.0.1:1", source, WORDS, workers)
-    try:
-        # It may end before it is seen to be alive.
-        made.__enter__()
-    except RuntimeError:
-        pass
-    else:
-        try:
-            made.process.wait(PATIENCE_SECONDS)
-        finally:
-            made.__exit__()
+    made.run_to_its_end()
     assert made.process.returncode == 2
     text = made.log.read_text()
     assert any(line.startswith("transformer: ") and error in line for line in text.splitlines()), (
