@@ -13,6 +13,7 @@ import pytest
 import torch
 from google.cloud import storage
 
+from jobs.compile import compile
 from jobs.compile.__main__ import main
 from tests.local.emulator import storage_emulator
 
@@ -92,3 +93,10 @@ def test_another_program_is_refused(
     put(bucket, b"content")
     assert main(["fetch", source, hashlib.sha256(b"other").hexdigest(), str(tmp_path)]) == 1
     assert message in capsys.readouterr().out
+
+
+def test_a_missing_compiler_is_reported(tmp_path: Path) -> None:
+    command = [sys.executable, compile.__file__, "program.pt2", "model.pt2"]
+    done = subprocess.run(command, cwd=tmp_path, env={"PATH": ""}, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "no C++ compiler on PATH: install g++" in done.stderr

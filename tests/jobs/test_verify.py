@@ -47,7 +47,8 @@ def test_a_pods_wait_is_taken_from_the_deadline(
             return age
 
     changes = {"deadline_seconds": 600, "predictor_url": "http://nowhere"}
-    job = VerifyConfig.read(write(verify_job | changes | {"release_digest": "0" * 64}, "job.json"))
+    raw = verify_job | changes | {"release_digest": "0" * 64}
+    job = read_config(VerifyConfig, write(raw, "job.json"))
     assert elapsed(job, Old("https://nowhere", Path("token"))) == gone
     assert elapsed(job, None) == 0
 
