@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="package to write, *.pt2")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     arguments = parser.parse_args()
+    if not shutil.which(os.environ.get("CXX", "g++")):
+        parser.exit(2, "compile.py: no C++ compiler on PATH: install g++\n")
     with tempfile.TemporaryDirectory(dir=arguments.out.absolute().parent) as scratch:
         # Caches default to a folder in the name of the user, who has no name in a container.
         for name in ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "TMPDIR", "HOME"):

@@ -207,16 +207,28 @@ def test_configs_that_the_onnx_backend_refuses(
 
 def test_onnx_runtime_has_the_configs_settings(server: Server) -> None:
     text = config("input x FP32 [-1]", "output y FP32 [-1]", platform="onnxruntime_onnx")
-    text += """
-optimization { graph { level: 2 } }
-parameters { key: "intra_op_thread_count" value { string_value: "1" } }
-parameters { key: "execution_mode" value { string_value: "1" } }
-parameters { key: "inter_op_thread_count" value { string_value: "2" } }
-parameters { key: "enable_mem_arena" value { string_value: "0" } }
-parameters { key: "memory.enable_memory_arena_shrinkage" value { string_value: "cpu:0" } }
-"""
+    text += "optimization { graph { level: 2 } }\n"
+    for key, value in {
+        "intra_op_thread_count": "1",
+        "execution_mode": "1",
+        "inter_op_thread_count": "2",
+        "enable_mem_pattern": "0",
+        "enable_mem_arena": "0",
+        "memory.enable_memory_arena_shrinkage": "cpu:0",
+    }.items():
+        text += f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}\n'
     shape = ("n", "m")
-    put(server, text, "model.onnx", lambda path: path.write_bytes(add_one(shape, shape)))
+    content = add_one(shape, shape)
+    # An arena that there is not can't be shrunk: so both settings have arrived.
+    put(server, text, "model.onnx", lambda path: path.write_bytes(content))
+    with server.loaded(NAME), pytest.raises(InferenceServerException, match="arena"):
+        server.infer(NAME, {"x": ("FP32", X)})
+    put(
+        server,
+        text[: text.index('parameters { key: "memory')],
+        "model.onnx",
+        lambda path: path.write_bytes(content),
+    )
     with server.loaded(NAME):
         found = server.infer(NAME, {"x": ("FP32", X)})
     np.testing.assert_array_equal(found["y"], X + 1)

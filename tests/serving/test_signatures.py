@@ -91,6 +91,7 @@ def test_triton_answers_as_a_compiled_network(tmp_path: Path) -> None:
     repository = tmp_path / "models"
     made.write(repository)
     package = repository / made.name / "1" / "model.pt2"
+    package.parent.mkdir(parents=True)
     compile_program(made.folder / "model.pt2", package, "cpu")
     with (
         TritonServer(repository, log=tmp_path / "log") as triton,
