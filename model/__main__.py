@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments.typed = shlex.join(["python", "-m", "model", *(argv or sys.argv[1:])])
     try:
         arguments.run(arguments)
-    except ReleaseError as error:
+    except (ReleaseError, OSError) as error:
         print(f"{arguments.name or arguments.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -50,8 +50,8 @@ def canonical(archive: bytes, *, traced: bool = True) -> bytes:
 
 
 def _without_sources(name: str, content: bytes) -> bytes | None:
-    """Leave out the paths and lines of the source files, which only messages of errors need."""
-    return None if name.endswith(".debug_pkl") else content
+    """Leave out what only messages need: lines of the source files, shapes of the examples."""
+    return None if name.endswith(".debug_pkl") or name.startswith("traced_inputs") else content
 
 
 def _on_any_device(name: str, content: bytes) -> bytes | None:
