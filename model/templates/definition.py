@@ -6,7 +6,7 @@ from torch import nn
 from model.definition import Definition
 
 
-class Network(nn.Module):  # type: ignore[misc]
+class Network(nn.Module):
     """Features, float32 [rows, 4] -> scores, float32 [rows, 3]."""
 
     def __init__(self) -> None:
