@@ -70,13 +70,20 @@ def _widened(example: torch.Tensor | list[str], varying: list[int]) -> torch.Ten
     return example.repeat(sizes)
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """The line of a message of torch's or ONNX Runtime's that says what is wrong."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
-    # TorchScript's traceback has it at its end.
-    line = lines[-1] if "TorchScript interpreter" in lines[0] else lines[0]
+    line = lines[0]
+    if "Constraints violated" in line:
+        # Each constraint is an item of the list that follows, its cause the first sentence.
+        line = next((each[2:].split(". ")[0] for each in lines if each.startswith("- ")), line)
+    elif "TorchScript interpreter" in line:
+        # A traceback, with its cause at the end.
+        line = lines[-1]
     return line.rstrip(".;:")
 
 

@@ -247,7 +247,7 @@ def constant(x: torch.Tensor) -> torch.Tensor:
 
 
 def masked(x: torch.Tensor) -> torch.Tensor:
-    return torch.where(x > 0, x, torch.zeros(()))
+    return torch.where(x > 0, x, torch.zeros(4))
 
 
 class Recurrent(nn.Module):
@@ -261,6 +261,7 @@ class Recurrent(nn.Module):
         return self.layer(x.unsqueeze(1))[0][:, 0]
 
 
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 @pytest.mark.parametrize(
     "network", [Function(arange), Function(constant), Function(masked), Recurrent()]
 )
