@@ -64,7 +64,7 @@ class Failure:
     ends: bool = False
 
 
-def pack(message: Any) -> bytes:
-    """A message with its size."""
+def pack(message: Any) -> tuple[bytes, bytes]:
+    """A message's size, and the message."""
     data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    return SIZE.pack(len(data)) + data
+    return SIZE.pack(len(data)), data

@@ -24,7 +24,7 @@ import orjson
 from release import handler
 from release.handler import HandlerError, InstanceError
 from transformer import requests
-from transformer.errors import RequestError
+from transformer.errors import MAX_ANSWER_BYTES, RequestError
 from transformer.handler_messages import SIZE, Call, Done, Failure, Ready, Start, pack
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ def main() -> None:
         with _bounded(start.memory):
             loaded = handler.load(start.folder, start.release, start.parameters)
     except Exception as error:
-        connection.sendall(pack(_failure(error, start.memory)))
+        _send(connection, pack(_failure(error, start.memory)))
         return
-    connection.sendall(pack(Ready()))
+    _send(connection, pack(Ready()))
     while _serve_call(connection, loaded, start.memory):
         pass
 
@@ -59,12 +59,20 @@ def main() -> None:
 def _serve_call(connection: socket.socket, loaded: Handler, memory: int | None) -> bool:
     """Whether the process goes on."""
     try:
-        answer = pack(Done(_run(loaded, _receive(connection), memory)))
+        call: Call = _receive(connection)
+        answer = pack(Done(_run(loaded, call, memory)))
     except Exception as error:
         failure = _failure(error, memory)
-        connection.sendall(pack(failure))
+        _send(connection, pack(failure))
         return not failure.ends
-    connection.sendall(answer)
+    size = len(answer[1])
+    if size > MAX_ANSWER_BYTES:
+        message = (
+            f"handler: {call.function}: it answers {size >> 20} MiB; allowed: "
+            f"{MAX_ANSWER_BYTES >> 20} MiB; send fewer instances"
+        )
+        answer = pack(Failure(413, message))
+    _send(connection, answer)
     return True
 
 
@@ -113,6 +121,11 @@ def _end_with_server() -> None:
 def _receive(connection: socket.socket) -> Any:
     (size,) = SIZE.unpack(_read(connection, SIZE.size))
     return pickle.loads(_read(connection, size))
+
+
+def _send(connection: socket.socket, message: tuple[bytes, bytes]) -> None:
+    for part in message:
+        connection.sendall(part)
 
 
 def _read(connection: socket.socket, size: int) -> bytearray:

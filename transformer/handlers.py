@@ -92,7 +92,7 @@ class Process:
     async def exchange(self, message: Any) -> Any:
         """Send a message and wait for its answer. Raises EndedError."""
         try:
-            self.writer.write(pack(message))
+            self.writer.writelines(pack(message))
             (size,) = SIZE.unpack(await self.reader.readexactly(SIZE.size))
             return pickle.loads(await self.reader.readexactly(size))
         except (OSError, asyncio.IncompleteReadError) as error:

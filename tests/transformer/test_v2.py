@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import concurrent.futures
 import contextlib
 import http.client
 import json
@@ -20,7 +21,7 @@ from tests.transformer.pictures import b64, encoded, noise
 from tests.transformer.server import Transformer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Arrays = dict[str, "np.ndarray[Any, Any]"]
 Samples = list[dict[str, Any]]
@@ -39,6 +40,7 @@ HALF = Echo(
 )
 MODELS = (EVERY, WHOLE, SCORES, HALF)
 PROTOCOLS = ["v2", "grpc-v2"]
+MAX_MIB = 512
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +165,32 @@ def test_only_requested_outputs_are_answered_as_requested(served: dict[str, Tran
         ("OUT_INT8", False),
     ]
     np.testing.assert_array_equal(answer.as_numpy("OUT_INT8"), given["IN_INT8"])
+
+
+def test_the_largest_requests_at_the_same_time_take_little_memory(
+    served: dict[str, Transformer],
+) -> None:
+    raw = np.zeros((3 * 2**20, 2), np.float32)
+    rows = [[0, 1]] * 2**18
+    data = {"name": "IN", "shape": [2**18, 2], "datatype": "FP32", "data": rows}
+    json_v2 = json.dumps({"inputs": [data]}).encode()
+    json_v1 = json.dumps({"instances": [rows]}).encode()
+    many = json.dumps({"instances": [[0] * 2**21]}).encode()
+
+    def binary() -> int:
+        answer = infer(address(served, "whole"), "whole", {"IN": raw}, binary=True)
+        return 200 if answer.as_numpy("OUT").shape == raw.shape else 0
+
+    asked: list[Callable[[], int]] = [
+        binary,
+        lambda: served["whole"].infer(json_v2)[0],
+        lambda: served["whole"].predict(json_v1)[0],
+        lambda: served["whole"].predict(many)[0],
+    ]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        found = [pool.submit(ask) for ask in asked * 4]
+        assert [each.result() for each in found] == [200, 200, 200, 413] * 4
+    assert served["whole"].peak_mib() < MAX_MIB
 
 
 @pytest.mark.parametrize("binary", [True, False])
