@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from infra.config import Component, ModelSettings
     from infra.manifests.served_release import ServedRelease
 
+# The rendered config is whole. ONNX Runtime's backend would add batches and a scheduler to one that
+# has none on purpose.
+TRITON_ARGUMENTS = ("--disable-auto-complete-config",)
 # The transformer's deadline ends this much before the caller's.
 TRANSFORMER_MARGIN_SECONDS = 1
 # Time that a pod has to finish its requests.
@@ -131,6 +134,7 @@ def triton(settings: ModelSettings, storage_uri: str) -> Manifest:
         "runtimeVersion": settings.triton.container,
         "protocolVersion": "grpc-v2" if grpc else "v2",
         "storageUri": storage_uri,
+        "args": list(TRITON_ARGUMENTS),
         # One thread a worker: the instances share the cores.
         "env": environment({"OMP_NUM_THREADS": "1"} | settings.predictor.env),
         "resources": resources(settings.predictor, gpus(settings)),
@@ -138,7 +142,7 @@ def triton(settings: ModelSettings, storage_uri: str) -> Manifest:
     if settings.triton.image:
         made["image"] = settings.triton.image
     if settings.placement is Placement.COLLOCATED:
-        made["args"] = [f"--http-port={COLLOCATED_HTTP_PORT}"]
+        made["args"].append(f"--http-port={COLLOCATED_HTTP_PORT}")
         if settings.mode is Mode.STANDARD:
             made["readinessProbe"] = probe("/v2/health/ready", COLLOCATED_HTTP_PORT)
     elif grpc:

@@ -17,6 +17,7 @@ from release.schema import CONFIG_TYPES
 
 if TYPE_CHECKING:
     from infra.config import ModelSettings
+    from infra.config.types import Value
     from release.schema import Format, Release, Tensor
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
@@ -26,6 +27,9 @@ BACKENDS: dict[Format, tuple[str, str]] = {
     "onnx": ("onnxruntime", "onnxruntime_onnx"),
     "aoti": ("pytorch", "torch_aoti"),
 }
+# Parameters that a stack may change. ONNX Runtime would take as many threads as the node has CPUs,
+# for each instance; PyTorch goes by OMP_NUM_THREADS, see inference_service.py.
+DEFAULTS: dict[Format, dict[str, Value]] = {"onnx": {"intra_op_thread_count": 1}}
 # Warm each batch size twice: TorchScript's executor optimises on the second run.
 WARMUP_RUNS = 2
 
@@ -72,6 +76,7 @@ def config_pbtxt(release: Release, settings: ModelSettings) -> str:
         .render(
             release=release,
             triton=triton,
+            parameters=DEFAULTS.get(release.format, {}) | triton.parameters,
             backend=backend,
             platform=platform,
             types=CONFIG_TYPES,

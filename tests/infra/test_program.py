@@ -93,7 +93,10 @@ def test_collocated_puts_the_transformer_beside_a_triton_that_moves_over() -> No
     engine = run("local", {"placement": "collocated"})
     spec = engine.one(ISVC)["spec"]
     assert "transformer" not in spec
-    assert "--http-port=8085" in spec["predictor"]["model"]["args"]
+    assert spec["predictor"]["model"]["args"] == [
+        "--disable-auto-complete-config",
+        "--http-port=8085",
+    ]
     beside = container(spec["predictor"], "transformer-container")
     assert "--predictor_host=localhost:8085" in beside["args"]
     assert engine.exports["models"]["digits"]["url"] == (

@@ -11,7 +11,7 @@ from tritonclient.grpc import model_config_pb2
 
 from infra.config import ModelSettings, Predictor, Triton
 from infra.config.types import Device
-from infra.manifests.model_config import BACKENDS, config_pbtxt, quoted
+from infra.manifests.model_config import BACKENDS, DEFAULTS, config_pbtxt, quoted
 from release.schema import CONFIG_TYPES, FORMAT_TYPES, File, Format, Release, Tensor, Warmup
 from tests.release import examples
 
@@ -63,7 +63,9 @@ def model_settings(draw: st.DrawFn) -> ModelSettings:
     gpus = draw(st.sets(st.integers(0, 3), max_size=4)) if device is Device.GPU else set()
     dynamic = draw(st.booleans())
     values = st.booleans() | st.integers(1, 9) | st.text(max_size=9)
-    parameters = draw(st.dictionaries(st.sampled_from(["A", "b.c"]), values))
+    parameters = draw(
+        st.dictionaries(st.sampled_from(["A", "b.c", "intra_op_thread_count"]), values)
+    )
     names = ["cuda", "tensorrt"] if device is Device.GPU else ["openvino"]
     accelerators = st.dictionaries(
         st.sampled_from(names), st.dictionaries(st.sampled_from(["x", "y"]), values)
@@ -133,7 +135,8 @@ def test_parameters_and_accelerators_reach_the_backend(
 ) -> None:
     config, triton = parsed(release, model), model.triton
     assert {key: value.string_value for key, value in config.parameters.items()} == {
-        key: plain(value) for key, value in triton.parameters.items()
+        key: plain(value)
+        for key, value in (DEFAULTS.get(release.format, {}) | triton.parameters).items()
     }
     levels = {"all": 0, "extended": 1, "basic": -1, "none": 2}
     assert config.optimization.graph.level == levels[triton.graph_optimization]
