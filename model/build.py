@@ -59,6 +59,11 @@ def make(definition: Definition, found: Found, chosen: Format | None) -> Built:
     built = start(found.name, format, exported, shape, metadata, definition.image)
     if found.handler:
         built = handlers.add(built, found.handler, definition, examples, serve(loaded, shape))
+    elif definition.exchanges or definition.parameters:
+        raise ReleaseError(
+            "exchanges, parameters: allowed: with a handler only, handler/handler.py in the "
+            "definition's folder"
+        )
     return with_samples(built, examples, shape, program)
 
 

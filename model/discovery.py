@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from model.definition import Definition
 from model.errors import author_code
-from release.schema import NAME, Format, ReleaseError
+from release.schema import NAME, Format, ImageInput, ReleaseError
 
 __all__ = ["DEFINITIONS", "Found", "find", "find_all", "load"]
 
@@ -108,8 +109,27 @@ def load(found: Found) -> Definition:
             f"{found.source}: `definition` {there}; allowed: definition = Definition(network=…, "
             "examples=…), from model.definition"
         )
+    for field, (kind, allowed) in _FIELDS.items():
+        value = getattr(definition, field)
+        if value is not None and not isinstance(value, kind):
+            raise ReleaseError(
+                f"{found.source}: {field} is a {type(value).__name__}; allowed: {allowed}"
+            )
     if definition.format not in get_args(Format):
         raise ReleaseError(
             f"{found.source}: format {definition.format!r}; allowed: {', '.join(get_args(Format))}"
         )
     return definition
+
+
+# Field of a definition -> its type, and what the message allows.
+_FIELDS: dict[str, tuple[Any, str]] = {
+    "network": (Callable, "a function that makes the network, or its class"),
+    "examples": (Callable, "a function that returns them"),
+    "train": (Callable, "a function, train(network, data) -> Trained"),
+    "image": (ImageInput, "ImageInput(width=…, height=…, mean=…, std=…)"),
+    "labels": (Sequence | Mapping, "a list of labels, or {index of an output: labels}"),
+    "exchanges": (Sequence, "a list of requests, each a list of instances"),
+    "parameters": (Mapping, "a dict"),
+    "batching": (bool, "True or False"),
+}

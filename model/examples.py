@@ -31,6 +31,8 @@ NUMBERS = ", ".join(name for name in V2_TYPES if name != "object")
 BATCH_SIZES = (1, 2, 7, 32)
 # Batches of each size that are run, where there are as many examples.
 MOST_BATCHES = 8
+# Larger batches are left out, since a network's memory is many times its input's.
+MOST_BYTES = 64 << 20
 MOST_PICTURES = BATCH_SIZES[-1] * MOST_BATCHES
 
 
@@ -61,10 +63,10 @@ class Examples:
         """The batches, in parts that a network takes without much memory; two rows or more each."""
         if not self.batching:
             return list(self.batches)
-        size = BATCH_SIZES[-1]
         return [
             tuple(item[start : start + size] for item in batch)
             for batch in self.batches
+            for size in [max(2, _sizes(batch)[-1])]
             for start in range(0, max(1, len(batch[0]) - 1), size)[:MOST_BATCHES]
         ]
 
@@ -78,11 +80,17 @@ class Examples:
             groups.setdefault(tuple(item.shape[1:] for item in batch), []).append(batch)
         for group in groups.values():
             joined = [np.concatenate(items) for items in zip(*group, strict=True)]
-            for size in BATCH_SIZES:
+            for size in _sizes(joined):
                 starts = range(0, max(1, min(MOST_BATCHES, len(joined[0]) // size)))
                 for start in starts:
                     chosen = np.arange(start * size, (start + 1) * size) % len(joined[0])
                     yield tuple(item[chosen] for item in joined)
+
+
+def _sizes(batch: Sequence[NDArray[Any]]) -> list[int]:
+    """Those of BATCH_SIZES at which the inputs aren't too large; 1 at least."""
+    row = sum(item.nbytes for item in batch) // len(batch[0])
+    return [size for size in BATCH_SIZES if size == 1 or size * row <= MOST_BYTES]
 
 
 def read(definition: Definition, network: torch.nn.Module) -> Examples:

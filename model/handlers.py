@@ -57,7 +57,7 @@ def add(
     with author_code("handler", folder):
         loaded = handlers.load(folder, release, parameters)
     handler = Handler(files, parameters, loaded.own_preprocess, loaded.own_postprocess)
-    requests = _json(list(map(list, definition.exchanges)), "exchanges")
+    requests = _requests(definition.exchanges)
     if not requests and loaded.own_preprocess:
         raise ReleaseError(
             "exchanges: none; allowed with preprocess in the handler: one or more, "
@@ -72,6 +72,16 @@ def add(
         release,
         built.files | {f"handler/{path}": content for path, content in contents.items()},
     )
+
+
+def _requests(exchanges: Sequence[Any]) -> list[list[Any]]:
+    for number, instances in enumerate(exchanges):
+        if not isinstance(instances, (list, tuple)) or not instances:
+            raise ReleaseError(
+                f"exchanges[{number}]: found {instances!r:.60}; allowed: a list of instances"
+            )
+    found: list[list[Any]] = _json([list(instances) for instances in exchanges], "exchanges")
+    return found
 
 
 def _instance(release: Release, examples: Examples) -> Any:

@@ -37,6 +37,11 @@ _RANDOM = re.compile(
 
 def make(definition: Definition, found: Found) -> torch.nn.Module:
     """Call `network`. Raises ReleaseError if that fails, or if it makes anything but a network."""
+    if isinstance(definition.network, torch.nn.Module):
+        raise ReleaseError(
+            f"{found.source}: network is a {type(definition.network).__name__}; allowed: a "
+            "function that makes it, or its class"
+        )
     with author_code("network()", found.path.parent):
         network = definition.network()
     if type(network).__name__ == "OptimizedModule":

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # Before torch, which reads its settings when it is imported.
 from model.reproducible import reproducible  # isort: skip
 
-import numpy as np
-from PIL import Image
-
 from model import formats, handlers
 from model.compare import compare
 from model.served import serve
-from release import files, lock, tensors
-from release.images import Converter
-from release.schema import DTYPES, ReleaseError, digest, short
+from release import files, instances, lock, tensors
+from release.schema import ReleaseError, digest, short
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,12 +57,8 @@ def _compare_sample(release: Release, sample: Sample, number: int, served: Serve
             raise ReleaseError(f"samples[{number}]: {tensor.name} {different}, the release's")
 
 
-def _inputs(release: Release, sample: Sample) -> dict[str, NDArray]:
+def _inputs(release: Release, sample: Sample) -> dict[str, NDArray[Any]]:
     if release.image is None:
         pairs = zip(release.inputs, sample.inputs, strict=True)
         return {tensor.name: tensors.values(stored, tensor.dtype) for tensor, stored in pairs}
-    (tensor,) = release.inputs
-    made = np.empty((1, *tensor.dims), DTYPES[tensor.dtype])
-    with Image.open(io.BytesIO(sample.picture)) as image:
-        Converter(release.image).convert(image, made[0])
-    return {tensor.name: made}
+    return instances.pictures(release, [{"image_bytes": {"b64": sample.image}}])

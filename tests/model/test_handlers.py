@@ -102,6 +102,11 @@ def test_a_handler_without_preprocess_is_sent_the_first_example(tmp_path: Path) 
 
 REFUSED = {
     "no exchanges": (HANDLER, "", "exchanges: none; allowed with preprocess in the handler"),
+    "a request that is no list": (
+        HANDLER,
+        "exchanges=[{'word': 'two'}]",
+        r"exchanges\[0\]: found {'word': 'two'}; allowed: a list of instances",
+    ),
     "instances that JSON can't hold": (
         HANDLER,
         "exchanges=[[{'word': {1}}]]",

@@ -162,6 +162,19 @@ DEFINITIONS = {
     ),
     "a module that isn't there": ("import nope", r"No module named 'nope' \(in .*, line \d+\)"),
     "a syntax error": ("def", r"can't be imported: SyntaxError: .*\(in .*mine.py, line \d+\)"),
+    "a network in place of its class": (
+        "definition = Definition(network=nn.Linear(4, 2), examples=batches((2, 4)))",
+        "mine.py: network is a Linear; allowed: a function that makes it, or its class",
+    ),
+    "examples in place of a function": (
+        "definition = Definition(network=nn.Linear, examples=[])",
+        "mine.py: examples is a list; allowed: a function that returns them",
+    ),
+    "a number of labels": (forward("return x", "labels=4"), "labels is a int; allowed: a list of"),
+    "parameters without a handler": (
+        forward("return x", "parameters={'a': 1}"),
+        "parameters: allowed: with a handler only, handler/handler.py in",
+    ),
     "no network": (
         "definition = Definition(network=lambda: 3, examples=batches((2, 4)))",
         r"network\(\) made a int; allowed: a torch.nn.Module",

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from model.examples import Examples
 from release import files, tensors
 from release.images import Converter
 from tests.model.definitions import forward, refusal, run, write
@@ -121,3 +122,10 @@ def test_a_picture_with_a_label_that_the_output_does_not_have_is_refused(
 ) -> None:
     text = PICTURES.replace("NETWORK", "Network").replace('"dark", "dark"', '"dark", "dusk"')
     assert "a picture has the label 'dusk'; allowed" in refusal(tmp_path, text, capsys)
+
+
+def test_large_inputs_are_run_in_small_batches() -> None:
+    """Rows of 16 MB, two of which make a batch of less than 64 MiB, and seven don't."""
+    examples = Examples(((np.zeros((6, 1000, 4000), np.float32),),), batching=True)
+    assert [len(part[0]) for part in examples.parts()] == [2, 2, 2]
+    assert {len(batch[0]) for batch in examples.resized()} == {1, 2}
