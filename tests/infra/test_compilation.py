@@ -8,7 +8,9 @@ import pulumi
 import pytest
 
 from infra.config import merged
+from infra.manifests import compilation
 from infra.manifests.names import LABEL_LENGTH, job_name
+from jobs.compile import __main__ as program
 from release.schema import short
 from tests.infra.program import Recorder, run
 
@@ -58,6 +60,10 @@ def test_the_job_fetches_compiles_and_adds_the_package_where_triton_looks() -> N
     target = f"{model['storageUri']}/compiled/1/model.pt2"
     assert upload["command"][3:] == ["upload", "/work/model.pt2", target]
     assert compiler["image"] == "nvcr.io/nvidia/pytorch:26.06-py3"
+
+
+def test_its_files_are_those_of_the_jobs_program() -> None:
+    assert (compilation.PROGRAM, compilation.COMPILE) == (program.PROGRAM, program.COMPILE)
 
 
 def test_no_pod_of_triton_starts_before_there_is_a_package() -> None:
