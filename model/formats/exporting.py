@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import warnings
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,8 @@ def capture(network: torch.nn.Module, examples: Values, signature: Signature) ->
     shapes = ShapesCollection()
     for tensor, example in zip(signature.inputs, examples, strict=True):
         varying = _varying(tensor, batching=signature.batching)
-        inputs.append(_widened(example, varying))
+        # The shapes of these go into the file. Two rows are enough.
+        inputs.append(_widened(example[:2] if signature.batching else example, varying))
         shapes[inputs[-1]] = {
             index: batch if signature.batching and not index else Dim.DYNAMIC(min=1)
             for index in varying
@@ -52,9 +54,13 @@ def capture(network: torch.nn.Module, examples: Values, signature: Signature) ->
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep torch's warnings of its own code, and its dumps of graphs, from the terminal."""
-    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _varying(tensor: Tensor, *, batching: bool) -> list[int]:
