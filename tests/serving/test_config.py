@@ -2,81 +2,65 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import json
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
-import tritonclient.http
-from PIL import Image
 
 from infra.config import ModelSettings, Promotion, Triton
 from infra.releases import load
-from local.triton.server import Triton as Server
-from model.training import tensor
+from jobs.samples import sample_inputs
+from model.compare import compare
+from release import tensors
 from tests.releases import TEST_ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from infra.manifests.artefact import Artefact
+    from release.schema import Tensor
+    from tests.serving.conftest import Server
+
+WARMED = Triton(warmup_batch_sizes=(1, 4, 16))
+UNBATCHED = Triton(max_batch_size=0)
+BATCHING = Triton(
+    preferred_batch_sizes=(4, 8),
+    queue_delay_microseconds=200,
+    instances=2,
+    parameters={"INTRA_OP_THREAD_COUNT": 1},
+)
 
 
-def repository(artefact: Artefact, folder: Path) -> Path:
-    """What the bucket would hold under the artefact's prefix."""
-    artefact.write(folder)
-    return folder
+def artefact(name: str, triton: Triton) -> Artefact:
+    settings = {name: ModelSettings(triton=triton)}
+    return load(settings, TEST_ROOT, Promotion()).stable[name]
 
 
-def served(name: str, settings: ModelSettings) -> Artefact:
-    return load({name: settings}, TEST_ROOT, Promotion()).stable[name]
-
-
-@pytest.mark.parametrize("name", ["digits", "cifar10"])
+@pytest.mark.parametrize("name", ["digits", "cifar10", "ratings", "topics", "boxes"])
 @pytest.mark.parametrize(
-    "triton",
-    [
-        Triton(warmup_batch_sizes=(1, 4, 16)),
-        Triton(max_batch_size=0),
-        Triton(
-            preferred_batch_sizes=(4, 8),
-            queue_delay_microseconds=200,
-            instances=2,
-            parameters={"INTRA_OP_THREAD_COUNT": 1},
-        ),
-    ],
-    ids=["warmed", "unbatched", "batching"],
+    "triton", [WARMED, UNBATCHED, BATCHING], ids=["warmed", "unbatched", "batching"]
 )
 def test_triton_loads_it_and_answers_the_releases_samples(
-    name: str, triton: Triton, tmp_path: Path
+    server: Server, name: str, triton: Triton
 ) -> None:
-    artefact = served(name, ModelSettings(triton=triton))
-    with Server(repository(artefact, tmp_path / "models"), log=tmp_path / "log") as server:
-        metadata = json.load(urllib.request.urlopen(f"http://{server.http}/v2/models/{name}"))
-        assert metadata["inputs"] == described(artefact.release.inputs)
-        assert metadata["outputs"] == described(artefact.release.outputs)
-        found, expected = answers(server, artefact)
-    np.testing.assert_allclose(found, expected, atol=1e-4, rtol=1e-4)
+    made = artefact(name, triton)
+    release = made.release
+    with server.serving(made):
+        metadata = server.client.get_model_metadata(name)
+        assert metadata["inputs"] == [described(tensor) for tensor in release.inputs]
+        assert metadata["outputs"] == [described(tensor) for tensor in release.outputs]
+        for sample in release.samples:
+            pairs = zip(release.inputs, sample_inputs(release, sample), strict=True)
+            found = server.infer(name, {t.name: (t.dtype, values) for t, values in pairs})
+            for tensor, stored in zip(release.outputs, sample.outputs, strict=True):
+                wanted = tensors.values(stored, tensor.dtype)
+                assert compare(wanted, found[tensor.name]) is None, tensor.name
 
 
-def described(tensors: Any) -> list[dict[str, Any]]:
-    return [{"name": t.name, "datatype": t.dtype, "shape": [-1, *t.dims]} for t in tensors]
+def described(tensor: Tensor) -> dict[str, Any]:
+    return {"name": tensor.name, "datatype": tensor.dtype, "shape": [-1, *tensor.dims]}
 
 
-def answers(server: Server, artefact: Artefact) -> tuple[Any, Any]:
-    release = artefact.release
-    pixels = np.stack(
-        [
-            np.asarray(Image.open(io.BytesIO(base64.b64decode(sample.image))).convert("RGB"))
-            for sample in release.samples
-        ]
-    )
-    batch = tensor(pixels, release.preprocessing).numpy()
-    with tritonclient.http.InferenceServerClient(server.http) as client:
-        wanted = tritonclient.http.InferInput("INPUT__0", batch.shape, "FP32")
-        wanted.set_data_from_numpy(batch)
-        found = client.infer(release.name, [wanted]).as_numpy("OUTPUT__0")
-    return found, np.array([sample.outputs[0] for sample in release.samples])
+def test_classification_has_the_releases_labels(server: Server) -> None:
+    made = artefact("digits", WARMED)
+    (values,) = sample_inputs(made.release, made.release.samples[0])
+    with server.serving(made):
+        best = server.classify("digits", values)
+    assert best[0].decode().split(":")[2] in made.release.labels
