@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from typing import TYPE_CHECKING
 
 from tests.local.cluster import eventually
@@ -90,6 +92,38 @@ print(json.dumps(found))
         "files": ["a", "b"],
         "write": "Read-only file system",
         "memory": ["tmpfs"],
+    }
+
+
+def test_the_items_of_a_large_config_map_are_files_in_folders(pods: Pods) -> None:
+    large = bytes(range(256)) * 3500
+    data = {"release.json": "{}"}
+    binary = {"1f": base64.b64encode(large).decode(), "2e": base64.b64encode(b"y").decode()}
+    pods.make("configmaps", {"metadata": {"name": "large"}, "data": data, "binaryData": binary})
+    items = [
+        {"key": "release.json", "path": "release.json"},
+        {"key": "1f", "path": "handler/words/table.bin"},
+        {"key": "2e", "path": "handler/handler.py"},
+    ]
+    code = """
+import hashlib, json, pathlib
+folder = pathlib.Path('/release')
+print(json.dumps({
+    str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+    for path in folder.rglob('*') if path.is_file()
+}))
+"""
+    name = pods.run(
+        python(code, volumeMounts=[{"name": "release", "mountPath": "/release"}]),
+        volumes=[{"name": "release", "configMap": {"name": "large", "items": items}}],
+    )
+    contents = {
+        "release.json": b"{}",
+        "handler/words/table.bin": large,
+        "handler/handler.py": b"y",
+    }
+    assert pods.output(name) == {
+        path: hashlib.sha256(content).hexdigest() for path, content in contents.items()
     }
 
 

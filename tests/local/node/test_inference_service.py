@@ -58,6 +58,7 @@ def storage_uri(cluster: Cluster) -> str:
 
 
 def _service(namespace: str, storage_uri: str) -> Object:
+    """Triton, and a transformer that shows the folders which it gets from the bucket."""
     bounds = {"cpu": "500m", "memory": "2Gi"}
     model = {
         "modelFormat": {"name": "triton"},
@@ -76,7 +77,23 @@ def _service(namespace: str, storage_uri: str) -> Object:
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
         "metadata": {"name": _NAME, "namespace": namespace, "annotations": annotations},
-        "spec": {"predictor": {"minReplicas": 1, "maxReplicas": 1, "model": model}},
+        "spec": {
+            "predictor": {"minReplicas": 1, "maxReplicas": 1, "model": model},
+            "transformer": {
+                "minReplicas": 1,
+                "maxReplicas": 1,
+                "containers": [
+                    {
+                        "name": "kserve-container",
+                        "image": "test/python:1",
+                        "args": ["-m", "http.server", "8080", "--directory=/mnt"],
+                        "env": [{"name": "STORAGE_URI", "value": f"{storage_uri}/{_NAME}/warmup"}],
+                        "ports": [{"containerPort": 8080}],
+                        "readinessProbe": {"httpGet": {"path": "/", "port": 8080}},
+                    }
+                ],
+            },
+        },
     }
 
 
@@ -99,9 +116,16 @@ def _is_ready(service: Object) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
-def _address(pods: Pods) -> str:
+def _address(pods: Pods, part: str) -> str:
     book = json.loads((pods.cluster.layout.node / "services.json").read_text())
-    return str(book[f"{pods.namespace}/{_NAME}-predictor"]["80"])
+    return str(book[f"{pods.namespace}/{_NAME}-{part}"]["80"])
+
+
+def _listing(address: str) -> str:
+    """The files that the transformer has from the bucket."""
+    with urllib.request.urlopen(f"http://{address}/models/", timeout=5) as answer:
+        text: str = answer.read().decode()
+        return text
 
 
 def test_an_inference_service_becomes_ready_and_answers(pods: Pods, storage_uri: str) -> None:
@@ -111,8 +135,9 @@ def test_an_inference_service_becomes_ready_and_answers(pods: Pods, storage_uri:
     api.request("POST", base, _service(pods.namespace, storage_uri))
     eventually(lambda: _is_ready(api.get(f"{base}/{_NAME}")), patience=90)
     print(f"Ready after {time.monotonic() - begun:.1f} s")
-    outputs = eventually(lambda: _ask(_address(pods)))["outputs"]
+    outputs = eventually(lambda: _ask(_address(pods, "predictor")))["outputs"]
     assert outputs[0]["name"] == "OUTPUT__0" and outputs[0]["shape"] == [1, 10]
+    assert "INPUT__0" in eventually(lambda: _listing(_address(pods, "transformer")))
     api.request("DELETE", f"{base}/{_NAME}")
     selector = f"labelSelector=serving.kserve.io%2Finferenceservice%3D{_NAME}"
     path = f"/api/v1/namespaces/{pods.namespace}/pods?{selector}"
