@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 import tritonclient.http
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from jobs.compile.compile import compile_program
 from local.triton.server import Triton as TritonServer
 from model import build, examples
 from model.compare import compare
+from model.definition import Definition
 from model.discovery import Found
 from model.formats import eager
 from model.reproducible import reproducible
@@ -27,7 +29,6 @@ from tests.serving.networks import Input, Network, Output, networks
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from model.definition import Definition
     from release.schema import Format
 
 MOST = 8
@@ -68,7 +69,7 @@ def check_answers(server: Server, made: Artefact, definition: Definition) -> Non
 @pytest.mark.parametrize("format", ["torchscript", "onnx"])
 @given(network=networks(), most=st.sampled_from((0, MOST)))
 @settings(
-    max_examples=8,
+    max_examples=10,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_triton_answers_as_the_network(
@@ -76,6 +77,25 @@ def test_triton_answers_as_the_network(
 ) -> None:
     definition = network.definition()
     made = artefact(definition, format, tmp_path, most)
+    with server.serving(made):
+        check_answers(server, made, definition)
+
+
+class Texts(torch.nn.Module):
+    """Lengths and capitals of texts, and a number of each row beside them."""
+
+    def forward(
+        self, texts: list[str], add: torch.Tensor
+    ) -> tuple[torch.Tensor, list[str], torch.Tensor]:
+        lengths = torch.tensor([len(text) for text in texts])
+        return lengths, [text.upper() for text in texts], lengths + add
+
+
+def test_triton_answers_as_a_network_of_texts(server: Server, tmp_path: Path) -> None:
+    batch = (["one", "", "three", "fourteen"], torch.arange(4))
+    definition = Definition(network=Texts, examples=lambda: [batch])
+    made = artefact(definition, "torchscript", tmp_path, MOST)
+    assert [tensor.dtype for tensor in made.release.inputs] == ["BYTES", "INT64"]
     with server.serving(made):
         check_answers(server, made, definition)
 
