@@ -36,7 +36,7 @@ PORT_TAKEN = "already in use"
 
 
 class Triton:
-    """tritonserver with the arguments of KServe's runtime and `arguments`, on a model repository.
+    """tritonserver with the arguments of KServe's runtime, ours and `arguments`, on a repository.
 
     It is ready on entry and stopped on exit, or when this process ends. `http`, `grpc` and
     `metrics` are addresses as `127.0.0.1:PORT`. `cores` limits it to so many CPUs of this process.
@@ -96,7 +96,8 @@ class Triton:
             *(sys.executable, str(LAUNCH), "tritonserver", f"--model-store={self.repository}"),
             *(f"--grpc-port={grpc}", f"--http-port={http}", f"--metrics-port={metrics}"),
             *("--grpc-address=127.0.0.1", "--http-address=127.0.0.1"),
-            *("--allow-grpc=true", "--allow-http=true", *self.arguments),
+            *("--allow-grpc=true", "--allow-http=true", "--disable-auto-complete-config"),
+            *self.arguments,
         ]
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
