@@ -89,6 +89,11 @@ def _check_outputs(found: Any) -> None:
             "forward() returns a list, which Triton's backend refuses; allowed: a tensor, or a "
             "tuple of tensors: return tuple(outputs)"
         )
+    if isinstance(found, tuple) and type(found) is not tuple:
+        raise ReleaseError(
+            f"forward() returns a {type(found).__name__}, a named tuple, which not every format "
+            "carries; allowed: a tensor, or a tuple of tensors: return tuple(outputs)"
+        )
     for index, item in enumerate(found if isinstance(found, tuple) else (found,)):
         if isinstance(item, torch.Tensor):
             if str(item.dtype).removeprefix("torch.") not in V2_TYPES:

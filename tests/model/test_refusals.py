@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 NETWORKS = {
     "a dict": ("return {'a': x, 'b': x}", "returns a dict with a, b; .*return tuple"),
     "a list": ("return [x, x]", "returns a list, which Triton's backend refuses; .*return tuple"),
+    "a named tuple": ("return x.max(1)", r"returns a max, a named tuple, .*return tuple\(outputs"),
     "a text among tensors": ("return x, 'label'", "returns a str as output 1; allowed: a tensor"),
     "nothing": ("pass", "returns a NoneType as output 0; allowed: a tensor"),
     "complex numbers": ("return x.to(torch.complex64)", "output 0 has dtype torch.complex64"),
