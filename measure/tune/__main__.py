@@ -24,6 +24,8 @@ from local.layout import ROOT
 from local.node.quantity import quantity
 from local.toolchain import tool
 from measure.procfs import processor
+from measure.releases import BuildError
+from measure.tune import formats
 from measure.tune.deployed_stack import DeployedStack
 from measure.tune.deployment import TuneError
 from measure.tune.figure import draw
@@ -35,12 +37,17 @@ from measure.tune.search import margin, winner
 from measure.tune.session import BATCH, Plan, Session
 from measure.tune.stack import StackFile
 from release.files import RELEASE_JSON
+from release.schema import ReleaseError
 
 if TYPE_CHECKING:
     from infra.manifests.artefact import Artefact
     from measure.tune.deployment import Deployment
 
 INTERRUPTED = 130
+ERRORS = (
+    *(TuneError, LoadError, LocalError, ReleaseError, ReleasesError, RenderError, JobError),
+    BuildError,
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,6 +56,9 @@ def main(argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         file = StackFile.read(arguments.root / f"Pulumi.{arguments.stack}.yaml", arguments.model)
+        if arguments.formats:
+            print(formats.compare(file, _cores(file, here=True), _plan(arguments), _vegeta()))
+            return 0
         outcome = _measured(file, arguments)
         _store(outcome, arguments.root / "build" / "tune")
         print(table(outcome))
@@ -56,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped; nothing was written", file=sys.stderr)
         return INTERRUPTED
-    except (TuneError, LoadError, LocalError, ReleasesError, RenderError, JobError) as error:
+    except ERRORS as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -69,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, help="of each trial; 3, or 1 with --quick")
     parser.add_argument("--cores", type=int, help="number of cores instead of predictor.cpu")
     parser.add_argument("--yes", action="store_true", help="don't ask, neither to deploy nor write")
+    parser.add_argument("--formats", action="store_true", help="compare the formats, write nothing")
     parser.add_argument("--deployed", action="store_true", help="measure the stack itself")
     parser.add_argument("--url", help="with --deployed: URL of the model as seen from here")
     parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
@@ -79,12 +90,12 @@ def _measured(file: StackFile, arguments: argparse.Namespace) -> Outcome:
     artefact = load({file.model: file.settings}, ROOT, Promotion()).stable[file.model]
     cores = arguments.cores or _cores(file, here=not arguments.deployed)
     stages = grid(file.settings, cores, quick=arguments.quick)
-    plan = Plan.of(quick=arguments.quick, seconds=arguments.seconds)
-    vegeta = os.environ.get("VEGETA") or str(tool("vegeta"))
-    present, apart = Knobs.of(file.settings), margin(plan.resolution)
+    plan = _plan(arguments)
+    present = Knobs.of(file.settings, artefact.release.format)
+    apart = margin(plan.resolution)
     with _deployment(file, artefact, cores, arguments) as deployment:
         release = read_release(artefact.folder / RELEASE_JSON)
-        session = Session(deployment, file.settings, release, plan, vegeta)
+        session = Session(deployment, file.settings, release, plan, _vegeta())
         points = session.run(stages, present)
         best = winner(points, present, apart)
         again = [each for each in points if best and each.knobs in (present, best.knobs)]
@@ -107,6 +118,7 @@ def _facts(
         "model": file.model,
         "stack": file.stack,
         "release_digest": artefact.digest,
+        "format": artefact.release.format,
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
         "bench": "deployed" if arguments.deployed else "local Triton",
         "machine": f"{os.cpu_count()} × {processor()}",
@@ -127,6 +139,14 @@ def _deployment(
     if file.settings.device is Device.GPU:
         raise TuneError(f"{file.stack} serves {file.model} on GPU; measure it there: --deployed")
     return LocalTriton(artefact, cores, file.settings.predictor.env)
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
+    return Plan.of(quick=arguments.quick, seconds=arguments.seconds)
+
+
+def _vegeta() -> str:
+    return os.environ.get("VEGETA") or str(tool("vegeta"))
 
 
 def _cores(file: StackFile, *, here: bool) -> int:
@@ -154,7 +174,9 @@ def _apply(outcome: Outcome, file: StackFile, *, write: bool) -> int:
         return 0
     gain = f"{best.rate / now.rate - 1:+.0%}" if now.rate else "the present settings hold none"
     print(f"\n{best.rate:.0f}/s under {outcome.objective_ms:g} ms, {gain}, with\n")
-    text = file.edited(changes(file.settings, best.knobs.on(file.settings)))
+    text = file.edited(
+        changes(file.settings, best.knobs.on(file.settings, outcome.facts["format"]))
+    )
     print(file.diff(text))
     if outcome.disturbed:
         print(

@@ -1,8 +1,8 @@
 """The settings that a sweep varies. Pure.
 
-The number of threads is the backend's INTRA_OP_THREAD_COUNT, which is part of config.pbtxt and
-changes by a reload of the model. Without it the backend uses the pod's OMP_NUM_THREADS, 1 by
-default.
+The number of threads is a parameter of the format's backend, which is part of config.pbtxt and
+changes by a reload of the model. Without it PyTorch uses the pod's OMP_NUM_THREADS, 1 by default,
+and ONNX Runtime all cores.
 """
 
 from __future__ import annotations
@@ -15,16 +15,26 @@ from infra.config import ModelSettings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Knobs", "changes", "powers_of_two"]
+    from release.schema import Format
 
-THREADS = "INTRA_OP_THREAD_COUNT"
+__all__ = ["THREADS", "Knobs", "changes", "in_format", "powers_of_two"]
+
+# Format -> the parameter of its backend.
+THREADS: dict[Format, str] = {
+    "torchscript": "INTRA_OP_THREAD_COUNT",
+    "onnx": "intra_op_thread_count",
+    "aoti": "INTRA_OP_THREAD_COUNT",
+}
 # Every warm-up takes time at every start, and larger batches are rare.
 LARGEST_WARMED = 32
 
 
 @dataclass(frozen=True)
 class Knobs:
-    """One point of the grid; fields are those of `infra.config.Triton`, and threads."""
+    """One point of the grid; fields are those of `infra.config.Triton`, and threads.
+
+    No threads are as many as there are cores, which is ONNX Runtime's choice.
+    """
 
     instances: int = 1
     threads: int = 1
@@ -33,23 +43,23 @@ class Knobs:
     preferred_batch_sizes: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, settings: ModelSettings) -> Knobs:
-        """The point of a stack's settings."""
+    def of(cls, settings: ModelSettings, format: Format = "torchscript") -> Knobs:
+        """The point of a stack's settings for a release of this format."""
         triton = settings.triton
         return cls(
             triton.instances,
-            _threads(settings),
+            _threads(settings, format),
             triton.dynamic_batching,
             triton.queue_delay_microseconds,
             triton.preferred_batch_sizes,
         )
 
-    def on(self, settings: ModelSettings) -> ModelSettings:
+    def on(self, settings: ModelSettings, format: Format = "torchscript") -> ModelSettings:
         """Settings changed to this point; unchanged if they are at it.
 
         Changed settings warm up every power of two up to the largest batch size.
         """
-        if self == Knobs.of(settings):
+        if self == Knobs.of(settings, format):
             return settings
         raw = settings.model_dump(mode="json", by_alias=True)
         triton = raw["triton"]
@@ -57,8 +67,8 @@ class Knobs:
         triton["dynamicBatching"] = self.dynamic_batching
         triton["queueDelayMicroseconds"] = self.queue_delay_microseconds
         triton["preferredBatchSizes"] = list(self.preferred_batch_sizes)
-        if self.threads != _threads(settings):
-            triton["parameters"][THREADS] = self.threads
+        if self.threads != _threads(settings, format):
+            triton["parameters"][THREADS[format]] = self.threads
         if self.dynamic_batching:
             sizes = powers_of_two(min(settings.triton.max_batch_size, LARGEST_WARMED))
             triton["warmupBatchSizes"] = sorted({*triton["warmupBatchSizes"], *sizes})
@@ -70,7 +80,7 @@ class Knobs:
         return sum(getattr(self, name) != getattr(other, name) for name in names)
 
     def __str__(self) -> str:
-        shape = f"{self.instances} × {self.threads}"
+        shape = f"{self.instances} × {self.threads or 'all'}"
         if not self.dynamic_batching:
             return f"{shape}, no batching"
         preferred = ", ".join(map(str, self.preferred_batch_sizes))
@@ -103,8 +113,18 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[tu
     return found
 
 
-def _threads(settings: ModelSettings) -> int:
-    own = settings.triton.parameters.get(THREADS)
+def in_format(settings: ModelSettings, format: Format, threads: int) -> ModelSettings:
+    """Settings for a release of another format: no parameters but the number of threads."""
+    raw = settings.model_dump(mode="json", by_alias=True)
+    raw["triton"] |= {"graphOptimization": "all", "accelerators": {}}
+    raw["triton"]["parameters"] = {THREADS[format]: threads}
+    return ModelSettings.model_validate(raw)
+
+
+def _threads(settings: ModelSettings, format: Format) -> int:
+    own = settings.triton.parameters.get(THREADS[format])
+    if own is None and format == "onnx":
+        return 0
     text = str(own or settings.predictor.env.get("OMP_NUM_THREADS", "1"))
     # OpenMP allows a list, a number for each level of nesting.
     first = text.partition(",")[0].strip()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from infra.manifests.model_config import RenderError, config_pbtxt
 from jobs.http_client import UnreachableError, request
 from local.triton.server import Triton
+from measure.releases import write_repository
 from measure.tune.deployment import Address, DeployError, TuneError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class LocalTriton:
         with contextlib.ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tune-")))
             self._repository = folder / "models"
-            self.artefact.write(self._repository)
+            write_repository(self.artefact, self._repository)
             self.triton = stack.enter_context(
                 Triton(
                     self._repository,

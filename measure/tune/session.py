@@ -92,7 +92,7 @@ class Session:
         self._log(str(knobs) if batch == 1 else f"{knobs}, {batch} images a request")
         trials: list[Trial] = []
         try:
-            address = self.deployment.apply(knobs.on(self.settings))
+            address = self.deployment.apply(knobs.on(self.settings, self.release.format))
             targets = sample_targets(
                 address.url, self.release, batch=batch, host=address.host_header
             )

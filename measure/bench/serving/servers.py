@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 
 from infra.config import ModelSettings
 from infra.config import Triton as TritonSettings
-from infra.manifests.artefact import Artefact
-from infra.manifests.model_config import config_pbtxt
 from jobs.http_client import UnreachableError, request
 from local.layout import ROOT
 from local.ports import free_port
@@ -22,7 +20,8 @@ from local.triton.server import Triton
 from measure.bench.serving.payloads import FORMS, Payload
 from measure.bench.serving.subjects import MAX_BATCH
 from measure.procfs import descendants
-from measure.releases import build
+from measure.releases import artefact, build, write_repository
+from measure.tune.knobs import in_format
 from release import files
 
 if TYPE_CHECKING:
@@ -101,10 +100,10 @@ def _signal(server: Server, number: signal.Signals) -> None:
 @contextlib.contextmanager
 def _triton(folder: Path, parent: Path) -> Iterator[Triton]:
     """Triton with a release, as in the bucket, with a batch size for the largest request."""
-    settings = ModelSettings(triton=TritonSettings(max_batch_size=MAX_BATCH))
     release = files.read(folder / files.RELEASE_JSON)
-    artefact = Artefact(release, release.digest, "", folder, config_pbtxt(release, settings))
-    artefact.write(parent / "models")
+    settings = ModelSettings(triton=TritonSettings(max_batch_size=MAX_BATCH))
+    settings = in_format(settings, release.format, threads=1)
+    write_repository(artefact(folder, settings), parent / "models")
     with Triton(parent / "models", log=parent / "triton.log") as triton:
         yield triton
 

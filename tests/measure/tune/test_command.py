@@ -42,7 +42,7 @@ def run(
             Measured(knobs, rate, 10, (Trial(int(rate), rate, 1, 5, 10),))
             for knobs, rate in ((Knobs(), 200.0), (FASTER, faster))
         ]
-        facts = {"model": file.model, "others_cores": others}
+        facts = {"model": file.model, "format": "torchscript", "others_cores": others}
         return Outcome(facts, 50, points, Knobs(), winner(points, Knobs(), 1.05))
 
     monkeypatch.setattr(command, "_measured", measured)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.config import ModelSettings, Predictor, Triton
+from infra.config.backends import broken_rules
 from measure.tune.grid import grid
-from measure.tune.knobs import Knobs, changes, powers_of_two
+from measure.tune.knobs import Knobs, changes, in_format, powers_of_two
+from release.schema import Format
 
 MOST = st.sampled_from([0, 1, 4, 8, 32, 64])
 
@@ -60,6 +63,29 @@ def test_threads_are_the_backends_own_count_or_the_pods(
 ) -> None:
     settings = ModelSettings(predictor=Predictor(env=env), triton=Triton(parameters=parameters))
     assert Knobs.of(settings).threads == threads
+
+
+def test_threads_are_set_by_the_parameter_of_the_formats_backend() -> None:
+    settings = Knobs(threads=2).on(ModelSettings(), "onnx")
+    assert settings.triton.parameters == {"intra_op_thread_count": 2}
+    assert Knobs.of(settings, "onnx").threads == 2
+
+
+def test_onnx_runtime_takes_all_cores_unless_it_is_told() -> None:
+    settings = ModelSettings(predictor=Predictor(env={"OMP_NUM_THREADS": "4"}))
+    assert Knobs.of(settings, "onnx").threads == 0
+    assert str(Knobs.of(settings, "onnx")).startswith("1 × all")
+
+
+@given(st.sampled_from(get_args(Format)), st.integers(1, 64))
+def test_settings_in_another_format_have_no_parameters_of_the_first(
+    format: Format, threads: int
+) -> None:
+    parameters = {"INTRA_OP_THREAD_COUNT": 9, "intra_op_thread_count": 9, "INFERENCE_MODE": True}
+    settings = ModelSettings(triton=Triton(instances=2, parameters=parameters))
+    found = in_format(settings, format, threads)
+    assert Knobs.of(found, format) == Knobs(2, threads)
+    assert not broken_rules(found.triton, format, found.device)
 
 
 def test_a_gpu_gets_instances_and_no_threads() -> None:

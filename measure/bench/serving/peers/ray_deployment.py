@@ -34,8 +34,9 @@ class Classifier:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        # A cluster of its own, whatever else runs on this machine.
-        ray.init("local", _temp_dir=folder, include_dashboard=False)
+        # A cluster of its own, whatever else runs on this machine. By default its workers have a
+        # lower priority than the load generator.
+        ray.init("local", _temp_dir=folder, _system_config={"worker_niceness": 0})
         serve.start(http_options={"port": int(sys.argv[1])})
         # mypy doesn't see that the decorator makes a deployment of the class.
         app = Classifier.bind()  # type: ignore[attr-defined]
