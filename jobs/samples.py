@@ -56,14 +56,11 @@ class Target:
 
 
 def read_release(path: Path) -> Release:
-    """Read a release.json; raises JobError where it is none, or has no samples."""
+    """Read a release.json; raises JobError where it is none."""
     try:
-        release = files.read(path)
+        return files.read(path)
     except ReleaseError as error:
         raise JobError(str(error)) from error
-    if not release.samples:
-        raise JobError(f"{path}: samples: found none; allowed: one or more")
-    return release
 
 
 def sample_inputs(release: Release, sample: Sample) -> list[NDArray[Any]]:
