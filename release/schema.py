@@ -60,7 +60,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,46}[a-z0-9])?")
 # The PyTorch backend finds a tensor's position in its name; ONNX Runtime goes by the name alone.
 _INDEXED_NAME = re.compile(r"[A-Za-z]\w*?__[0-9]+")
-_TENSOR_NAME = re.compile(r"[\w.:/-]{1,128}")
+# It is also the path of a file below a folder of the release, so no part of it is `..`.
+_TENSOR_NAME = re.compile(r"(?=.{1,128}$)/?[\w:-][\w.:-]*(/[\w:-][\w.:-]*)*")
 _PATH = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*")
 
 
@@ -323,9 +324,19 @@ class Release:
     def from_json(cls, text: bytes) -> Release:
         """Raises ReleaseError, which names the first wrong field."""
         try:
-            return decode(cls, text)
+            release = decode(cls, text)
+            release.check_complete()
         except (ValueError, ReleaseError) as error:
             raise ReleaseError(f"{error}; build it again: python -m model build NAME") from error
+        return release
+
+    def check_complete(self) -> None:
+        """A release on disk has samples, and a warm-up of each input. Raises ReleaseError."""
+        missing = [each.name for each in self.inputs if each.name not in self.warmup]
+        if missing:
+            raise ReleaseError(f"warmup: {', '.join(missing)} missing; allowed: one of each input")
+        if not self.samples:
+            raise ReleaseError("samples: none; allowed: one or more")
 
 
 def digest(text: bytes) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from release import files
-from release.schema import MAX_RELEASE_BYTES, Release, ReleaseError, digest
+from release.schema import MAX_RELEASE_BYTES, Release, ReleaseError, Tensor, digest
 from tests.release.examples import image, tensors, texts
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ IMAGE: list[Change] = [
         lambda raw: raw["warmup"].update({"../x": {"sha256": "0", "shape": [1]}}),
         "warmup: found '../x'; allowed: names of",
     ),
+    (put(warmup={}), "warmup: INPUT__0 missing; allowed: one of each input"),
+    (put(samples=[]), "samples: none; allowed: one or more"),
     (lambda raw: raw["image"].update(mean=[0.5]), "image.mean: found [0.5]; allowed: a list of 3"),
     (lambda raw: raw["image"].update(std=[0, 1, 1]), "std positive"),
     (lambda raw: raw["image"].update(width=0), "image: 0×8; allowed: 1 or more"),
@@ -143,3 +145,15 @@ def test_a_release_that_no_config_map_holds_is_not_written() -> None:
     large = replace(image().samples[0], image="A" * MAX_RELEASE_BYTES)
     with pytest.raises(ReleaseError, match="give fewer or smaller samples"):
         image(samples=(large,)).to_json()
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../b", "//x", "a//b", "a/", "..", "", "x" * 129])
+def test_a_tensors_name_is_no_path_out_of_the_release(name: str) -> None:
+    with pytest.raises(ReleaseError, match="tensor name"):
+        replace(tensors(), format="onnx", inputs=(Tensor(name, "FP32", (1,)),))
+
+
+@pytest.mark.parametrize("name", ["x", "/model/Add_output_0", "serving:0", "x" * 128])
+def test_an_onnx_tensor_has_any_other_name(name: str) -> None:
+    outputs = (*tensors().outputs[:-1], Tensor(name, "FP32", (1,)))
+    assert replace(tensors(), format="onnx", outputs=outputs).outputs[-1].name == name
