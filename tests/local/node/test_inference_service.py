@@ -28,6 +28,11 @@ artefact = load({"digits": ModelSettings()}, Path("."), Promotion()).stable["dig
 files = {name: str(path) for name, path in artefact.files.items()}
 print(json.dumps({"files": files, "texts": artefact.texts}))
 """
+_FILES = """
+import functools, http.server
+handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory="/mnt")
+http.server.ThreadingHTTPServer(("", 8080), handler).serve_forever()
+"""
 _BUCKET, _VERSION = "node-test", "models/digits/1"
 _NAME = "digits"
 
@@ -86,7 +91,8 @@ def _service(namespace: str, storage_uri: str) -> Object:
                     {
                         "name": "kserve-container",
                         "image": "test/python:1",
-                        "args": ["-m", "http.server", "8080", "--directory=/mnt"],
+                        # KServe adds arguments of a transformer, which this one ignores.
+                        "args": ["-uc", _FILES],
                         "env": [{"name": "STORAGE_URI", "value": f"{storage_uri}/{_NAME}/warmup"}],
                         "ports": [{"containerPort": 8080}],
                         "readinessProbe": {"httpGet": {"path": "/", "port": 8080}},
