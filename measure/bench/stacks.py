@@ -88,6 +88,6 @@ def _release(folder: Path, name: str) -> Release:
     release = replace(files.read(source / RELEASE_JSON), name=name)
     files.write(target / RELEASE_JSON, release.to_json())
     for file in release.files:
-        (target / file).parent.mkdir(exist_ok=True)
+        (target / file).parent.mkdir(parents=True, exist_ok=True)
         (target / file).symlink_to(source / file)
     return release

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from jobs.load.ghz import infer_messages, run_ghz
 from jobs.load.vegeta import Attack, run_attack
 from local.building import build_missing
-from local.catalogue import TOOLS, Tool
-from local.toolchain import cached, tool
+from local.catalogue import TOOLS
+from local.toolchain import tool
 from measure.bench.serving.loads import Clients, Rate
 
 if TYPE_CHECKING:
@@ -19,16 +19,12 @@ if TYPE_CHECKING:
     from jobs.samples import Target
     from release.schema import Release
 
-__all__ = ["GHZ", "build", "ghz", "vegeta"]
-
-GHZ = Tool("ghz", "measure/bench/tools", "github.com/bojand/ghz/cmd/ghz", "github.com/bojand/ghz")
+__all__ = ["build", "ghz", "vegeta"]
 
 
-def build(grpc: bool) -> None:
+def build() -> None:
     """Build the generators from their pinned modules, unless they are in the cache."""
-    build_missing(tuple(each for each in TOOLS if each.name == "vegeta"))
-    if grpc and not cached(GHZ).exists():
-        build_missing((GHZ,))
+    build_missing(tuple(each for each in TOOLS if each.name in ("vegeta", "ghz")))
 
 
 def vegeta(targets: Sequence[Target], load: Rate | Clients, folder: Path) -> Hits:
@@ -39,7 +35,7 @@ def vegeta(targets: Sequence[Target], load: Rate | Clients, folder: Path) -> Hit
 def ghz(address: str, release: Release, images: int, load: Rate | Clients, folder: Path) -> Hits:
     """Send a load of ModelInfer calls with the release's samples. Raises LoadError."""
     messages = infer_messages(release.name, release, batch=images)
-    return run_ghz(address, messages, _attack(load), folder, program=str(cached(GHZ)))
+    return run_ghz(address, messages, _attack(load), folder, program=str(tool("ghz")))
 
 
 def _attack(load: Rate | Clients) -> Attack:

@@ -9,8 +9,7 @@ from importlib.metadata import version
 
 from local.catalogue import TOOLS
 from local.layout import ROOT
-from local.toolchain import version as pinned
-from measure.bench.serving.generators import GHZ
+from local.toolchain import version_of
 from measure.procfs import field, processor
 
 __all__ = ["Machine", "describe"]
@@ -46,12 +45,10 @@ def describe() -> Machine:
 
 
 def _versions() -> dict[str, str]:
-    (vegeta,) = (each for each in TOOLS if each.name == "vegeta")
     return {
         **{name: version(name) for name in OURS},
         **{name: _peer(name) for name in PEERS},
-        "vegeta": pinned(vegeta.versioned_by, vegeta.folder),
-        "ghz": pinned(GHZ.versioned_by, GHZ.folder),
+        **{each.name: version_of(each) for each in TOOLS if each.name in ("vegeta", "ghz")},
     }
 
 

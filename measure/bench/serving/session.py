@@ -41,7 +41,7 @@ def session(
     store: Callable[[Results], None],
 ) -> Results:
     """Measure; return `results` updated with this run, which `store` gets after each round."""
-    build(grpc=any(turn.subject.form == "grpc" for step in steps for turn in step))
+    build()
     run, machine = datetime.now(UTC).isoformat(timespec="seconds"), describe()
     if machine.load > QUIET_LOAD:
         print(f"other processes use this machine (load {machine.load}): figures will be noisy")
