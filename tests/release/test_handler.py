@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from release.handler import Handler, HandlerError, InstanceError, load
-from release.schema import File, ImageInput, Release, Tensor
+from release.schema import File, ImageInput, Release, Tensor, Warmup
 from tests.transformer.pictures import b64, encoded
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def release(*inputs: Tensor, outputs: tuple[Tensor, ...] = (SCORES,), **more: An
         inputs=inputs,
         outputs=outputs,
         samples=(),
-        warmup={},
+        warmup={each.name: Warmup("0" * 64, (1,) * len(each.dims)) for each in inputs},
         **more,
     )
 

@@ -6,12 +6,16 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from release import files
-from release.schema import CONFIG_TYPES, DTYPES, File, Handler, Release, Tensor
+import numpy as np
+
+from release import files, tensors
+from release.schema import CONFIG_TYPES, DTYPES, File, Handler, Release, Sample, Tensor, Warmup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from release.schema import ImageInput
 
@@ -99,11 +103,23 @@ class Echo:
             outputs=self.outputs,
             image=self.image,
             handler=Handler(sums, **more) if handler else None,
-            samples=(),
-            warmup={},
+            samples=(self._sample(),),
+            warmup={each.name: Warmup("0" * 64, (1,) * len(each.dims)) for each in self.inputs},
         )
         files.write(folder / "release.json", made.to_json())
         return folder / "release.json"
+
+    def _sample(self) -> Sample:
+        """A release on disk has one; the transformer reads none."""
+        made = tuple(
+            tensors.array(_zeros(each, batching=self.batching), each.dtype) for each in self.inputs
+        )
+        return Sample(outputs=made, image="AAAA") if self.image else Sample(made, made)
+
+
+def _zeros(tensor: Tensor, *, batching: bool) -> NDArray[Any]:
+    shape = [1] * batching + [max(dim, 1) for dim in tensor.dims]
+    return np.full(shape, "" if tensor.dtype == "BYTES" else 0, DTYPES[tensor.dtype])
 
 
 def _described(kind: str, tensor: Tensor) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from release import tensors
-from release.schema import DTYPES, File, ImageInput, Release, Tensor
+from release.schema import DTYPES, File, ImageInput, Release, Tensor, Warmup
 from transformer import v2, v2_answer
 from transformer.errors import RequestError
 
@@ -32,7 +32,7 @@ def release(*inputs: Tensor, outputs: tuple[Tensor, ...] = (), **more: Any) -> R
         inputs=inputs,
         outputs=outputs or tuple(Tensor(f"OUT_{n}", t.dtype, t.dims) for n, t in enumerate(inputs)),
         samples=(),
-        warmup={},
+        warmup={each.name: Warmup("0" * 64, (1,) * len(each.dims)) for each in inputs},
         **more,
     )
 
