@@ -107,8 +107,8 @@ check: $(environments) ## formatter, linter, types, import contracts, dead links
 test: ## everything, on the real programs
 	@$(MAKE) --no-print-directory -j2 ready .venv-bench/stamp
 	@$(MAKE) --no-print-directory build/test/models.lock.json
-	@.venv/bin/python -m pytest tests/infra tests/release tests/bootstrap tests/review tests/workflows tests/docs
-	@.venv-model/bin/python -m pytest tests/model tests/serving tests/transformer tests/jobs tests/measure
+	@.venv/bin/python -m pytest tests/infra tests/bootstrap tests/review tests/workflows tests/docs
+	@.venv-model/bin/python -m pytest tests/release tests/model tests/serving tests/transformer tests/jobs tests/measure
 	@.venv-policy/bin/python -m pytest tests/policy
 	@.venv-local/bin/python -m pytest tests/local
 

@@ -77,7 +77,15 @@ def read(
             shape = replace(
                 shape,
                 inputs=_rename(shape.inputs, imported.inputs),
-                outputs=_rename(shape.outputs, imported.outputs),
+                outputs=_rename(
+                    # Triton's backend refuses other dims than the file's.
+                    runtime.declared(
+                        runtime.open_session(imported.exported.content, str(path)),
+                        shape.outputs,
+                        batching=batching,
+                    ),
+                    imported.outputs,
+                ),
             )
         source = {"file": path.name, "sha256": digest(path.read_bytes())}
         built = build.start(name, format, imported.exported, shape, Metadata(provenance=source))

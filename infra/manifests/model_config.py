@@ -81,6 +81,7 @@ def config_pbtxt(release: Release, settings: ModelSettings) -> str:
             platform=platform,
             types=CONFIG_TYPES,
             max_batch_size=max_batch_size,
+            dynamic_batching=max_batch_size and triton.dynamic_batching and not _texts(release),
             # A batch that Triton doesn't know of is a dimension like others.
             lead=[-1] if release.batching and not max_batch_size else [],
             labels_file=labels_file,
@@ -94,6 +95,15 @@ def config_pbtxt(release: Release, settings: ModelSettings) -> str:
     )
     check(text, release.name)
     return text
+
+
+def _texts(release: Release) -> bool:
+    """Whether Triton's PyTorch backend would mix texts up: each request of a dynamic batch gets
+    those of the first. Source: SetStringBuffer of its src/pt/model_instance_state.cc.
+    """
+    return release.format == "torchscript" and any(
+        tensor.dtype == "BYTES" for tensor in release.outputs
+    )
 
 
 def warmup_dims(release: Release, tensor: Tensor, max_batch_size: int) -> list[int]:

@@ -7,6 +7,7 @@ an imported file keeps its own, and infra/config/containers.py says which contai
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["IR", "OPSET", "export", "load", "open_session", "program"]
+    from release.schema import Tensor
+
+__all__ = ["IR", "OPSET", "declared", "export", "load", "open_session", "program"]
 
 OPSET, IR = 18, 10
 # Size of protobuf's largest message.
@@ -57,6 +60,8 @@ def export(network: torch.nn.Module, examples: Values, signature: Signature) -> 
     assert made is not None
     model = made.model_proto
     _clear(model)
+    for output, tensor in zip(model.graph.output, signature.outputs, strict=True):
+        _declare(output.type.tensor_type.shape, tensor, batching=signature.batching)
     model.ir_version = IR
     if model.ByteSize() > MAX_BYTES:
         raise ReleaseError(
@@ -64,6 +69,37 @@ def export(network: torch.nn.Module, examples: Values, signature: Signature) -> 
             "the format torchscript or aoti"
         )
     return Exported(model.SerializeToString(deterministic=True), OPSET, IR)
+
+
+def _declare(shape: Any, tensor: Tensor, *, batching: bool) -> None:
+    """Give an output the dims of the signature, where the exporter left one open.
+
+    Triton's backend refuses a file whose outputs have other dims than config.pbtxt.
+    """
+    own = [] if tensor.scalar else tensor.dims
+    for dim, size in zip(list(shape.dim)[batching:], own, strict=True):
+        if size != -1:
+            dim.dim_value = size
+
+
+def declared(
+    session: onnxruntime.InferenceSession, outputs: tuple[Tensor, ...], *, batching: bool
+) -> tuple[Tensor, ...]:
+    """The outputs with the dims of a file: -1 where it leaves one open.
+
+    Raises ReleaseError if the file fixes the size of the batch.
+    """
+    made = []
+    for node, tensor in zip(session.get_outputs(), outputs, strict=True):
+        dims = [size if isinstance(size, int) else -1 for size in node.shape]
+        if batching and dims[:1] != [-1]:
+            raise ReleaseError(
+                f"output {node.name} has the shape {node.shape}; allowed: a first dimension of any "
+                "size, as dynamic_shapes of torch.onnx.export makes it; or import it with "
+                "--no-batching"
+            )
+        made.append(tensor if tensor.scalar else replace(tensor, dims=tuple(dims[batching:])))
+    return tuple(made)
 
 
 def _clear(message: Any) -> None:

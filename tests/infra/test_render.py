@@ -117,7 +117,10 @@ def test_triton_reads_what_was_meant(release: Release, model: ModelSettings) -> 
     kind = "KIND_GPU" if model.device is Device.GPU else "KIND_CPU"
     assert model_config_pb2.ModelInstanceGroup.Kind.Name(group.kind) == kind
     assert (group.count, list(group.gpus)) == (triton.instances, list(triton.gpus))
-    assert config.HasField("dynamic_batching") == (batched and triton.dynamic_batching)
+    # The PyTorch backend gives each request of such a batch the texts of the first.
+    mixed = release.format == "torchscript" and "BYTES" in [t.dtype for t in release.outputs]
+    wanted = batched and triton.dynamic_batching and not mixed
+    assert config.HasField("dynamic_batching") == wanted
     if config.HasField("dynamic_batching"):
         batching = config.dynamic_batching
         assert list(batching.preferred_batch_size) == list(triton.preferred_batch_sizes)

@@ -280,3 +280,20 @@ def test_texts_of_a_scripted_program(tmp_path: Path) -> None:
     np.savez(tmp_path / "samples.npz", names=np.array(["Ada", "Grace"]))
     assert run(tmp_path, "--torchscript", tmp_path / "model.pt", tmp_path / "samples.npz") == 0
     assert [each.dtype for each in released(tmp_path).outputs] == ["BYTES"]
+
+
+def test_an_outputs_dims_are_those_that_the_file_declares(tmp_path: Path) -> None:
+    tensor = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        # How many columns it keeps is known only when it runs.
+        [helper.make_node("Compress", ["x", "kept"], ["y"], axis=1)],
+        "open",
+        [tensor("x", TensorProto.FLOAT, ["n", 3])],
+        [tensor("y", TensorProto.FLOAT, ["n", "any"])],
+        [helper.make_tensor("kept", TensorProto.BOOL, [3], [True, False, True])],
+    )
+    opsets = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), tmp_path / "model.onnx")
+    np.savez(tmp_path / "samples.npz", x=np.ones((4, 3), np.float32))
+    assert run(tmp_path, "--onnx", tmp_path / "model.onnx", tmp_path / "samples.npz") == 0
+    assert released(tmp_path).outputs[0].dims == (-1,)
