@@ -95,7 +95,7 @@ check: $(environments) ## formatter, linter, types, import contracts, dead links
 	@.venv/bin/ruff format --check -q .
 	@.venv/bin/ruff check -q .
 	@.venv/bin/mypy infra release bootstrap review __main__.py .github/stacks.py .github/publish.py
-	@.venv-model/bin/mypy release model transformer jobs measure/tune measure/bench/serving
+	@.venv-model/bin/mypy release model transformer jobs measure/accuracy.py measure/tune measure/bench/serving
 	@.venv-local/bin/mypy local measure/bench/*.py measure/bench/placement
 	@.venv-policy/bin/mypy policy
 	@.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
