@@ -37,4 +37,6 @@ class ClassifierAPI(litserve.LitAPI):
 
 if __name__ == "__main__":
     api = ClassifierAPI(max_batch_size=64)
-    litserve.LitServer(api, accelerator="cpu").run(port=int(sys.argv[1]))
+    litserve.LitServer(api, accelerator="cpu").run(
+        port=int(sys.argv[1]), generate_client_file=False
+    )
