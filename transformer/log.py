@@ -1,4 +1,4 @@
-"""Logs as JSON lines on standard output. They never contain an image."""
+"""Logs as JSON lines on standard output. They never contain a picture or a tensor."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Metrics:
         )
         stages = Histogram(
             "transformer_stage_seconds",
-            "Time of a request in decoding its images, and in waiting for the predictor.",
+            "Time of a request in making its inputs, and in waiting for the predictor.",
             ["model", "stage"],
             buckets=BUCKETS,
             registry=self.registry,
