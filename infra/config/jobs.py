@@ -43,7 +43,9 @@ class Objectives(Section):
     """Objectives of the load test."""
 
     p99_ms: Annotated[float, Field(gt=0)] = Field(50.0, description="99th percentile, at most")
-    success_ratio: t.Ratio = Field(0.999, description="answers with status 200, over gRPC OK, at least")
+    success_ratio: t.Ratio = Field(
+        0.999, description="answers with status 200, over gRPC OK, at least"
+    )
     rate_ratio: t.Ratio = Field(0.99, description="achieved rate over the asked one, at least")
 
 
