@@ -1,7 +1,8 @@
 """Releases for tests, under build/test with a lock of their own: `python -m tests.releases`.
 
 `digits` has an earlier release, the same network with another accuracy. `ratings`, `topics` and
-`boxes` are the tutorials', and `topics-large` has a handler that no ConfigMap holds.
+`boxes` are the tutorials', `topics-large` has a handler that no ConfigMap holds,
+and `houses-aoti` is compiled by a Job.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ def main() -> None:
         # More than a ConfigMap holds.
         (large / "handler" / "vectors.bin").write_bytes(bytes(1_100_000))
         build("topics-large", "--definitions", folder, *paths)
+        for suffix in (".py", ".safetensors"):
+            shutil.copy(TUTORIALS / f"houses{suffix}", Path(folder, f"houses_aoti{suffix}"))
+        build("houses-aoti", "--definitions", folder, "--format", "aoti", *paths)
     build("cifar10", *paths)
     digest = pins.read(lock).find("cifar10", None).digest
     pins.prove(lock, "cifar10", digest, "dev", pins.Verdict("pass"))

@@ -22,8 +22,10 @@ _MODELS: dict[str, Any] = {
     # Its handler is too large for a ConfigMap.
     "topics-large": {},
     "boxes": {"protocol": "grpc"},
+    # Compiled by a Job of the stack. The container is the first that batches this format.
+    "houses-aoti": {"transformer": {"enabled": False}, "triton": {"container": "26.06-py3"}},
 }
-# Six pods, and those of the models before them, on two cores.
+# Eight pods, and those of the models before them, on two cores.
 _SMALL = {"cpu": "100m", "memory": "2Gi"}
 
 
@@ -58,6 +60,15 @@ def test_several_inputs_and_outputs_without_a_transformer(served: Stack) -> None
     assert found["OUTPUT__0"]["data"] == pytest.approx(floats(probabilities), abs=1e-3)
     assert found["OUTPUT__1"]["data"] == ints(stars)
     assert found["OUTPUT__2"]["shape"] == [1, 1]
+
+
+def test_a_compiled_program_answers_as_the_network(served: Stack) -> None:
+    sample = release("houses-aoti")["samples"][0]
+    rows = floats(sample["inputs"][0])
+    tensor = {"name": "INPUT__0", "datatype": "FP32", "shape": [1, 4], "data": rows}
+    url = f"{served.address('houses-aoti-predictor')}/v2/models/houses-aoti/infer"
+    (found,) = served.ask(url, {"inputs": [tensor]})["outputs"]
+    assert found["data"] == pytest.approx(floats(sample["outputs"][0]), rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["topics", "topics-large", "boxes"])
