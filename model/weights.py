@@ -88,6 +88,8 @@ def write(network: torch.nn.Module, trained: Trained, path: Path) -> None:
     part = path.with_suffix(".part")
     try:
         save_model(network, str(part), metadata)
+        # As git has it; safetensors writes for the owner only.
+        part.chmod(0o644)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

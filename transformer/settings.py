@@ -76,8 +76,8 @@ def parse(
     """Read the command line, and the variables of the handler.
 
     `HANDLER` is the folder of handler.py, `HANDLER_PARAMETERS` an object of JSON whose fields
-    replace those of the release, `HANDLER_MEMORY` the MiB that each of its processes may take. Exits with status 2
-    and one line if something is wrong, as argparse does.
+    replace those of the release, `HANDLER_MEMORY` the MiB that each of its processes may take.
+    Exits with status 2 and one line if something is wrong, as argparse does.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
