@@ -26,7 +26,7 @@ class Toleration(Section):
 class Component(Section):
     """What predictor and transformer have in common."""
 
-    cpu: t.Quantity = Field("1", description="CPU, requested and limit")
+    cpu: t.Cpu = Field("1", description="CPU, requested and limit")
     memory: t.Quantity = Field("2Gi", description="memory, requested and limit")
     min_replicas: Annotated[int, Field(ge=0, le=1000)] = Field(
         1, description="0 lets Knative scale to zero"
@@ -101,7 +101,7 @@ class Compiler(Section):
     image: t.Image | None = Field(
         None, description="image with PyTorch; none: nvcr.io/nvidia/pytorch, of Triton's tag"
     )
-    cpu: t.Quantity = Field("2", description="CPU, requested and limit")
+    cpu: t.Cpu = Field("2", description="CPU, requested and limit")
     memory: t.Quantity = Field("8Gi", description="memory, requested and limit")
     service_account: t.DnsLabel | None = Field(
         None, description="service account that may read programs/ and add to models/"

@@ -7,13 +7,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PositiveInt,
+)
 from pydantic_core import core_schema
 
 from infra.config import google
 
 _UNITS = {"k": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4, "m": 0.001}
 _UNITS |= {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3, "Ti": 1024**4}
+
+
+def _number_as_text(value: Any) -> Any:
+    """`pulumi config set` stores 1 as a number."""
+    return str(value) if type(value) is int and value > 0 else value
 
 
 class Device(StrEnum):
@@ -104,6 +116,9 @@ Quantity = Annotated[
     _Matching(
         r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", "a Kubernetes quantity: 500m, 2, 512Mi, 4Gi"
     ),
+]
+Cpu = Annotated[
+    Quantity, BeforeValidator(_number_as_text, json_schema_input_type=str | PositiveInt)
 ]
 Seconds = Annotated[str, _Matching(r"[1-9][0-9]*s", "whole seconds, at least one, such as 600s")]
 # Knative matches by exact host: no scheme, no path, no wildcard.

@@ -134,7 +134,8 @@ def test_all_wrong_ones_are_reported_together_before_anything_is_touched() -> No
 def test_a_models_own_values_win_over_the_stacks_key_by_key() -> None:
     values = {
         "storage": STORAGE,
-        "predictor": {"cpu": "3", "env": {"A": "1"}},
+        # `pulumi config set` stores a number.
+        "predictor": {"cpu": 3, "env": {"A": "1"}},
         "models": {"digits": {"predictor": {"env": {"B": "2"}}}},
     }
     predictor = Settings.parse(values).models["digits"].predictor
