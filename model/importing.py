@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
 
     from model.built import Built
     from model.examples import Examples
@@ -43,13 +44,14 @@ __all__ = ["read"]
 class _Imported:
     """A program, and the names of its inputs and outputs in the file; of outputs there may be none.
 
-    `exported` is the file as the release has it.
+    `exported` is the file as the release has it, `session` that of an ONNX file.
     """
 
     exported: Exported
     program: Program
     inputs: tuple[str, ...]
     outputs: tuple[str, ...] = ()
+    session: InferenceSession | None = None
 
 
 def read(
@@ -73,17 +75,13 @@ def read(
         _check_answers(imported.program, examples, path)
         named = labels.read_text().splitlines() if labels else ()
         shape = signature.find(imported.program, examples, format, named)
-        if format == "onnx":
+        if imported.session:
             shape = replace(
                 shape,
                 inputs=_rename(shape.inputs, imported.inputs),
                 outputs=_rename(
                     # Triton's backend refuses other dims than the file's.
-                    runtime.declared(
-                        runtime.open_session(imported.exported.content, str(path)),
-                        shape.outputs,
-                        batching=batching,
-                    ),
+                    runtime.declared(imported.session, shape.outputs, batching=batching),
                     imported.outputs,
                 ),
             )
@@ -168,7 +166,7 @@ def _onnx(path: Path) -> _Imported:
     outputs = tuple(each.name for each in session.get_outputs())
     opset = max(each.version for each in file.opset_import if each.domain in ("", "ai.onnx"))
     exported = Exported(content, int(opset), int(file.ir_version))
-    return _Imported(exported, runtime.program(session, inputs, outputs), inputs, outputs)
+    return _Imported(exported, runtime.program(session, inputs, outputs), inputs, outputs, session)
 
 
 _OPEN: dict[Format, Callable[[Path], _Imported]] = {

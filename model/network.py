@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from model import weights
+from model import formats, weights
 from model.errors import author_code
 from model.examples import NUMBERS, V2_TYPES
-from model.formats import arrays, values
+from model.formats import values
 from release.schema import ReleaseError
 
 if TYPE_CHECKING:
@@ -68,12 +68,17 @@ def make_trained(definition: Definition, found: Found) -> tuple[torch.nn.Module,
 def eager(network: torch.nn.Module, folder: Path) -> Program:
     """The network as a program, whose ReleaseErrors name the wrong output or the author's line."""
 
+    def forward(*arguments: Any) -> Any:
+        found = network(*arguments)
+        _check_outputs(found)
+        return found
+
+    run = formats.eager(forward)
+
     def program(inputs: Sequence[NDArray[Any]]) -> Arrays:
         shapes = ", ".join(f"{item.dtype} {list(item.shape)}" for item in inputs)
-        with author_code(f"forward({shapes})", folder), torch.no_grad():
-            found = network(*values(inputs))
-        _check_outputs(found)
-        return arrays(found)
+        with author_code(f"forward({shapes})", folder):
+            return run(inputs)
 
     return program
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from release import tensors
 from release.schema import DTYPES, File, ImageInput, Release, Tensor, Warmup
+from tests.release.strategies import arrays_of
 from transformer import v2, v2_answer
 from transformer.errors import RequestError
 
@@ -57,25 +58,6 @@ def written(arrays: dict[str, tuple[str, NDArray[Any], bool]], **more: Any) -> t
 
 
 @st.composite
-def array(draw: st.DrawFn, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    count = int(np.prod(shape))
-    elements: st.SearchStrategy[Any]
-    if dtype == "BYTES":
-        elements = st.text(max_size=5)
-    elif dtype == "BOOL":
-        elements = st.booleans()
-    elif dtype.startswith("FP"):
-        elements = st.floats(-60000, 60000, width=int(dtype[2:]))  # type: ignore[arg-type]
-    else:
-        limits: Any = np.iinfo(DTYPES[dtype])
-        elements = st.integers(int(limits.min), int(limits.max))
-    values = draw(st.lists(elements, min_size=count, max_size=count))
-    made = np.empty(count, DTYPES[dtype])
-    made[:] = values
-    return made.reshape(shape)
-
-
-@st.composite
 def requests(draw: st.DrawFn) -> tuple[Release, dict[str, tuple[str, NDArray[Any], bool]]]:
     batching, rows = draw(st.booleans()), draw(st.integers(1, 3))
     signature, arrays = [], {}
@@ -86,7 +68,7 @@ def requests(draw: st.DrawFn) -> tuple[Release, dict[str, tuple[str, NDArray[Any
         declared = tuple(-1 if v else dim for v, dim in zip(varies, dims, strict=True))
         signature.append(Tensor(f"IN_{index}", dtype, declared))
         shape = (rows, *dims) if batching else dims
-        arrays[f"IN_{index}"] = (dtype, draw(array(dtype, shape)), draw(st.booleans()))
+        arrays[f"IN_{index}"] = (dtype, draw(arrays_of(dtype, shape)), draw(st.booleans()))
     return release(*signature, batching=batching), arrays
 
 
