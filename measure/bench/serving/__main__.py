@@ -57,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (LoadError, LocalError, RuntimeError) as error:
         print(f"the benchmark can't be run: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted: only whole rounds are in the results", file=sys.stderr)
+        return 130
 
 
 def _full(steps: Sequence[Sequence[Turn]], rounds: int) -> int:

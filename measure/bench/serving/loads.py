@@ -96,7 +96,12 @@ def _full() -> tuple[Step, ...]:
         before = steps.get(key, step)
         names = dict.fromkeys((*before.subjects, *step.subjects))
         steps[key] = replace(before, subjects=tuple(names))
-    return tuple(steps.values())
+    # A server without a bound on its queue works on what saturated it long afterwards.
+    return tuple(sorted(steps.values(), key=_last))
+
+
+def _last(step: Step) -> tuple[int, bool]:
+    return MODELS.index(step.model), isinstance(step.load, Saturation)
 
 
 def _transformers() -> tuple[Step, ...]:
