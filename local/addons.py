@@ -112,11 +112,7 @@ def _node_agent(layout: Layout) -> Process:
         (sys.executable, "-m", "local.node", f"--name={_NODE}", *extra),
         health.node(layout, _NODE),
         ("kube-apiserver",),
-        env={
-            "KSERVE_TRITON_LOCAL": str(layout.base),
-            "VEGETA": str(tool("vegeta")),
-            "GHZ": str(tool("ghz")),
-        },
+        env={"KSERVE_TRITON_LOCAL": str(layout.base)},
         # It stops its containers first.
         death=signal.SIGTERM,
         grace=60.0,

@@ -175,13 +175,13 @@ def _kubernetes(name: str) -> Tool:
     )
 
 
-def _knative(name: str) -> Tool:
+def _knative(name: str, patches: tuple[Patch, ...] = ()) -> Tool:
     return Tool(
         f"knative-{name}",
         "local/tools/knative",
         f"knative.dev/serving/cmd/{name}",
         "knative.dev/serving",
-        patches=_KNATIVE_ON_LOOPBACK,
+        patches=patches,
     )
 
 
@@ -205,8 +205,18 @@ TOOLS: tuple[Tool, ...] = (
         on_path=Program(("--version",), parts=2),
         release=_ETCD_RELEASE,
     ),
-    _knative("controller"),
-    _knative("webhook"),
+    _knative("controller", _KNATIVE_ON_LOOPBACK),
+    _knative("webhook", _KNATIVE_ON_LOOPBACK),
+    # These run in pods, at the pods' addresses.
+    _knative("activator"),
+    _knative("autoscaler"),
+    _knative("queue"),
+    Tool(
+        "kourier",
+        "local/tools/knative",
+        "knative.dev/net-kourier/cmd/kourier",
+        "knative.dev/net-kourier",
+    ),
     Tool(
         "pulumi",
         "local/tools/pulumi",

@@ -71,7 +71,7 @@ def _locked(layout: Layout) -> contextlib.AbstractContextManager[None]:
 def _edition(layout: Layout) -> str:
     """A digest of all that the supervisor runs. If it changes, the cluster is restarted."""
     commands = [(each.name, each.command, sorted(each.env.items())) for each in processes(layout)]
-    names = ("supervisor", "definition", "kserve", "knative", "manifests", "api")
+    names = ("supervisor", "definition", "kserve", "knative", "kourier", "manifests", "api")
     files = [ROOT / "local" / f"{name}.py" for name in names]
     files += sorted((ROOT / "local" / "node").rglob("*.py"))
     return manifests.digest(commands, [path.read_text() for path in files])

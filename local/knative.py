@@ -1,7 +1,7 @@
 """The objects of Knative Serving, from its own manifests.
 
-Only its controller and webhook run here, without autoscaler, activator and ingress: a Knative
-Service gets a Deployment, or the reason why not, but no route.
+Its controller and webhook are processes of the machine. Its activator and autoscaler run in pods,
+as the queue-proxies do and, in `local.kourier`, the ingress.
 """
 
 from __future__ import annotations
@@ -17,31 +17,77 @@ if TYPE_CHECKING:
     from local.api import Object
     from local.layout import Layout
 
-__all__ = ["NAMESPACE", "VERSION", "admission", "foundation"]
+__all__ = ["DEPLOYMENTS", "NAMESPACE", "VERSION", "admission", "foundation", "in_pods"]
 
 NAMESPACE = "knative-serving"
-_MODULE, _FOLDER = "knative.dev/serving", "local/tools/knative"
-VERSION = version(_MODULE, _FOLDER)
-_QUEUE_IMAGE = f"gcr.io/knative-releases/knative.dev/serving/cmd/queue:{VERSION}"
+DEPLOYMENTS = ("activator", "autoscaler")
+FOLDER = "local/tools/knative"
+_MODULE = "knative.dev/serving"
+VERSION = version(_MODULE, FOLDER)
+_RELEASES = "gcr.io/knative-releases"
+# What `ko` replaces by an image when Knative is released.
+_SOURCE = "ko://"
+# Those of the manifests are for clusters of many nodes, and take a core and more.
+_REQUESTS = {"cpu": "25m", "memory": "60Mi"}
+_PROBE_SECONDS = 2
+
+_SETTINGS: dict[str, dict[str, str]] = {
+    "config-deployment": {
+        "queue-sidecar-image": f"{_RELEASES}/{_MODULE}/cmd/queue:{VERSION}",
+        "queue-sidecar-cpu-request": _REQUESTS["cpu"],
+    },
+    "config-network": {"ingress-class": "kourier.ingress.networking.knative.dev"},
+    # A name that browsers and curl resolve to this machine.
+    "config-domain": {"localhost": ""},
+    "config-autoscaler": {
+        # So that one sees within a minute what takes minutes elsewhere.
+        "stable-window": "10s",
+        "scale-to-zero-grace-period": "5s",
+        # The activator leaves the path of requests as soon as there are pods.
+        "target-burst-capacity": "0",
+    },
+}
 
 
 def _core() -> Path:
-    return module(_MODULE, _FOLDER) / "config" / "core"
+    return module(_MODULE, FOLDER) / "config" / "core"
 
 
 def foundation() -> list[Object]:
-    """Objects that its webhook does not need to admit: definitions, roles, ConfigMaps."""
+    """Objects that its webhook does not need to admit: definitions, roles, ConfigMaps, pods."""
     core = _core()
-    networking = module("knative.dev/networking", _FOLDER) / "config"
-    caching = module("knative.dev/caching", _FOLDER) / "config"
+    networking = module("knative.dev/networking", FOLDER) / "config"
+    caching = module("knative.dev/caching", FOLDER) / "config"
     found = manifests.read(
         core, core / "200-roles", core / "300-resources", core / "configmaps", networking, caching
     )
     for each in found:
-        if each["kind"] == "ConfigMap" and each["metadata"]["name"] == "config-deployment":
-            each["data"]["queue-sidecar-image"] = _QUEUE_IMAGE
+        if each["kind"] == "ConfigMap":
+            each["data"] |= _SETTINGS.get(each["metadata"]["name"], {})
     secret = manifests.read(core / "webhooks" / "secret.yaml")
-    return [*found, *secret, _webhook_service()]
+    pods = manifests.read(*(core / "deployments" / f"{name}.yaml" for name in DEPLOYMENTS))
+    return [*found, *secret, *in_pods(pods, VERSION), _webhook_service()]
+
+
+def in_pods(found: list[Object], release: str) -> list[Object]:
+    """Manifests with their Deployments fitted to one small machine."""
+    for manifest in found:
+        if manifest["kind"] == "Deployment":
+            pod = manifest["spec"]["template"]["spec"]
+            # The activator's ten minutes are for the longest request that Knative allows.
+            pod["terminationGracePeriodSeconds"] = 30
+            for container in pod["containers"]:
+                _fit(container, release)
+    return found
+
+
+def _fit(container: Object, release: str) -> None:
+    image = container["image"]
+    if image.startswith(_SOURCE):
+        container["image"] = f"{_RELEASES}/{image.removeprefix(_SOURCE)}:{release}"
+    container["resources"] = {"requests": _REQUESTS}
+    for kind in ("readinessProbe", "livenessProbe"):
+        container[kind] |= {"initialDelaySeconds": 0, "periodSeconds": _PROBE_SECONDS}
 
 
 def _webhook_service() -> Object:

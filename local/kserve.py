@@ -25,8 +25,8 @@ VERSION = version(_MODULE, _FOLDER)
 
 _SETTINGS: dict[str, dict[str, object]] = {
     "deploy": {"defaultDeploymentMode": "Standard"},
-    # There is no ingress; a model is reached at its Service.
-    "ingress": {"disableIngressCreation": True},
+    # A model in mode Standard is reached at its Service; in mode Knative, through Kourier.
+    "ingress": {"disableIngressCreation": True, "disableIstioVirtualHost": True},
     "storageInitializer": {"image": f"kserve/storage-initializer:{VERSION}"},
     # For containers without requests: KServe's default of 1 CPU and 2 Gi doesn't fit a laptop.
     "inferenceService": {

