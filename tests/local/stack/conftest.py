@@ -93,11 +93,11 @@ class Stack:
 
     def deploy(self, *options: str, **changes: Any) -> None:
         done = self.up(*options, **changes)
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == 0, _diagnostics(done)
 
     def destroy(self) -> None:
         done = self.run("destroy", "--yes", "--skip-preview", "--suppress-progress")
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == 0, _diagnostics(done)
 
     def drift(self) -> subprocess.CompletedProcess[str]:
         """What the nightly check runs: it fails where the cluster isn't as the stack left it."""
@@ -142,6 +142,11 @@ class Stack:
     def service_path(self, name: str = "digits") -> str:
         group = "/apis/serving.kserve.io/v1beta1"
         return f"{group}/namespaces/{self.namespace}/inferenceservices/{name}"
+
+
+def _diagnostics(done: subprocess.CompletedProcess[str]) -> str:
+    """What the CLI says of a failure, without the steps before it."""
+    return done.stdout[done.stdout.find("Diagnostics:") :] + done.stderr
 
 
 def release(model: str = "digits") -> dict[str, Any]:
