@@ -1,4 +1,4 @@
-"""Services: the targets of their connections, their names, their addresses on the machine."""
+"""Services: keeps rules, hosts files and the machine's addresses as the API's objects are."""
 
 from __future__ import annotations
 
@@ -14,90 +14,21 @@ from local.api import ApiError
 from local.layout import write_atomically
 from local.node.informer import Informer
 from local.node.reporting import log
+from local.node.routing import addresses, by_service, host_lines, routes
 from local.node.sandbox.client import SandboxError
-from local.node.sandbox.messages import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from local.api import Api, Object
     from local.node.forwarding import Forwarder
+    from local.node.routing import Key
     from local.node.sandbox.client import Sandbox
+    from local.node.sandbox.messages import Service
 
-__all__ = ["Services", "host_lines", "routes"]
+__all__ = ["Services", "connect"]
 
-Target = tuple[str, int]
-_KUBERNETES = ("default", "kubernetes")
-"""It has no endpoints here; the agent forwards its connections to the API server."""
 _SETTLE = 0.01
-
-
-def ready_endpoints(slices: Iterable[Object], draining: set[str]) -> dict[str, list[Target]]:
-    """Ready endpoints of one Service: port name -> [(address, port)]."""
-    found: dict[str, list[Target]] = {}
-    for each in slices:
-        addresses = [
-            endpoint["addresses"][0]
-            for endpoint in each.get("endpoints") or []
-            # Slices also list pods that are not ready, or being deleted.
-            if endpoint.get("conditions", {}).get("ready")
-            and endpoint["addresses"][0] not in draining
-        ]
-        for port in each.get("ports") or []:
-            found.setdefault(port.get("name", ""), []).extend(
-                (address, port["port"]) for address in addresses
-            )
-    return found
-
-
-def routes(
-    services: Iterable[Object], slices: dict[tuple[str, str], list[Object]], draining: set[str]
-) -> dict[tuple[str, str], list[tuple[str, Service]]]:
-    """The ports of each Service: their names, and the targets of their connections."""
-    made: dict[tuple[str, str], list[tuple[str, Service]]] = {}
-    for service in services:
-        key = (service["metadata"]["namespace"], service["metadata"]["name"])
-        address = service["spec"].get("clusterIP", "")
-        if key == _KUBERNETES or address in ("", "None"):
-            continue
-        ready = ready_endpoints(slices.get(key, []), draining)
-        made[key] = [
-            (
-                port.get("name", ""),
-                Service(
-                    port.get("protocol", "TCP"),
-                    address,
-                    port["port"],
-                    tuple(ready.get(port.get("name", ""), [])),
-                ),
-            )
-            for port in service["spec"].get("ports", [])
-            if port.get("protocol", "TCP") in ("TCP", "UDP")
-        ]
-    return made
-
-
-def host_lines(
-    services: Iterable[Object],
-    slices: dict[tuple[str, str], list[Object]],
-    draining: set[str],
-    namespace: str,
-) -> list[str]:
-    """The lines of a pod's hosts file, in place of the cluster's DNS."""
-    lines = []
-    for service in services:
-        home, name = service["metadata"]["namespace"], service["metadata"]["name"]
-        full = f"{name}.{home}"
-        names = [f"{full}.svc.cluster.local", f"{full}.svc", full]
-        names += [name] if home == namespace else []
-        address = service["spec"].get("clusterIP", "")
-        addresses = [address]
-        if address == "None":
-            ready = ready_endpoints(slices.get((home, name), []), draining)
-            addresses = sorted({address for each in ready.values() for address, _ in each})
-        lines += [f"{each} {' '.join(names)}" for each in addresses if each]
-    return sorted(lines)
 
 
 class Services:
@@ -107,7 +38,7 @@ class Services:
         self._sandbox, self._forwarder, self._root = sandbox, forwarder, root
         self._hosts: dict[str, tuple[Path, str, str]] = {}
         self._draining: set[str] = set()
-        self._routes: dict[tuple[str, str], list[tuple[str, Service]]] = {}
+        self._routes: dict[Key, list[tuple[str, Service]]] = {}
         self._served: dict[tuple[str, str, int], tuple[int, int]] = {}
         self._turns = itertools.count()
         self._lock = threading.Lock()
@@ -159,16 +90,13 @@ class Services:
         """Apply the current Services and endpoints."""
         with self._lock:
             services = list(self._services.objects.values())
-            slices: dict[tuple[str, str], list[Object]] = {}
-            for each in list(self._slices.objects.values()):
-                about = each["metadata"]
-                name = about.get("labels", {}).get("kubernetes.io/service-name", "")
-                slices.setdefault((about["namespace"], name), []).append(each)
+            slices = by_service(list(self._slices.objects.values()))
             self._routes = routes(services, slices, self._draining)
             flat = [service for ports in self._routes.values() for _, service in ports]
             self._sandbox.set_services(flat)
+            found = addresses(services, slices, self._draining)
             for path, namespace, own in self._hosts.values():
-                lines = host_lines(services, slices, self._draining, namespace)
+                lines = host_lines(found, namespace)
                 _rewrite(path, "\n".join([own, *lines, ""]))
             self._serve_host()
 

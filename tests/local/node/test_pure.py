@@ -9,7 +9,6 @@ import pytest
 from local.node.addresses import Addresses, Cores
 from local.node.pod_status import ContainerStatus, conditions, phase
 from local.node.quantity import quantity
-from local.node.services import host_lines, routes
 from local.node.variables import expand
 
 
@@ -51,40 +50,6 @@ def test_conditions_of_others_and_times_are_kept() -> None:
     assert by_type["PodScheduled"] == old[0]
     assert by_type["Initialized"]["lastTransitionTime"] == "then"
     assert by_type["Ready"]["status"] == "False"
-
-
-def _service(name: str, address: str) -> dict[str, object]:
-    spec = {"clusterIP": address, "ports": [{"port": 80, "name": "http"}]}
-    return {"metadata": {"namespace": "ns", "name": name}, "spec": spec}
-
-
-_SLICE = {
-    "endpoints": [
-        {"addresses": ["10.0.0.1"], "conditions": {"ready": True}},
-        {"addresses": ["10.0.0.2"], "conditions": {"ready": False}},
-        {"addresses": ["10.0.0.3"], "conditions": {"ready": True}},
-    ],
-    "ports": [{"name": "http", "port": 8080}],
-}
-
-
-def test_connections_go_to_ready_pods_that_are_not_draining() -> None:
-    slices = {("ns", "a"): [_SLICE]}
-    found = routes([_service("a", "10.96.0.5")], slices, {"10.0.0.3"})
-    ((name, service),) = found["ns", "a"]
-    assert name == "http"
-    assert service.targets == (("10.0.0.1", 8080),)
-
-
-def test_names_of_services_and_headless_services() -> None:
-    services = [_service("a", "10.96.0.5"), _service("h", "None")]
-    lines = host_lines(services, {("ns", "h"): [_SLICE]}, set(), "ns")
-    assert lines == [
-        "10.0.0.1 h.ns.svc.cluster.local h.ns.svc h.ns h",
-        "10.0.0.3 h.ns.svc.cluster.local h.ns.svc h.ns h",
-        "10.96.0.5 a.ns.svc.cluster.local a.ns.svc a.ns a",
-    ]
-    assert host_lines(services[:1], {}, set(), "other")[0].endswith(" a.ns")
 
 
 def test_an_address_is_not_reused_at_once() -> None:
