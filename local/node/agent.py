@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
 import socket
 import threading
@@ -82,6 +83,8 @@ class Agent:
             raise ApiError(0, "the API server doesn't list Services")
         self._remove_leftovers()
         Informer(self._api, self._pods_path, self._changed)
+        for kind in ("configmap", "secret"):
+            Informer(self._api, f"/api/v1/{kind}s", functools.partial(self._note_change, kind))
         threading.Thread(target=self._watch_usage, name="usage", daemon=True).start()
         log(f"node {self._host.name} runs pods")
 
@@ -114,6 +117,12 @@ class Agent:
                 running.delete()
             elif running is not None:
                 running.update(pod)
+
+    def _note_change(self, kind: str, _event: str, found: Object) -> None:
+        with self._lock:
+            pods = list(self._pods.values())
+        for pod in pods:
+            pod.note_change(found["metadata"]["namespace"], kind, found["metadata"]["name"])
 
     def _forget(self, uid: str) -> None:
         with self._lock:

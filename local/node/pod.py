@@ -64,6 +64,11 @@ class Pod:
         """The object was deleted."""
         self._inbox.put(("deleted",))
 
+    def note_change(self, namespace: str, kind: str, name: str) -> None:
+        """A `configmap` or `secret` has changed; a volume may have its data."""
+        if namespace == self.object["metadata"]["namespace"] and self._volumes.note(kind, name):
+            self._inbox.put(("changed",))
+
     def kill(self, key: str, cause: str) -> None:
         """End the container that runs under this key."""
         self._inbox.put(("kill", key, cause))
@@ -175,19 +180,13 @@ class Pod:
                     self._network.hosts,
                     lambda key, result: self._inbox.put(("exit", key, result)),
                 )
-            self._renew_tokens()
+            self._volumes.update(self.object)
 
     def _end(self, container: Container, cause: str, why: str) -> None:
         """Send SIGTERM, and SIGKILL after the grace period."""
         self._event("Killing", why, container)
         container.signal(signal.SIGTERM)
         threading.Timer(self._grace(), self.kill, (container.key, cause)).start()
-
-    def _renew_tokens(self) -> None:
-        try:
-            self._volumes.renew()
-        except ApiError as error:
-            log(f"{self.title}: token not renewed yet: {error}")
 
     def _set_up(self) -> bool:
         """Make network and volumes. False: it failed, and is tried again later."""

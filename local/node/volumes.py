@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import datetime
-import shutil
+import math
+import threading
 import time
 from typing import TYPE_CHECKING
 
-from local.layout import write_atomically
+from local.api import ApiError
+from local.node import snapshot
+from local.node.reporting import log
 from local.node.sandbox.root import Mount
 from local.node.variables import ConfigError, expand, field, resource_field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from local.api import Object
     from local.node.host import Host
+    from local.node.snapshot import File
 
 __all__ = ["Volumes"]
 
 _KINDS = ("emptyDir", "configMap", "secret", "projected", "downwardAPI")
 _RENEW_AT = 0.8
 """The part of a token's life after which it is renewed."""
+_AGAIN = 2.0
+_MODE = 0o644
 
 
 class Volumes:
@@ -30,7 +36,11 @@ class Volumes:
 
     def __init__(self, host: Host, pod: Object, folder: Path) -> None:
         self._host, self._pod, self._folder = host, pod, folder
-        self._tokens: list[tuple[float, Object, Path]] = []
+        self._title = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+        self._tokens: dict[tuple[str, int], tuple[float, bytes]] = {}
+        self._written: dict[str, dict[str, File]] = {}
+        self._outdated = threading.Event()
+        self._due = 0.0
         self.volumes: dict[str, Object] = {
             volume["name"]: volume for volume in pod["spec"].get("volumes", [])
         }
@@ -45,30 +55,52 @@ class Volumes:
         ]
 
     def prepare(self) -> None:
-        """Write their files. Raises ConfigError and ApiError."""
-        self._tokens = []
+        """Write their files. Raises ConfigError, ApiError and OSError."""
+        self._outdated.clear()
         for name, volume in self.volumes.items():
-            path = self._path(name)
-            path.mkdir(parents=True, exist_ok=True)
-            kind = next((each for each in _KINDS if each in volume), None)
-            if kind is None:
+            self._path(name).mkdir(parents=True, exist_ok=True)
+            if not any(each in volume for each in _KINDS):
                 has = ", ".join(key for key in volume if key != "name")
                 raise ConfigError(
                     f"volume {name!r}: {has} is not supported here, only {', '.join(_KINDS)}"
                 )
-            if kind == "projected":
-                for source in volume[kind]["sources"]:
-                    ((inner, content),) = source.items()
-                    self._write(path, inner, content, volume[kind].get("defaultMode"))
-            elif kind != "emptyDir":
-                self._write(path, kind, volume[kind], volume[kind].get("defaultMode"))
+            self._write(name)
+        self._due = self._expiry()
 
-    def renew(self) -> None:
-        """Renew the tokens that expire soon. Raises ApiError."""
-        due, now = [each for each in self._tokens if each[0] <= time.time()], time.time()
-        self._tokens = [each for each in self._tokens if each[0] > now]
-        for _, source, folder in due:
-            self._write_token(folder, source)
+    def note(self, kind: str, name: str) -> bool:
+        """A `configmap` or `secret` of the pod's namespace has changed. Whether a volume has it.
+
+        May be called from any thread.
+        """
+        found = any(
+            (inner.lower(), _object_name(content)) == (kind, name)
+            for volume in self.volumes.values()
+            for inner, content, _ in _sources(volume)
+            if inner in ("configMap", "secret")
+        )
+        if found:
+            self._outdated.set()
+        return found
+
+    def update(self, pod: Object) -> None:
+        """Write what has changed, and renew the tokens that expire soon.
+
+        What can't be read stays as it is; it is tried again where that may help.
+        """
+        moved, self._pod = _followed(pod) != _followed(self._pod), pod
+        if not (moved or self._outdated.is_set() or self._due <= time.time()):
+            return
+        self._outdated.clear()
+        again = math.inf
+        for name in self.volumes:
+            try:
+                self._write(name)
+            except ConfigError as error:  # Its object is told about when it is mended.
+                log(f"{self._title}: volume {name!r} stays as it is: {error}")
+            except (ApiError, OSError) as error:
+                log(f"{self._title}: volume {name!r} is not up to date yet: {error}")
+                again = time.time() + _AGAIN
+        self._due = min(self._expiry(), again)
 
     def mounts(self, container: Object, values: Mapping[str, str]) -> list[Mount]:
         """The mounts of a container. Raises ConfigError."""
@@ -89,40 +121,54 @@ class Volumes:
             )
         return made
 
-    def remove(self) -> None:
-        """Delete them."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-
     def _path(self, name: str) -> Path:
         return self._folder / name
 
-    def _write(self, folder: Path, kind: str, content: Object, mode: int | None) -> None:
+    def _write(self, name: str) -> None:
+        """Write the files of a volume, if they have changed."""
+        files: dict[str, File] = {}
+        for kind, content, mode in _sources(self.volumes[name]):
+            files |= self._files(kind, content, mode)
+        if "emptyDir" not in self.volumes[name] and files != self._written.get(name):
+            snapshot.replace(self._path(name), files)
+            self._written[name] = files
+
+    def _files(self, kind: str, content: Object, mode: int) -> dict[str, File]:
+        """The files from one source, by their paths in the volume."""
         if kind == "serviceAccountToken":
-            self._write_token(folder, content)
-        elif kind == "downwardAPI":
-            for item in content.get("items", []):
-                _put(folder / item["path"], self._downward(item).encode(), item.get("mode", mode))
-        elif kind in ("configMap", "secret"):
-            name = content.get("name") or content["secretName"]
-            data = self._host.look_up(self._pod["metadata"]["namespace"], kind.lower(), name)
-            if data is None and not content.get("optional"):
-                raise ConfigError(f"{kind.lower()} {name!r} not found")
-            for key, path, own in _items(content, data or {}, name):
-                _put(folder / path, (data or {})[key], own or mode)
-        else:
+            return {content["path"]: (self._token(content), 0o600)}
+        if kind == "downwardAPI":
+            return {
+                item["path"]: (self._downward(item).encode(), item.get("mode", mode))
+                for item in content.get("items", [])
+            }
+        if kind not in ("configMap", "secret"):
             raise ConfigError(f"projected volume: {kind} is not supported here")
+        name = _object_name(content)
+        data = self._host.look_up(self._pod["metadata"]["namespace"], kind.lower(), name)
+        if data is None and not content.get("optional"):
+            raise ConfigError(f"{kind.lower()} {name!r} not found")
+        return {
+            path: ((data or {})[key], own or mode)
+            for key, path, own in _items(content, data or {}, name)
+        }
 
     def _downward(self, item: Object) -> str:
         if "fieldRef" in item:
             return field(item["fieldRef"]["fieldPath"], self._pod)
         return resource_field(item["resourceFieldRef"], self._pod, "", self._host.capacity)
 
-    def _write_token(self, folder: Path, source: Object) -> None:
+    def _token(self, source: Object) -> bytes:
+        """A token of the pod's service account: the last one, unless it expires soon."""
+        audience, seconds = source.get("audience", ""), source.get("expirationSeconds", 3600)
+        renew_at, token = self._tokens.get((audience, seconds), (0.0, b""))
+        if renew_at > time.time():
+            return token
         about = self._pod["metadata"]
         account = self._pod["spec"].get("serviceAccountName", "default")
         wanted = {
-            "audiences": [source["audience"]] if source.get("audience") else [],
-            "expirationSeconds": source.get("expirationSeconds", 3600),
+            "audiences": [audience] if audience else [],
+            "expirationSeconds": seconds,
             "boundObjectRef": {
                 "apiVersion": "v1",
                 "kind": "Pod",
@@ -133,10 +179,36 @@ class Volumes:
         path = f"/api/v1/namespaces/{about['namespace']}/serviceaccounts/{account}/token"
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": wanted}
         status = self._host.api.request("POST", path, request)["status"]
-        _put(folder / source["path"], status["token"].encode(), 0o600)
         ends = datetime.datetime.fromisoformat(status["expirationTimestamp"]).timestamp()
-        at = time.time() + (ends - time.time()) * _RENEW_AT
-        self._tokens.append((at, source, folder))
+        renew_at = time.time() + (ends - time.time()) * _RENEW_AT
+        self._tokens[audience, seconds] = renew_at, status["token"].encode()
+        return self._tokens[audience, seconds][1]
+
+    def _expiry(self) -> float:
+        """When the first token must be renewed."""
+        return min((renew_at for renew_at, _ in self._tokens.values()), default=math.inf)
+
+
+def _sources(volume: Object) -> Iterator[tuple[str, Object, int]]:
+    """What a volume's files come from: kind, content, mode of files without their own."""
+    for kind, content in volume.items():
+        if kind in ("configMap", "secret", "downwardAPI"):
+            yield kind, content, content.get("defaultMode", _MODE)
+        elif kind == "projected":
+            for source in content["sources"]:
+                ((inner, own),) = source.items()
+                yield inner, own, content.get("defaultMode", _MODE)
+
+
+def _object_name(content: Object) -> str:
+    """The name of the ConfigMap or Secret that a source reads."""
+    return str(content.get("name") or content["secretName"])
+
+
+def _followed(pod: Object) -> tuple[Object, Object]:
+    """The fields of a running pod that may change, and that files can have."""
+    about = pod["metadata"]
+    return about.get("labels", {}), about.get("annotations", {})
 
 
 def _items(
@@ -150,7 +222,3 @@ def _items(
             raise ConfigError(f"{name!r} has no key {item['key']!r}")
     chosen = [item for item in content["items"] if item["key"] in data]
     return [(item["key"], item["path"], item.get("mode")) for item in chosen]
-
-
-def _put(path: Path, data: bytes, mode: int | None) -> None:
-    write_atomically(path, data, mode or 0o644)
