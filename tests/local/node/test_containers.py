@@ -67,7 +67,7 @@ def test_volumes_of_every_kind(pods: Pods) -> None:
 import json, os, pathlib
 found = {p: pathlib.Path(p).read_text() for p in (
     '/words/a', '/one/x/y', '/hidden/key', '/all/key', '/all/labels', '/etc/only/a')}
-found['files'] = sorted(os.listdir('/words'))
+found['files'] = sorted(n for n in os.listdir('/words') if not n.startswith('..'))
 try:
     open('/words/c', 'w')
 except OSError as error:
@@ -108,9 +108,10 @@ def test_the_items_of_a_large_config_map_are_files_in_folders(pods: Pods) -> Non
     code = """
 import hashlib, json, pathlib
 folder = pathlib.Path('/release')
+files = [path.relative_to(folder / '..data') for path in (folder / '..data/').rglob('*')]
 print(json.dumps({
-    str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-    for path in folder.rglob('*') if path.is_file()
+    str(path): hashlib.sha256((folder / path).read_bytes()).hexdigest()
+    for path in files if (folder / path).is_file()
 }))
 """
     name = pods.run(

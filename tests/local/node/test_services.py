@@ -8,6 +8,8 @@ import time
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.local.cluster import eventually
 from tests.local.node.conftest import python
 
@@ -124,6 +126,73 @@ def test_a_rollout_loses_no_request(pods: Pods) -> None:
     thread.join()
     assert not failures, f"{len(failures)} of {len(answers)}: {failures[:3]}"
     api.request("DELETE", path)
+
+
+def test_an_external_name_leads_to_the_service_it_names(pods: Pods) -> None:
+    """Through another one, and from the time when the named Service is there."""
+    domain = "svc.cluster.local"
+    for name, target in (("outer", f"inner.pods.{domain}"), ("inner", f"named.pods.{domain}")):
+        spec = {"type": "ExternalName", "externalName": target}
+        pods.make("services", {"metadata": {"name": name}, "spec": spec})
+    ask = """
+import json, time, urllib.request
+for name in ('outer', 'outer.pods', 'inner.pods.svc.cluster.local'):
+    for _ in range(200):
+        try:
+            print(json.dumps(urllib.request.urlopen(f'http://{name}/').read().decode()))
+            break
+        except OSError:
+            time.sleep(0.1)
+"""
+    client = pods.run(python(ask))
+    pods.phase(client, "Running", "Succeeded")
+    server = pods.run(python(_SERVER, readinessProbe=_READY), labels={"app": "named"})
+    _service(pods, "named")
+    pods.phase(client, "Succeeded", patience=40)
+    assert pods.log(client).splitlines() == [f'"{server}"'] * 3
+    pods.delete(server)
+
+
+def test_a_service_without_selector_leads_to_its_endpoints_object(pods: Pods) -> None:
+    """As those of Knative's revisions. The controller manager copies it to EndpointSlices."""
+    servers = [pods.run(python(_SERVER, readinessProbe=_READY)) for _ in range(2)]
+    eventually(lambda: all(map(pods.is_ready, servers)))
+    ports = [{"name": "http", "port": 80, "targetPort": 9}]
+    pods.make("services", {"metadata": {"name": "bare"}, "spec": {"ports": ports}})
+
+    def subsets(server: str) -> list[dict[str, Any]]:
+        ip = pods.get(server)["status"]["podIP"]
+        return [{"addresses": [{"ip": ip}], "ports": [{"name": "http", "port": 8000}]}]
+
+    pods.make("endpoints", {"metadata": {"name": "bare"}, "subsets": subsets(servers[0])})
+    url = _host_address(pods, "bare")
+    eventually(lambda: _get(url) == servers[0])
+    path = "/api/v1/namespaces/pods/endpoints/bare"
+    pods.cluster.api.merge(path, {"subsets": subsets(servers[1])})
+    eventually(lambda: _get(url) == servers[1], patience=5)
+    for each in servers:
+        pods.delete(each)
+
+
+def test_each_port_of_a_load_balancer_leads_to_its_named_port(pods: Pods) -> None:
+    container = [{"name": "web", "containerPort": 8000}, {"name": "none", "containerPort": 8001}]
+    server = python(_SERVER, readinessProbe=_READY, ports=container)
+    name = pods.run(server, labels={"app": "ports"})
+    ports = [
+        {"name": "first", "port": 80, "targetPort": "web"},
+        {"name": "second", "port": 81, "targetPort": "web"},
+        {"name": "third", "port": 82, "targetPort": "none"},
+    ]
+    spec = {"type": "LoadBalancer", "selector": {"app": "ports"}, "ports": ports}
+    pods.make("services", {"metadata": {"name": "ports"}, "spec": spec})
+    book = pods.cluster.layout.node / "services.json"
+    found = eventually(lambda: json.loads(book.read_text()).get("pods/ports"))
+    assert sorted(found) == ["80", "81", "82"]
+    eventually(lambda: pods.is_ready(name))
+    eventually(lambda: {_get(f"http://{found[port]}/") for port in ("80", "81")} == {name})
+    with pytest.raises(OSError, match=r"reset|closed|refused"):
+        _get(f"http://{found['82']}/")
+    pods.delete(name)
 
 
 def test_an_unknown_name_fails_at_once(pods: Pods) -> None:
