@@ -58,9 +58,8 @@ FORMAT_TYPES: dict[Format, tuple[str, ...]] = {
 HANDLER_PY = "handler.py"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,46}[a-z0-9])?")
-# The PyTorch backend finds a tensor's position in its name; ONNX Runtime goes by the name alone.
-_INDEXED_NAME = re.compile(r"[A-Za-z]\w*?__[0-9]+")
-# It is also the path of a file below a folder of the release, so no part of it is `..`.
+# Name of a tensor of an ONNX file. It is also the path of a file below a folder of the release, so
+# no part of it is `..`.
 _TENSOR_NAME = re.compile(r"(?=.{1,128}$)/?[\w:-][\w.:-]*(/[\w:-][\w.:-]*)*")
 _PATH = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*")
 
@@ -244,7 +243,8 @@ class Release:
         names = [tensor.name for tensor in tensors]
         if len(set(names)) != len(names):
             raise ReleaseError(f"{kind}s {', '.join(names)}; allowed: each name once")
-        for tensor in tensors:
+        for index, tensor in enumerate(tensors):
+            _check_name(tensor, self.format, f"{kind.upper()}__{index}")
             _check_tensor(tensor, self.format)
             if tensor.scalar and (not self.batching or tensor.dims != (1,)):
                 raise ReleaseError(
@@ -349,6 +349,21 @@ def short(digest: str) -> str:
     return digest[:SHORT_DIGEST]
 
 
+def _check_name(tensor: Tensor, format: Format, positioned: str) -> None:
+    """Raises ReleaseError for a name that Triton's backend of the format can't find.
+
+    That of PyTorch goes by the position in the name, and takes no other name for AOTInductor; ONNX
+    Runtime goes by the name. Source: src/pt2/model_instance_state.cc of the PyTorch backend.
+    """
+    if format == "onnx":
+        right = _TENSOR_NAME.fullmatch(tensor.name) is not None
+        allowed = "letters, digits and _ . : / -"
+    else:
+        right, allowed = tensor.name == positioned, f"{positioned} in this place, in {format}"
+    if not right:
+        raise ReleaseError(f"tensor name {tensor.name!r}; allowed: {allowed}")
+
+
 def _check_tensor(tensor: Tensor, format: Format) -> None:
     allowed = FORMAT_TYPES[format]
     if tensor.dtype not in allowed:
@@ -356,10 +371,6 @@ def _check_tensor(tensor: Tensor, format: Format) -> None:
             f"tensor {tensor.name}: dtype {tensor.dtype!r}; allowed in {format}: "
             f"{', '.join(allowed)}"
         )
-    indexed = format != "onnx"
-    if not (_INDEXED_NAME if indexed else _TENSOR_NAME).fullmatch(tensor.name):
-        how = "NAME__INDEX, like INPUT__0" if indexed else "letters, digits and _ . : / -"
-        raise ReleaseError(f"tensor name {tensor.name!r}; allowed: {how}")
     if not tensor.dims or any(dim != -1 and dim < 1 for dim in tensor.dims):
         raise ReleaseError(
             f"tensor {tensor.name}: dims {list(tensor.dims)}; allowed: one or more, each positive "

@@ -45,7 +45,7 @@ IMAGE: list[Change] = [
     (first("inputs", dtype="FP8"), "tensor INPUT__0: dtype 'FP8'; allowed in torchscript: "),
     (first("inputs", dtype="UINT64"), "dtype 'UINT64'; allowed in torchscript: "),
     (first("inputs", dtype="INT32"), "image: the inputs are INPUT__0 INT32 [3, 8, 8]; allowed"),
-    (first("inputs", name="x"), "tensor name 'x'; allowed: NAME__INDEX"),
+    (first("inputs", name="x__0"), "'x__0'; allowed: INPUT__0 in this place, in torchscript"),
     (first("inputs", dims=[0]), "tensor INPUT__0: dims [0]; allowed: "),
     (first("outputs", labels="012"), "outputs[0].labels: found '012'; allowed: a list"),
     (first("outputs", labels=["a\nb", "c", "d"]), "tensor OUTPUT__0: a line break in a label"),
@@ -67,6 +67,11 @@ IMAGE: list[Change] = [
 ]
 TENSORS: list[Change] = [
     (lambda raw: raw["outputs"][1].update(name="OUTPUT__0"), "allowed: each name once"),
+    (lambda raw: raw["inputs"].reverse(), "'INPUT__1'; allowed: INPUT__0 in this place"),
+    (
+        lambda raw: raw.update(format="aoti") or raw["outputs"][2].update(name="OUTPUT__3"),
+        "'OUTPUT__3'; allowed: OUTPUT__2 in this place, in aoti",
+    ),
     (lambda raw: raw["outputs"][0].update(dims=[2]), "scalar; allowed: [1]"),
     (put(batching=False), "scalar; allowed: [1], in a release with batching"),
     (first("samples", inputs=[]), "samples[0]: 0 inputs and 3 outputs; allowed: 2 and 3"),
