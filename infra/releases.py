@@ -11,6 +11,7 @@ from infra.manifests.artefact import MAX_MAP_BYTES, Artefact
 from infra.manifests.compilation import compile_target
 from infra.manifests.model_config import config_pbtxt
 from release import files, lock
+from release.commands import build_command
 from release.files import BUILD, RELEASE_JSON
 from release.schema import ReleaseError, digest, short
 
@@ -63,7 +64,7 @@ def load(models: Mapping[str, ModelSettings], root: Path, promotion: Promotion) 
             for artefacts, release in wanted:
                 entry = pinned.find(name, release)
                 _check_verdict(entry, promotion)
-                artefacts[name] = _artefact(name, entry.digest, settings, root)
+                artefacts[name] = _artefact(name, entry, settings, root)
             if name in canary:
                 _check_canary(stable[name], canary[name], settings)
         except (ReleasesError, ReleaseError) as error:
@@ -88,11 +89,11 @@ def _check_verdict(entry: Entry, promotion: Promotion) -> None:
         )
 
 
-def _artefact(name: str, pinned: str, settings: ModelSettings, root: Path) -> Artefact:
-    build = f"python -m model build {name}"
+def _artefact(name: str, entry: Entry, settings: ModelSettings, root: Path) -> Artefact:
+    build, pinned = build_command(name, entry.format, entry.provenance), entry.digest
     folder = files.find(root / BUILD, name, pinned)
     if folder is None:
-        raise ReleasesError(_not_built(name, pinned, root))
+        raise ReleasesError(_not_built(name, pinned, build, root))
     text = (folder / RELEASE_JSON).read_text()
     try:
         release = files.check(folder, pinned)
@@ -143,9 +144,8 @@ def _check_handler_place(artefact: Artefact, settings: ModelSettings) -> None:
         )
 
 
-def _not_built(name: str, pinned: str, root: Path) -> str:
+def _not_built(name: str, pinned: str, build: str, root: Path) -> str:
     """What build/ has instead of the pinned release, and the commands that get it."""
-    build = f"python -m model build {name}"
     pull = f"python -m model pull {name} --release {short(pinned)} --from URL"
     path = root / BUILD / name / RELEASE_JSON
     if not path.exists():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from release import files, lock, promotion
+from release.commands import IMPORT_OPTIONS
 from release.schema import NAME, Format, Release, ReleaseError, short
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 DEFINITIONS = ROOT / "model" / "definitions"
-# Option of the file to import -> its format.
-IMPORTED: dict[str, Format] = {"--torchscript": "torchscript", "--onnx": "onnx", "--pt2": "aoti"}
 TEMPLATE = ROOT / "model" / "templates" / "definition.py"
 
 
@@ -87,7 +86,7 @@ def _pin(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 def _import(command: argparse.ArgumentParser) -> None:
     one = command.add_mutually_exclusive_group(required=True)
-    for option, format in IMPORTED.items():
+    for format, option in IMPORT_OPTIONS.items():
         one.add_argument(option, type=Path, metavar="FILE", dest=format)
     text = "example inputs by name, INPUT__0 and on: a file of numpy.savez a batch of rows"
     command.add_argument("--samples", type=Path, metavar="NPZ", nargs="+", required=True, help=text)
@@ -137,7 +136,7 @@ def build(arguments: argparse.Namespace) -> None:
 def import_(arguments: argparse.Namespace) -> None:
     """Write the release of a file; with --pin also the lock."""
     _check_name(arguments.name)
-    format = next(each for each in IMPORTED.values() if getattr(arguments, each))
+    format = next(each for each in IMPORT_OPTIONS if getattr(arguments, each))
     for path in (getattr(arguments, format), *arguments.samples, arguments.labels):
         if path is not None and not path.is_file():
             raise ReleaseError(f"{path}: no such file")

@@ -11,6 +11,7 @@ from model import formats, handlers
 from model.compare import compare
 from model.served import serve
 from release import files, instances, lock, tensors
+from release.commands import build_command
 from release.schema import ReleaseError, digest, short
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ __all__ = ["verify"]
 
 def verify(name: str, out: Path, path: Path) -> Release:
     """Compare all digests, run samples and exchanges; raises ReleaseError on any difference."""
-    folder, build = out / name, f"python -m model build {name}"
-    files.read_build(out, name)
+    folder, read = out / name, files.read_build(out, name)
+    build = build_command(name, read.format, read.provenance)
     found = digest((folder / files.RELEASE_JSON).read_bytes())
     pinned = lock.read(path).current(name)
     if pinned and pinned.digest != found:

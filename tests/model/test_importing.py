@@ -110,6 +110,20 @@ def test_the_release_is_pinned_and_the_recommended_command_works(
     assert lock.read(tmp_path / "lock.json").current("mine").digest == released(tmp_path).digest
 
 
+@pytest.mark.parametrize(
+    ("option", "file"), [("--torchscript", "model.pt"), ("--pt2", "model.pt2")]
+)
+def test_a_changed_release_is_to_be_imported_again(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, file: str
+) -> None:
+    assert run(tmp_path, option, made / file, made / "numbered.npz") == 0
+    (tmp_path / "build" / "mine" / file).write_bytes(b"")
+    out = ("--out", str(tmp_path / "build"), "--lock", str(tmp_path / "lock.json"))
+    assert main(["verify", "mine", *out]) == 1
+    recommended = f"run: python -m model import mine {option} {file} --samples FILE.npz\n"
+    assert capsys.readouterr().err.endswith(recommended)
+
+
 def test_an_imported_program_says_its_versions(made: Path, tmp_path: Path) -> None:
     assert run(tmp_path, "--onnx", made / "model.onnx", made / "named.npz") == 0
     file = onnx.load(made / "model.onnx")
