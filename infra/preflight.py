@@ -29,7 +29,11 @@ def preflight() -> tuple[Settings, Releases]:
         check_compilers(settings, found)
     except (ConfigError, releases.ReleasesError, RenderError) as error:
         raise pulumi.RunError(str(error)) from None
-    for warning in [*warnings(settings), *unused_batching(settings, found)]:
+    for warning in [
+        *warnings(settings),
+        *unused_batching(settings, found),
+        *unbounded_handlers(settings, found),
+    ]:
         pulumi.log.warn(warning)
     return settings, found
 
@@ -71,6 +75,21 @@ def unused_batching(settings: Settings, releases: Releases) -> list[str]:
             found.append(
                 f"models.{name}.triton: {', '.join(keys)}: no effect, since the release has no "
                 "batch dimension"
+            )
+    return found
+
+
+def unbounded_handlers(settings: Settings, releases: Releases) -> list[str]:
+    """Handlers whose processes may take all the memory of the transformer's container."""
+    found = []
+    for name, artefact in releases.stable.items():
+        model = settings.models[name]
+        run = model.transformer.enabled and not model.transformer.own
+        if artefact.release.handler and run and model.handler.memory is None:
+            key = f"models.{name}.handler.memory"
+            found.append(
+                f"{key}: none, so a handler that takes too much memory ends the whole container; "
+                f"set it: pulumi config set --path {key} 256Mi"
             )
     return found
 

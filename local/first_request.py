@@ -83,7 +83,7 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[Any, float]:
 def _described(predictions: list[Any], release: Release) -> str:
     first, label = predictions[0], release.samples[0].label
     if isinstance(first, dict) and "label" in first and release.image and label:
-        return f"a picture of a {label} is a {first['label']!r}"
+        return f"a picture labelled {label!r} is answered by {first['label']!r}"
     return f"an instance is answered by {_shown(first)}"
 
 

@@ -16,7 +16,7 @@ from infra.config.settings import Settings
 from infra.manifests.artefact import Artefact
 from infra.manifests.handler import handler_environment
 from infra.manifests.served_release import ServedRelease
-from infra.preflight import unused_batching
+from infra.preflight import unbounded_handlers, unused_batching
 from infra.releases import Releases
 from tests.infra.program import Recorder, run, stack_config
 from tests.release import examples
@@ -247,3 +247,28 @@ def test_batching_that_a_release_without_batches_ignores_is_named(
         text = f"models.topics.triton: {expected}: no effect, since the release has no batch dim"
         found = unused_batching(settings, releases)
         assert [each.startswith(text) for each in found] == [True] * bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "warned"),
+    [
+        ({}, True),
+        ({"handler": {"memory": "256Mi"}}, False),
+        ({"transformer": {"enabled": False}}, False),
+        ({"transformer": {"image": "registry.example/mine:1", "args": []}}, False),
+    ],
+)
+def test_a_handler_without_a_bound_of_memory_is_named(
+    changes: dict[str, Any], warned: bool
+) -> None:
+    settings = Settings.parse(stack_config("local", {"models": {"topics": changes}}))
+    found = unbounded_handlers(settings, Releases({"topics": artefact(examples.texts())}, {}))
+    key = "models.topics.handler.memory"
+    assert [each.startswith(f"{key}: none, ") for each in found] == [True] * warned
+    assert all(each.endswith(f"pulumi config set --path {key} 256Mi") for each in found)
+
+
+def test_a_model_without_a_handler_needs_no_bound() -> None:
+    settings = Settings.parse(stack_config("local", {"models": {"topics": {}}}))
+    releases = Releases({"topics": artefact(examples.texts(handler=None, exchanges=()))}, {})
+    assert unbounded_handlers(settings, releases) == []

@@ -100,7 +100,7 @@ def endpoint(server: Server, *, transformer: bool = True) -> dict[str, str | Non
 def test_a_picture_goes_by_v1(server: Server) -> None:
     server.answer = (200, {"predictions": [{"label": "dog", "index": 1, "scores": [0, 1]}]})
     said = send(endpoint(server), pictures())
-    assert said is not None and said.startswith("a picture of a cat is a 'dog' (")
+    assert said is not None and said.startswith("a picture labelled 'cat' is answered by 'dog' (")
     assert server.path == "/v1/models/net:predict"
     assert json.loads(server.body) == {"instances": [{"image_bytes": {"b64": "UE5H"}}]}
 
