@@ -1,4 +1,4 @@
-"""`python -m measure.accuracy MODEL [--data FOLDER]`: labelled pictures through an endpoint.
+"""`python -m measure.accuracy MODEL... [--data FOLDER]`: labelled pictures through endpoints.
 
 Every picture of `FOLDER/LABEL/`, or of the definition's examples without --data, is sent to the
 transformer in V1 requests and in V2 requests with binary data, and to Triton as a tensor. Each
@@ -47,22 +47,29 @@ AT_ONCE = 32
 def main(argv: list[str] | None = None) -> int:
     """Exit status: 0, or 1 if a prediction differs or after a line with the error."""
     parser = argparse.ArgumentParser(prog="python -m measure.accuracy", description=__doc__)
-    parser.add_argument("model", metavar="MODEL", help="a deployed image classifier")
+    parser.add_argument("models", metavar="MODEL", nargs="+", help="a deployed image classifier")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="with LABEL/PICTURE")
     parser.add_argument("--definitions", type=Path, default=discovery.DEFINITIONS)
     endpoints = ROOT / ".local" / "endpoints.json"
     parser.add_argument("--endpoints", type=Path, default=endpoints, help="default: %(default)s")
     arguments = parser.parse_args(argv)
-    try:
-        return measure(arguments)
-    except (ReleaseError, OSError) as error:
-        print(f"{arguments.model}: {error}", file=sys.stderr)
-        return 1
+    different = 0
+    for model in arguments.models:
+        try:
+            different += measure(model, arguments)
+        except (ReleaseError, OSError) as error:
+            print(f"{model}: {error}", file=sys.stderr)
+            return 1
+    return int(different > 0)
 
 
-def measure(arguments: argparse.Namespace) -> int:
-    """Send all pictures each way, and print a line for each. Raises ReleaseError, OSError."""
-    found = discovery.find(arguments.model, arguments.definitions)
+def measure(model: str, arguments: argparse.Namespace) -> int:
+    """Send all pictures each way, print a line for each, and count the predictions that differ.
+
+    Raises ReleaseError, OSError.
+    """
+    print(model, flush=True)
+    found = discovery.find(model, arguments.definitions)
     definition = discovery.load(found)
     names = definition.labels
     if definition.image is None or not names or isinstance(names, Mapping):
@@ -79,13 +86,13 @@ def measure(arguments: argparse.Namespace) -> int:
         return scores
 
     wanted = predict("PyTorch", eager, pictures, tensors, labels)
-    addresses = json.loads(arguments.endpoints.read_text())[arguments.model]
+    addresses = json.loads(arguments.endpoints.read_text())[model]
     different = 0
-    for name, ask in ways(arguments.model, addresses):
+    for name, ask in ways(model, addresses):
         predictions = predict(name, ask, pictures, tensors, labels)
         different += int((predictions != wanted).sum())
     print(f"{different} predictions differ from PyTorch's")
-    return int(different > 0)
+    return different
 
 
 def read(folder: Path, labels: Sequence[str]) -> Pictures:
