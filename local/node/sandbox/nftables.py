@@ -9,6 +9,7 @@ its own), so `install` sends the batch itself: connections never see a part of t
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 import struct
@@ -43,6 +44,7 @@ _OUTPUT_HOOK, _DNAT_PRIORITY = 3, -100
 _TRANSPORT_HEADER, _DESTINATION_PORT = 2, 2
 _INCREMENTAL, _DNAT = 0, 1
 _TABLE, _CHAIN = "services", "output"
+_RULES = {"table": _TABLE, "chain": _CHAIN}
 _PROTOCOLS = {"TCP": socket.IPPROTO_TCP, "UDP": socket.IPPROTO_UDP}
 
 
@@ -55,25 +57,36 @@ def encode(services: Iterable[Service], refusal: tuple[str, int]) -> bytes:
     """
     hook = [("NFTA_HOOK_HOOKNUM", _OUTPUT_HOOK), ("NFTA_HOOK_PRIORITY", _DNAT_PRIORITY)]
     chain = {"table": _TABLE, "name": _CHAIN, "hook": {"attrs": hook}, "type": "nat"}
-    rules = {"table": _TABLE, "chain": _CHAIN}
-    messages = [
-        _message(nft_table_msg, NFT_MSG_NEWTABLE, NLM_F_CREATE, name=_TABLE),
-        _message(nft_chain_msg, NFT_MSG_NEWCHAIN, NLM_F_CREATE, **chain),
-        _message(nft_rule_msg, NFT_MSG_DELRULE, 0, **rules),
-    ]
-    append = NLM_F_CREATE | NLM_F_APPEND
-    for service in services:
-        targets = service.targets or (refusal,)
-        for place, target in enumerate(targets):
-            expressions = list(_expressions(service, len(targets) - place, target))
-            messages.append(
-                _message(nft_rule_msg, NFT_MSG_NEWRULE, append, **rules, expressions=expressions)
-            )
-    messages[-1]["header"]["flags"] |= NLM_F_ACK
-    for message in messages:
-        message.encode()
-    contents = (bytes(message.data) for message in messages)
-    return b"".join([_frame(_BATCH_BEGIN), *contents, _frame(_BATCH_END)])
+    return b"".join(
+        [
+            _frame(_BATCH_BEGIN),
+            _message(nft_table_msg, NFT_MSG_NEWTABLE, NLM_F_CREATE, name=_TABLE),
+            _message(nft_chain_msg, NFT_MSG_NEWCHAIN, NLM_F_CREATE, **chain),
+            _message(nft_rule_msg, NFT_MSG_DELRULE, 0, **_RULES),
+            *(_rules(service, refusal) for service in services),
+            # The same again, for the answer: the kernel acknowledges a message of the batch, and
+            # not its end.
+            _message(nft_table_msg, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_ACK, name=_TABLE),
+            _frame(_BATCH_END),
+        ]
+    )
+
+
+# Encoding takes most of the time of a change, and few Services change at once.
+@functools.lru_cache(maxsize=4096)
+def _rules(service: Service, refusal: tuple[str, int]) -> bytes:
+    """The rules of one Service."""
+    targets = service.targets or (refusal,)
+    return b"".join(
+        _message(
+            nft_rule_msg,
+            NFT_MSG_NEWRULE,
+            NLM_F_CREATE | NLM_F_APPEND,
+            **_RULES,
+            expressions=list(_expressions(service, len(targets) - place, target)),
+        )
+        for place, target in enumerate(targets)
+    )
 
 
 def install(batch: bytes) -> None:
@@ -82,19 +95,20 @@ def install(batch: bytes) -> None:
         kernel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         kernel.settimeout(10)
         kernel.send(batch)
-        # Errors come first, then the acknowledgement of the last rule, whose code is 0.
+        # Errors come first, then the acknowledgement of the last message, whose code is 0.
         (code,) = struct.unpack_from("=i", kernel.recv(1 << 16), 16)
     if code:
         raise OSError(-code, os.strerror(-code), "nftables")
 
 
-def _message(kind: Any, command: int, flags: int, **attributes: Any) -> Any:
+def _message(kind: Any, command: int, flags: int, **attributes: Any) -> bytes:
     message = kind()
     message["header"]["type"] = NFNL_SUBSYS_NFTABLES << 8 | command
     message["header"]["flags"] = NLM_F_REQUEST | flags
     message["nfgen_family"] = NFPROTO_IPV4
     message["attrs"] = [(kind.name2nla(name), value) for name, value in attributes.items()]
-    return message
+    message.encode()
+    return bytes(message.data)
 
 
 def _frame(kind: int) -> bytes:

@@ -49,7 +49,7 @@ class _Host:
         self.tokens += 1
         ends = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=self.lives)
         status = {"token": f"token {self.tokens}", "expirationTimestamp": ends.isoformat()}
-        return body | {"status": status}
+        return {**body, "status": status}
 
 
 def _pod(*volumes: dict[str, Any], **labels: str) -> dict[str, Any]:
