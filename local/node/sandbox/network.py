@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,8 @@ class Pod:
     net: int
     ipc: int
     uts: int
+    ports: set[int] = field(default_factory=set, kw_only=True)
+    """Ports at which its servers were seen to listen."""
 
     def enter(self) -> None:
         """Move this process in, for good."""
@@ -131,10 +133,16 @@ class Network:
         self._links.addr("replace", index=_LOOPBACK, address=address, prefixlen=32)
         return socket.create_server((address, port), backlog=128)
 
-    def close_idle(self, uid: str) -> int:
-        """Reset a pod's idle connections. The number of those left open."""
-        with self._inside(self._pods[uid]):
-            return sockets.close_idle()
+    def connector(self, uid: str | None) -> socket.socket:
+        """A TCP socket of a pod's network, or of the node's."""
+        with self._inside(self._pods[uid]) if uid else contextlib.nullcontext():
+            return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+
+    def close_idle(self, uid: str) -> None:
+        """Reset the idle connections to a pod's servers."""
+        pod = self._pods[uid]
+        with self._inside(pod):
+            sockets.close_idle(pod.ports)
 
     @contextlib.contextmanager
     def _inside(self, pod: Pod) -> Iterator[None]:

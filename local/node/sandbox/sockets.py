@@ -7,43 +7,73 @@ their next request to it.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import socket
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyroute2 import DiagSocket
 from pyroute2.netlink import NLM_F_ACK, NLM_F_REQUEST
-from pyroute2.netlink.diag import SOCK_DESTROY, SS_ESTABLISHED, inet_diag_req
+from pyroute2.netlink.diag import SOCK_DESTROY, SS_ESTABLISHED, SS_LISTEN, inet_diag_req
 from pyroute2.netlink.exceptions import NetlinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["close_idle"]
 
 _INFO = 1 << 1
-_QUIET_MS = 50
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
+_ANSWERED = NLM_F_REQUEST | NLM_F_ACK
+_QUIET_MS, _LONG_QUIET_MS = 50, 1000
 
 
-def close_idle() -> int:
-    """Reset the idle TCP connections of this network namespace. The number of those left open."""
-    left = 0
+def close_idle(ports: set[int]) -> None:
+    """Reset the idle connections of other pods and the machine to this network namespace's servers.
+
+    `ports` are those of servers that listened before; the present ones are added. A server that
+    shuts down stops listening first.
+    """
     with DiagSocket() as kernel:
-        for family in (socket.AF_INET, socket.AF_INET6):
-            for found in kernel.get_sock_stats(family, 1 << SS_ESTABLISHED, extensions=_INFO):
-                if not _is_idle(found):
-                    left += 1
-                    continue
+        ports.update(found["idiag_sport"] for found in _sockets(kernel, SS_LISTEN))
+        for found in _sockets(kernel, SS_ESTABLISHED):
+            # Connections between containers of one pod end with the pod.
+            if found["idiag_sport"] in ports and not _is_local(found) and _is_idle(found):
                 # It has just ended by itself, or the kernel was built without this.
                 with contextlib.suppress(NetlinkError):
-                    kernel.nlm_request(_request(found), SOCK_DESTROY, NLM_F_REQUEST | NLM_F_ACK)
-    return left
+                    tuple(kernel.nlm_request(_request(found), SOCK_DESTROY, _ANSWERED))
+
+
+def _sockets(kernel: DiagSocket, state: int) -> Iterator[Any]:
+    for family in _FAMILIES:
+        yield from kernel.get_sock_stats(family, 1 << state, extensions=_INFO)
+
+
+def _is_local(found: Any) -> bool:
+    """Whether the peer has an address of loopback. IPv4 may be written as IPv6."""
+    peer = ipaddress.ip_address(found["idiag_dst"])
+    return (getattr(peer, "ipv4_mapped", None) or peer).is_loopback
 
 
 def _is_idle(found: Any) -> bool:
-    """Nothing in flight, and what was sent or received last was an answer, or is long ago."""
+    """Nothing in flight, and what was sent or received last was an answer.
+
+    The times are in ticks of the kernel's clock, some milliseconds each.
+    """
     info = found.get_attr("INET_DIAG_INFO")
     if info is None or found["idiag_rqueue"] or found["idiag_wqueue"] or info["tcpi_unacked"]:
         return False
     sent, received = info["tcpi_last_data_sent"], info["tcpi_last_data_recv"]
-    return bool(sent < received or (sent == received and sent >= _QUIET_MS))
+    if sent != received:
+        return bool(sent < received)
+    if not info["tcpi_data_segs_in"]:
+        return bool(received >= _QUIET_MS)
+    if not info["tcpi_data_segs_out"]:  # It waits for the answer to its first request.
+        return False
+    # In one tick: a request and its answer, or an answer and the next request, which acknowledged
+    # it. Clients acknowledge an answer that is the last a little later; new connections at once.
+    acknowledged = info["tcpi_last_ack_recv"] < received
+    return bool(received >= (_QUIET_MS if acknowledged else _LONG_QUIET_MS))
 
 
 def _request(found: Any) -> inet_diag_req:
