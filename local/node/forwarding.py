@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import threading
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ class Forwarder:
     """Listening sockets and the targets of their connections, in one thread."""
 
     def __init__(self) -> None:
+        # Each port of each Service is an open file, and each connection two more.
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         self._loop = asyncio.new_event_loop()
         self._servers: dict[int, asyncio.Server] = {}
         threading.Thread(target=self._loop.run_forever, name="forwarder", daemon=True).start()
