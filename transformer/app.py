@@ -156,8 +156,12 @@ class App:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
+    @property
+    def _accepts(self) -> bool:
+        return not self.draining and (self.handlers is None or self.handlers.ready)
+
     async def _predictor_ready(self) -> bool:
-        if self.draining or (self.handlers and not self.handlers.ready):
+        if not self._accepts:
             return False
         try:
             async with asyncio.timeout(READY_SECONDS):
@@ -169,7 +173,8 @@ class App:
         return 200, JSON, b'{"live":true}'
 
     async def _ready(self) -> Response:
-        ready = await self._predictor_ready()
+        """Without Triton: a probe that asked it would keep it from scaling to zero."""
+        ready = self._accepts
         return 200 if ready else 503, JSON, orjson.dumps({"ready": ready})
 
     async def _model_ready(self) -> Response:

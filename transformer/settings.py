@@ -29,7 +29,7 @@ UNUSED = {
     "access_log_format": "failed requests are logged as JSON lines",
     "predictor_request_timeout_seconds": "--deadline_seconds bounds the whole request",
     "predictor_request_retries": "only a request on a closed connection is sent again",
-    "enable_predictor_health_check": "this server is ready when the predictor is ready",
+    "enable_predictor_health_check": "/v2/models/NAME/ready always asks the predictor",
 }
 # Arguments that would change the behaviour. They are refused unless they switch it off.
 REFUSED = {

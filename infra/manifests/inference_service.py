@@ -183,10 +183,23 @@ def transformer_container(served: ServedRelease, name: str, split: bool = False)
         "env": environment(env),
         "ports": [{"containerPort": TRANSFORMER_PORT, "protocol": "TCP"}],
         "resources": resources(transformer),
-        "readinessProbe": probe("/v2/health/ready", TRANSFORMER_PORT),
+        "readinessProbe": probe(_readiness(served), TRANSFORMER_PORT),
         "securityContext": SECURITY,
         "volumeMounts": [mount("release", RELEASE_MOUNT), SCRATCH],
     }
+
+
+def _readiness(served: ServedRelease) -> str:
+    """The path of the readiness probe: whether Triton's model is ready, or the server alone.
+
+    Under Knative a probe of Triton in other pods would be a request to them, and they would never
+    scale to zero; the activator holds requests until they are ready.
+    """
+    settings = served.settings
+    behind_gateway = settings.mode is Mode.KNATIVE and settings.separate_transformer
+    if behind_gateway or settings.transformer.own:
+        return "/v2/health/ready"
+    return f"/v2/models/{served.name}/ready"
 
 
 def _sdk_arguments(served: ServedRelease, split: bool) -> dict[str, object]:

@@ -88,6 +88,24 @@ def test_scaling_to_zero_waits_as_long_as_it_is_told() -> None:
     )
 
 
+def readiness(changes: dict[str, Any]) -> str:
+    """The path by which the transformer's pods are found ready."""
+    spec = run("local", changes).one(ISVC)["spec"]
+    collocated = changes.get("placement") == "collocated"
+    (container,) = spec["predictor" if collocated else "transformer"]["containers"]
+    return str(container["readinessProbe"]["httpGet"]["path"])
+
+
+def test_probes_of_the_transformer_do_not_keep_a_predictor_from_scaling_to_zero() -> None:
+    model, server = "/v2/models/digits/ready", "/v2/health/ready"
+    assert readiness({}) == model
+    assert readiness({"mode": "Knative"}) == server
+    # Beside Triton nothing else says whether the model is loaded.
+    assert readiness({"mode": "Knative", "placement": "collocated"}) == model
+    own = {"image": "registry.example/mine:1", "args": []}
+    assert readiness({"transformer": own}) == server
+
+
 def test_an_image_by_its_digest_wins_over_the_runtimes() -> None:
     image = f"nvcr.io/nvidia/tritonserver@{DIGEST}"
     assert predictor({"triton": {"image": image}})["model"]["image"] == image

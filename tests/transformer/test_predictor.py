@@ -68,8 +68,9 @@ def fails(predictor: str, folder: Path, samples: Samples, *arguments: str) -> An
             started = time.monotonic()
             status, answer = made.predict(instances([samples[0]["image"]]))
             assert time.monotonic() - started < DEADLINE + MARGIN
-        # Unready, so that no requests come; alive, since a restart would not help.
+        # The model isn't ready; the server is, since neither a restart nor a queue would help.
         assert made.ask("/v2/health/live")[0] == 200
+        assert made.ask("/v2/health/ready")[0] == 200
         assert made.ask("/v1/models/digits") == (503, {"name": "digits", "ready": False})
     return status, answer["error"]
 
@@ -163,9 +164,9 @@ def test_comes_and_goes(triton: Triton, protocol: str, tmp_path: Path, samples: 
         for _ in range(2):
             with Relay(triton.grpc if protocol == GRPC else triton.http, port):
                 end = time.monotonic() + 5
-                while made.ask("/v2/health/ready")[0] != 200:
+                while made.ask("/v2/models/digits/ready")[0] != 200:
                     assert time.monotonic() < end
                     time.sleep(0.05)
                 assert made.predict(body)[0] == 200
             assert made.predict(body)[0] == 503
-            assert made.ask("/v2/health/ready")[0] == 503
+            assert made.ask("/v2/models/digits/ready")[0] == 503

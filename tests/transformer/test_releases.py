@@ -62,8 +62,9 @@ def servers(
                     env=env,
                 )
             )
-        for each in made.values():
-            eventually(lambda each=each: each.ask("/v2/health/ready")[0] == 200)
+        for name, each in made.items():
+            path = f"/v2/models/{name}/ready"
+            eventually(lambda each=each, path=path: each.ask(path)[0] == 200)
         yield made
 
 
