@@ -31,8 +31,10 @@ class VerifyConfig:
     """A verification: the endpoint, the release that it must serve, and the deadline.
 
     A URL of `None` is not requested. `canary` names a canary of the InferenceService, whose pods
-    are then examined; `None` means the pods of no canary. `tolerance` is the largest difference of
-    floats from the release's, relative to the largest value of a tensor where that is more than 1.
+    are then examined; `None` means the pods of no canary. Under Knative the newest revision is the
+    canary, and `stable_uri` is what must get the other requests; `None` without a canary.
+    `tolerance` is the largest difference of floats from the release's, relative to the largest
+    value of a tensor where that is more than 1.
 
     `predictions`: `equal` to the release's; `any`, where the stack gives the handler other
     parameters; `none` are asked for, where the transformer is a server of the user's own.
@@ -50,6 +52,7 @@ class VerifyConfig:
     release_digest: str
     storage_uri: str
     canary: str | None = None
+    stable_uri: str | None = None
     tolerance: float
 
     def __post_init__(self) -> None:

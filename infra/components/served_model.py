@@ -144,7 +144,7 @@ class ServedModel(pulumi.ComponentResource):
         """Jobs for stable and canary.
 
         Under Knative a canary is the newest revision and the stable one does not change, so only
-        the canary is verified.
+        the canary is verified, and that the stable one gets the other requests.
         """
         stack = pulumi.get_stack()
         verify = jobs.verification
@@ -152,7 +152,7 @@ class ServedModel(pulumi.ComponentResource):
         if not (self._canary and self._stable.settings.mode is Mode.KNATIVE):
             specs.append(verify(self._stable, self._stack.jobs, stack))
         if self._canary:
-            specs.append(verify(self._canary, self._stack.jobs, stack, canary=True))
+            specs.append(verify(self._canary, self._stack.jobs, stack, stable=self._stable))
         return specs
 
     def _load(self, verified: Sequence[jobs.JobSpec], after: Sequence[Job]) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class JobSpec:
 
 
 def verifier_rules(models: Iterable[str]) -> list[Manifest]:
-    """RBAC rules: read these InferenceServices, and pods, logs and events."""
+    """RBAC rules: read these InferenceServices, and pods, logs, events and Knative's revisions."""
     return [
         {
             "apiGroups": ["serving.kserve.io"],
@@ -71,17 +71,20 @@ def verifier_rules(models: Iterable[str]) -> list[Manifest]:
             "verbs": ["get"],
         },
         {"apiGroups": [""], "resources": ["pods", "pods/log", "events"], "verbs": ["get", "list"]},
+        {"apiGroups": ["serving.knative.dev"], "resources": ["revisions"], "verbs": ["list"]},
     ]
 
 
-def verification(served: ServedRelease, jobs: Jobs, stack: str, *, canary: bool = False) -> JobSpec:
-    """The Job that compares the endpoint's answers with the release's."""
-    config = _verify(served) | (_canary_urls(served) if canary else _urls(served))
+def verification(
+    served: ServedRelease, jobs: Jobs, stack: str, *, stable: ServedRelease | None = None
+) -> JobSpec:
+    """The Job that compares the endpoint's answers with the release's: a canary's with `stable`."""
+    config = _verify(served) | (_canary(served, stable) if stable else _urls(served))
     # Without the canary: a verification of the stable release stays valid when a canary begins.
     key = _key(
         inference_service(served), config, served.artefact.digest, jobs.model_dump(mode="json")
     )
-    name = job_name(f"verify-{served.name}{'-canary' if canary else ''}", key)
+    name = job_name(f"verify-{served.name}{'-canary' if stable else ''}", key)
     seconds = served.settings.verification.deadline_seconds + VERIFY_MARGIN_SECONDS
     manifest = _job(name, "verify", config, seconds, served, jobs, verifier_name(stack))
     return JobSpec(name, key, seconds, manifest)
@@ -119,8 +122,8 @@ def _urls(served: ServedRelease) -> Manifest:
     }
 
 
-def _canary_urls(served: ServedRelease) -> Manifest:
-    """A canary has an address of its own."""
+def _canary(served: ServedRelease, stable: ServedRelease) -> Manifest:
+    """A canary has an address of its own. Under Knative the stable release gets the rest."""
     settings = served.settings
     host = canary_host(served.name, served.namespace, settings.mode)
     collocated = settings.placement is Placement.COLLOCATED
@@ -129,6 +132,7 @@ def _canary_urls(served: ServedRelease) -> Manifest:
         "transformer_url": f"http://{host}" if collocated else None,
         "predictor_url": None if collocated else triton,
         "canary": CANARY if settings.mode is Mode.STANDARD else None,
+        "stable_uri": stable.storage_uri if settings.mode is Mode.KNATIVE else None,
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from jobs.verify.revisions import cause
 from jobs.verify.rollout import changed_at, condition, parse_time, split
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ __all__ = ["Failure", "Log", "Snapshot", "diagnose", "last_warning"]
 
 IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 CONTAINER = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
-# Reasons of conditions of KServe and Knative that don't change by waiting.
+# Reasons of conditions of KServe and Knative that don't change by waiting. Not among them are
+# those that a failed revision takes from its pods, which are examined themselves.
 TERMINAL = (
     "ContainerMissing",
     "FailedCreate",
@@ -25,6 +27,7 @@ TERMINAL = (
     "InvalidPredictorSpec",
     "InvalidWorkerSpecNotSet",
     "NoSupportingRuntime",
+    "NotOwned",
     "ProgressDeadlineExceeded",
     "RevisionFailed",
     "RuntimeDisabled",
@@ -35,6 +38,8 @@ RESTARTS = 2
 PATIENCE = timedelta(seconds=20)
 # How long a failure must last: statuses follow a change with a delay.
 SETTLE_SECONDS = 5.0
+# The scheduler's longest back-off, after which a pod that found no room is tried again.
+SCHEDULER_SECONDS = 10.0
 # For a failure dated before the spec was written, which may recur without a new date.
 STALE_SECONDS = 30.0
 
@@ -46,6 +51,7 @@ class Snapshot:
     service: Object | None
     pods: list[Object] | None
     events: list[Object]
+    revisions: list[Object] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,11 +80,16 @@ def diagnose(seen: Snapshot, uri: str, now: datetime) -> Failure | None:
     """The first failure of the version that serves `uri`; None while it may still become ready."""
     if seen.service is None:
         return None
-    current, _ = split(seen.pods or [], uri)
+    pods = seen.pods or []
+    current, _ = split(pods, uri)
+    # A pod that ends may make room on a node.
+    ending = any(pod["metadata"].get("deletionTimestamp") for pod in pods)
     for pod in current:
-        for failure in _pod_failures(pod, seen.events, now):
+        for failure in _pod_failures(pod, seen.events, now, ending):
             return failure
-    return _failed_load(seen.service, seen.pods) or _failed_condition(seen.service, now)
+    return _failed_load(seen.service, seen.pods) or _failed_condition(
+        seen.service, seen.revisions, now
+    )
 
 
 def last_warning(seen: Snapshot, uri: str, service: str) -> str | None:
@@ -96,14 +107,17 @@ def last_warning(seen: Snapshot, uri: str, service: str) -> str | None:
     return f"{_about(newest).get('name')}: {newest.get('reason')}: {newest.get('message')}"
 
 
-def _pod_failures(pod: Object, events: list[Object], now: datetime) -> Iterator[Failure]:
+def _pod_failures(
+    pod: Object, events: list[Object], now: datetime, ending: bool
+) -> Iterator[Failure]:
     status = pod.get("status", {})
     for group in ("initContainerStatuses", "containerStatuses"):
         for container in status.get(group) or []:
             failure = _container_failure(pod["metadata"]["name"], container)
             if failure:
                 yield failure
-    for failure in (_unschedulable(pod, events, now), _missing_volume(pod, events, now)):
+    unschedulable = None if ending else _unschedulable(pod, events, now)
+    for failure in (unschedulable, _missing_volume(pod, events, now)):
         if failure:
             yield failure
 
@@ -159,7 +173,7 @@ def _unschedulable(pod: Object, events: list[Object], now: datetime) -> Failure 
         return None
     waited = round((now - since).total_seconds())
     text = f"pod {name}: no node fits for {waited} s: {found.get('message')}"
-    return Failure(f"schedule {name}", text, settle=0)
+    return Failure(f"schedule {name}", text, settle=SCHEDULER_SECONDS)
 
 
 def _node_expected(pod: str, events: list[Object]) -> bool:
@@ -209,9 +223,11 @@ def _failed_load(service: Object, pods: list[Object] | None) -> Failure | None:
     return Failure(f"model {transition}", text, settle=_settle(service, info.get("time")))
 
 
-def _failed_condition(service: Object, now: datetime) -> Failure | None:
+def _failed_condition(
+    service: Object, revisions: list[Object] | None, now: datetime
+) -> Failure | None:
     for found in service.get("status", {}).get("conditions") or []:
-        reason = found.get("reason")
+        reason = cause(found, revisions)
         if found.get("status") != "False" or reason not in TERMINAL:
             continue
         since = found.get("lastTransitionTime")

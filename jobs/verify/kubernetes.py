@@ -58,6 +58,11 @@ class Cluster:
         query = {"labelSelector": f"{SERVICE_LABEL}={service}"}
         return self._items(f"/api/v1/namespaces/{namespace}/pods", query)
 
+    def revisions(self, namespace: str, service: str) -> list[Object]:
+        """Knative's revisions of an InferenceService, of all its components."""
+        query = {"labelSelector": f"{SERVICE_LABEL}={service}"}
+        return self._items(f"/apis/serving.knative.dev/v1/namespaces/{namespace}/revisions", query)
+
     def pod_age(self, namespace: str, pod: str) -> float:
         """Seconds since a pod was created, by this machine's clock; 0 if it can't be read."""
         try:

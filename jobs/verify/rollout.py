@@ -1,4 +1,4 @@
-"""The rollout of a version: which pods belong to it, and what is unfinished.
+"""The rollout of a version in Standard mode: which pods belong to it, and what is unfinished.
 
 Pure functions of objects as the Kubernetes API returns them.
 """
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "changed_at",
+    "component",
+    "components",
     "condition",
+    "fetched",
+    "is_young",
+    "may_serve",
     "parse_time",
     "split",
     "storage_uri",
@@ -65,43 +70,39 @@ def split(pods: Iterable[Object], uri: str) -> tuple[list[Object], list[Object]]
     (predictor, transformer) is that of its youngest pod.
     """
     alive = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
-    left = [pod for pod in alive if _may_serve(pod, uri)]
+    left = [pod for pod in alive if may_serve(pod, uri)]
     older = [pod for pod in alive if pod not in left]
     youngest: dict[str, Object] = {}
     for pod in left:
-        best = youngest.setdefault(_component(pod), pod)
+        best = youngest.setdefault(component(pod), pod)
         if _created(pod) > _created(best):
-            youngest[_component(pod)] = pod
-    current = [pod for pod in left if _revision(pod) == _revision(youngest[_component(pod)])]
+            youngest[component(pod)] = pod
+    current = [pod for pod in left if _revision(pod) == _revision(youngest[component(pod)])]
     return current, older + [pod for pod in left if pod not in current]
 
 
+def is_young(service: Object, now: datetime) -> bool:
+    """Whether KServe may not have seen the spec yet."""
+    changed = changed_at(service)
+    return changed is not None and (now - changed).total_seconds() < YOUNG_SECONDS
+
+
+def components(service: Object) -> list[str]:
+    """The components that have pods of their own."""
+    return ["predictor", *(["transformer"] if service["spec"].get("transformer") else [])]
+
+
 def unfinished_rollout(
-    service: Object,
-    pods: list[Object] | None,
-    uri: str,
-    mode: str,
-    now: datetime,
-    canary: str | None = None,
+    service: Object, pods: list[Object], uri: str, canary: str | None = None
 ) -> str | None:
     """What must still happen until every request reaches the version to verify; None when finished.
 
     For a canary only its own pods are examined.
     """
-    changed = changed_at(service)
-    if changed and (now - changed).total_seconds() < YOUNG_SECONDS:
-        return "KServe may not have seen the new spec yet"
-    if mode == "Knative":
-        return _revisions(service)
-    if pods is None:
-        return None
     current, older = split(_pods_of(service, pods, canary), uri)
-    components = ["predictor"]
-    if canary is None and service["spec"].get("transformer"):
-        components.append("transformer")
-    for component in components:
-        if not any(_component(pod) == component and _ready(pod) for pod in current):
-            return f"no {component} pod of this version is ready{_pod_states(current, component)}"
+    for name in components(service) if canary is None else ["predictor"]:
+        if not any(component(pod) == name and _ready(pod) for pod in current):
+            return f"no {name} pod of this version is ready{_pod_states(current, name)}"
     serving = [pod["metadata"]["name"] for pod in older if _ready(pod)]
     return f"older pods still serve: {', '.join(serving)}" if serving else None
 
@@ -123,46 +124,33 @@ def parse_time(text: str | None) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _revisions(service: Object) -> str | None:
-    """As `unfinished_rollout`: Knative routes to a revision once it is ready, and deletes old pods
-    later.
-    """
-    components = service.get("status", {}).get("components") or {}
-    if "predictor" not in components:
-        return "KServe has not made the predictor's revision yet"
-    for name, status in sorted(components.items()):
-        created = status.get("latestCreatedRevision")
-        if not created or created != status.get("latestReadyRevision"):
-            return f"the {name}'s revision {created or ''} is not ready".replace("  ", " ")
-    return None
+def may_serve(thing: Object, uri: str) -> bool:
+    """Whether a pod or revision fetches the URI, a folder of it for the handler, or nothing."""
+    found = fetched(thing)
+    return found is None or f"{found}/".startswith(f"{uri}/")
 
 
-def _may_serve(pod: Object, uri: str) -> bool:
-    """Whether a pod fetches the URI, a folder of it as the transformer's handler, or nothing."""
-    fetched = _fetched(pod)
-    return fetched is None or f"{fetched}/".startswith(f"{uri}/")
-
-
-def _fetched(pod: Object) -> str | None:
-    """The URI that a pod's storage initializer fetches; None for a pod without one."""
-    for container in pod.get("spec", {}).get("initContainers") or []:
+def fetched(thing: Object) -> str | None:
+    """The URI that the storage initializer of a pod or revision fetches; None without one."""
+    for container in thing.get("spec", {}).get("initContainers") or []:
         if container.get("name") == INITIALIZER and container.get("args"):
             return str(container["args"][0])
-    found: str | None = (pod["metadata"].get("annotations") or {}).get(SOURCE_ANNOTATION)
+    found: str | None = (thing["metadata"].get("annotations") or {}).get(SOURCE_ANNOTATION)
     return found
 
 
-def _labels(pod: Object) -> Mapping[str, str]:
-    found: Mapping[str, str] = pod["metadata"].get("labels") or {}
+def _labels(thing: Object) -> Mapping[str, str]:
+    found: Mapping[str, str] = thing["metadata"].get("labels") or {}
     return found
 
 
-def _component(pod: Object) -> str:
-    return _labels(pod).get("component", "predictor")
+def component(thing: Object) -> str:
+    """The component of a pod or revision."""
+    return _labels(thing).get("component", "predictor")
 
 
 def _revision(pod: Object) -> tuple[str, ...]:
-    return (_component(pod), *(_labels(pod).get(label, "") for label in REVISION_LABELS))
+    return (component(pod), *(_labels(pod).get(label, "") for label in REVISION_LABELS))
 
 
 def _created(pod: Object) -> str:
@@ -173,11 +161,11 @@ def _ready(pod: Object) -> bool:
     return condition(pod, "Ready").get("status") == "True"
 
 
-def _pod_states(pods: list[Object], component: str) -> str:
+def _pod_states(pods: list[Object], name: str) -> str:
     """The component's pods and their states, as kubectl shows them."""
     states = []
     for pod in pods:
-        if _component(pod) == component:
+        if component(pod) == name:
             status = pod.get("status", {})
             waiting = [
                 item["state"]["waiting"].get("reason")

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from jobs.verify.diagnosis import Failure, Snapshot, diagnose, last_warning
 from jobs.verify.kubernetes import ApiError, Cluster, ForbiddenError
-from jobs.verify.rollout import storage_uri, unfinished_rollout
+from jobs.verify.revisions import misplaced_traffic, unfinished_revisions
+from jobs.verify.rollout import is_young, storage_uri, unfinished_rollout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jobs.config import VerifyConfig
     from jobs.progress import Progress
+    from jobs.verify.kubernetes import Object
 
 __all__ = ["FailedError", "Watch"]
 
@@ -69,10 +71,29 @@ class Watch:
             return f"the InferenceService still names {found}, not {uri}"
         now = datetime.now(UTC)
         self._fail_if_lasting(diagnose(self._snapshot, uri, now))
-        unfinished = unfinished_rollout(
-            service, self._snapshot.pods, uri, self.config.mode, now, self.config.canary
-        )
+        if is_young(service, now):
+            return "KServe may not have seen the new spec yet"
+        unfinished = self._unfinished(service)
         self.settled = unfinished is None
+        return unfinished
+
+    def _unfinished(self, service: Object) -> str | None:
+        """As `check`, of a spec that KServe has seen."""
+        config, seen = self.config, self._snapshot
+        if config.mode == "Standard":
+            if seen.pods is None:
+                return None
+            return unfinished_rollout(service, seen.pods, config.storage_uri, config.canary)
+        if seen.revisions is None:
+            return None
+        canary = config.stable_uri is not None
+        unfinished = unfinished_revisions(
+            service, seen.revisions, config.storage_uri, canary=canary
+        )
+        if unfinished is None and config.stable_uri is not None:
+            misplaced = misplaced_traffic(service, seen.revisions, config.stable_uri)
+            if misplaced:
+                raise FailedError(f"{config.service}: {misplaced}")
         return unfinished
 
     def hint(self) -> str:
@@ -87,7 +108,10 @@ class Watch:
         )
         pods = self._allowed("pods", lambda: cluster.pods(namespace, name))
         events = self._allowed("events", lambda: cluster.events(namespace))
-        return Snapshot(service, pods, events or [])
+        revisions = None
+        if self.config.mode == "Knative":
+            revisions = self._allowed("revisions", lambda: cluster.revisions(namespace, name))
+        return Snapshot(service, pods, events or [], revisions)
 
     def _allowed(self, what: str, read: Callable[[], T]) -> T | None:
         """Read a kind of object; None, logged once, if the service account may not."""

@@ -84,8 +84,11 @@ def test_a_canary_is_proven_at_its_own_address() -> None:
     assert standard["predictor_url"] == ("http://digits-canary-predictor.models.svc.cluster.local")
     assert standard["transformer_url"] is None
     assert (standard["canary"], standard["release_digest"]) == ("canary", CURRENT)
+    assert standard["stable_uri"] is None
     (knative,) = canary({"mode": "Knative"}).asked("verify-digits-canary-").values()
     assert knative["predictor_url"] == ("http://latest-digits-predictor.models.svc.cluster.local")
+    # The gateway must give the other requests to this one.
+    assert knative["stable_uri"] == stable_uri({"mode": "Knative"})
 
 
 def test_what_was_proven_before_a_canary_stays_proven() -> None:

@@ -111,6 +111,46 @@ def pod(
     }
 
 
+def revision(
+    number: int = 1,
+    *,
+    uri: str | None = NEW,
+    component: str = "predictor",
+    ready: str = "True",
+    reason: str = "",
+    message: str = "",
+) -> dict[str, Any]:
+    """A revision of Knative's, the component's `number`th."""
+    said = {"type": "Ready", "status": ready, "reason": reason, "message": message}
+    source = "internal.serving.kserve.io/storage-initializer-sourceuri"
+    return {
+        "metadata": {
+            "name": f"digits-{component}-{number:05}",
+            "annotations": {source: uri} if uri else {},
+            "labels": {
+                "component": component,
+                "serving.knative.dev/configurationGeneration": str(number),
+                "serving.kserve.io/inferenceservice": "digits",
+            },
+        },
+        "status": {"conditions": [said]},
+    }
+
+
+def traffic(*shares: tuple[int, int], component: str = "predictor") -> dict[str, Any]:
+    """A component's status: (number of a revision, percent), that of the newest one last.
+
+    With more than one share the newest one is tagged, as for a canary.
+    """
+    made = []
+    for number, percent in shares:
+        share = {"revisionName": f"digits-{component}-{number:05}", "percent": percent}
+        newest = (number, percent) == shares[-1]
+        tag = {"tag": "latest" if newest else "prev"} if len(shares) > 1 else {}
+        made.append(share | tag | {"latestRevision": newest})
+    return {"traffic": made}
+
+
 def waiting(
     reason: str,
     message: str = "",

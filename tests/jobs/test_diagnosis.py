@@ -6,8 +6,27 @@ from typing import Any
 
 import pytest
 
-from jobs.verify.diagnosis import SETTLE_SECONDS, STALE_SECONDS, Snapshot, diagnose, last_warning
-from tests.jobs.objects import DIGEST, NEW, NOW, OLD, TRITON, ago, event, pod, running, service
+from jobs.verify.diagnosis import (
+    SCHEDULER_SECONDS,
+    SETTLE_SECONDS,
+    STALE_SECONDS,
+    Snapshot,
+    diagnose,
+    last_warning,
+)
+from tests.jobs.objects import (
+    DIGEST,
+    NEW,
+    NOW,
+    OLD,
+    TRITON,
+    ago,
+    event,
+    pod,
+    revision,
+    running,
+    service,
+)
 from tests.jobs.objects import waiting as blocked
 
 POD = "digits-predictor-6c9d4f7b5-x2x7p"
@@ -139,6 +158,16 @@ def test_a_recently_unschedulable_pod_is_no_failure() -> None:
     assert diagnose(seen(unscheduled(19)), NEW, NOW) is None
 
 
+def test_room_that_ending_pods_make_is_waited_for() -> None:
+    ending = pod("old", uri=OLD, made=900)
+    ending["metadata"]["deletionTimestamp"] = ago(25)
+    assert diagnose(seen(unscheduled(40), ending), NEW, NOW) is None
+    failure = diagnose(seen(unscheduled(40)), NEW, NOW)
+    assert failure is not None
+    # The scheduler may not have tried again since they went.
+    assert failure.settle == SCHEDULER_SECONDS
+
+
 def test_node_that_an_autoscaler_makes_is_waited_for() -> None:
     coming = event(
         POD, "TriggeredScaleUp", "pod triggered scale-up: 0->1", first=30, last=30, kind="Normal"
@@ -239,6 +268,31 @@ def test_a_terminal_condition_is_reported(kind: str, why: str, message: str) -> 
         "lastTransitionTime": ago(40),
     }
     assert f"{kind} is False: {why}: {message}" in reason(seen(conditions=[failed]))
+
+
+def revision_failed(reason: str) -> Snapshot:
+    """A service whose newest revision has failed for this reason."""
+    message = "what its pods are said to be"
+    failed = revision(2, ready="False", reason=reason, message=message)
+    told = {
+        "type": "PredictorReady",
+        "status": "False",
+        "reason": "RevisionFailed",
+        "message": f'Revision "digits-predictor-00002" failed with message: {message}.',
+        "lastTransitionTime": ago(40),
+    }
+    return Snapshot(service(conditions=[told]), [], [], [revision(1), failed])
+
+
+@pytest.mark.parametrize("why", ["Unschedulable", "ExitCode1"])
+def test_a_revision_that_fails_by_its_pods_may_still_become_ready(why: str) -> None:
+    assert diagnose(revision_failed(why), NEW, NOW) is None
+
+
+@pytest.mark.parametrize("why", ["ContainerMissing", "ProgressDeadlineExceeded", "FailedCreate"])
+def test_a_revision_that_fails_for_good_is_reported(why: str) -> None:
+    said = reason(revision_failed(why))
+    assert f"PredictorReady is False: {why}: Revision" in said
 
 
 @pytest.mark.parametrize("why", ["MinimumReplicasUnavailable", "RevisionMissing", "Deploying"])

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 SERVICE = "/apis/serving.kserve.io/v1beta1/namespaces/models/inferenceservices/digits"
 PODS = "/api/v1/namespaces/models/pods?labelSelector=serving.kserve.io%2Finferenceservice%3Ddigits"
+REVISIONS = (
+    "/apis/serving.knative.dev/v1/namespaces/models/revisions"
+    "?labelSelector=serving.kserve.io%2Finferenceservice%3Ddigits"
+)
 EVENTS = "/api/v1/namespaces/models/events?limit=500"
 LOG = "/api/v1/namespaces/models/pods/a/log?container=kserve-container&tailLines=5&previous=true"
 
@@ -63,12 +67,16 @@ def test_an_age_that_cannot_be_read_is_zero(api: Api, cluster: Cluster) -> None:
     assert cluster.pod_age("models", "me") == 0
 
 
-def test_reads_the_inference_service_its_pods_and_events(api: Api, cluster: Cluster) -> None:
+def test_reads_the_inference_service_its_pods_revisions_and_events(
+    api: Api, cluster: Cluster
+) -> None:
     api.says(SERVICE, {"kind": "InferenceService"})
     api.says(PODS, {"items": [{"metadata": {"name": "a"}}]})
+    api.says(REVISIONS, {"items": [{"metadata": {"name": "r"}}]})
     api.says(EVENTS, {"items": None})
     assert cluster.inference_service("models", "digits") == {"kind": "InferenceService"}
     assert cluster.pods("models", "digits") == [{"metadata": {"name": "a"}}]
+    assert cluster.revisions("models", "digits") == [{"metadata": {"name": "r"}}]
     assert cluster.events("models") == []
 
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.verify.rollout import changed_at, parse_time, split, storage_uri, unfinished_rollout
+from jobs.verify.rollout import (
+    changed_at,
+    is_young,
+    parse_time,
+    split,
+    storage_uri,
+    unfinished_rollout,
+)
 from tests.jobs.objects import NEW, NOW, OLD, ago, pod, service, waiting
 
 
@@ -18,7 +25,7 @@ def test_storage_uri_is_the_predictors() -> None:
 
 
 def test_one_ready_pod_of_the_new_uri_is_enough() -> None:
-    assert unfinished_rollout(service(), [pod(ready=True)], NEW, "Standard", NOW) is None
+    assert unfinished_rollout(service(), [pod(ready=True)], NEW) is None
 
 
 def test_pods_of_another_uri_are_older() -> None:
@@ -41,37 +48,20 @@ def test_revision_with_the_youngest_pod_is_the_current_one() -> None:
 
 def test_waits_for_old_pods_to_go() -> None:
     pods = [pod(ready=True), pod("old-1", uri=OLD, ready=True)]
-    assert (
-        unfinished_rollout(service(), pods, NEW, "Standard", NOW) == "older pods still serve: old-1"
-    )
+    assert unfinished_rollout(service(), pods, NEW) == "older pods still serve: old-1"
 
 
 def test_waits_for_the_new_pod_and_says_what_it_does() -> None:
     pods = [pod("new-1", containers=[waiting("PodInitializing")]), pod("old", uri=OLD, ready=True)]
-    text = unfinished_rollout(service(), pods, NEW, "Standard", NOW)
+    text = unfinished_rollout(service(), pods, NEW)
     assert text == "no predictor pod of this version is ready (new-1: PodInitializing)"
 
 
 def test_waits_for_the_transformer_too() -> None:
-    text = unfinished_rollout(service(transformer=True), [pod(ready=True)], NEW, "Standard", NOW)
+    text = unfinished_rollout(service(transformer=True), [pod(ready=True)], NEW)
     assert text == "no transformer pod of this version is ready, there is none yet"
 
 
-def test_waits_for_kserve_to_look_at_a_new_spec() -> None:
-    text = unfinished_rollout(service(changed=1), [pod(ready=True)], NEW, "Standard", NOW)
-    assert text is not None
-    assert "not have seen" in text
-
-
-def test_pods_that_may_not_be_read_are_not_waited_for() -> None:
-    assert unfinished_rollout(service(), None, NEW, "Standard", NOW) is None
-
-
-@pytest.mark.parametrize(
-    ("ready", "settled"), [("digits-predictor-00002", True), ("digits-predictor-00001", False)]
-)
-def test_knative_serves_when_the_latest_revision_is_ready(ready: str, settled: bool) -> None:
-    status = {"latestCreatedRevision": "digits-predictor-00002", "latestReadyRevision": ready}
-    thing = service(components={"predictor": status})
-    old = pod("digits-predictor-00001-x", uri=OLD, ready=True)
-    assert (unfinished_rollout(thing, [old], NEW, "Knative", NOW) is None) is settled
+@pytest.mark.parametrize(("changed", "young"), [(1, True), (4, False)])
+def test_kserve_gets_time_to_look_at_a_new_spec(changed: float, young: bool) -> None:
+    assert is_young(service(changed=changed), NOW) is young

@@ -14,7 +14,7 @@ from jobs.verify import diagnosis
 from jobs.verify.kubernetes import ApiError, ForbiddenError
 from jobs.verify.watch import FailedError, Watch, log_excerpt
 from tests.jobs import objects
-from tests.jobs.objects import NEW, OLD, pod, running, service, waiting
+from tests.jobs.objects import NEW, OLD, pod, revision, running, service, traffic, waiting
 
 CRASH = waiting("CrashLoopBackOff", restarts=3, last={"exitCode": 1, "reason": "Error"})
 
@@ -24,6 +24,7 @@ class FakeCluster:
 
     def __init__(self, found: Any, pods: Any, log: str | None = None) -> None:
         self.found, self.running, self.text = found, pods, log
+        self.revised: Any = []
         self.asked: list[str] = []
 
     def _say(self, what: Any, name: str) -> Any:
@@ -40,6 +41,9 @@ class FakeCluster:
 
     def events(self, namespace: str) -> Any:
         return self._say([], "events")
+
+    def revisions(self, namespace: str, name: str) -> Any:
+        return self._say(self.revised, "revisions")
 
     def log(self, *_: Any, previous: bool, lines: int) -> str | None:
         return self.text if previous else None
@@ -62,11 +66,13 @@ def look(
             return cls.fromtimestamp(objects.NOW.timestamp(), tz)
 
     monkeypatch.setattr("jobs.verify.watch.datetime", Clock)
-    job = read_config(
-        VerifyConfig,
-        write(verify_job | {"predictor_url": "http://digits", "release_digest": "0" * 64}),
-    )
-    return lambda cluster: Watch(cluster, job, Progress(out))
+
+    def watch(cluster: Any, **changes: Any) -> Watch:
+        made = {"predictor_url": "http://digits", "release_digest": "0" * 64}
+        job = read_config(VerifyConfig, write(verify_job | made | changes))
+        return Watch(cluster, job, Progress(out))
+
+    return watch
 
 
 def test_rolled_out_version_has_nothing_to_wait_for(look: Any) -> None:
@@ -117,6 +123,43 @@ def test_it_continues_without_what_it_may_not_read(look: Any, out: io.StringIO) 
 def test_inference_service_that_may_not_be_read_is_not_waited_for(look: Any) -> None:
     assert look(FakeCluster(ForbiddenError("no"), [])).check() is None
     assert look(FakeCluster(None, [])).check() == "no InferenceService models/digits"
+
+
+def knative(*shares: tuple[int, int]) -> FakeCluster:
+    """Two revisions, of OLD and NEW."""
+    ready = [{"type": "PredictorReady", "status": "True"}]
+    thing = service(conditions=ready, components={"predictor": traffic(*shares)})
+    cluster = FakeCluster(thing, [])
+    cluster.revised = [revision(1, uri=OLD), revision(2)]
+    return cluster
+
+
+def test_under_knative_the_revisions_are_examined(look: Any) -> None:
+    seen = look(knative((1, 100)), mode="Knative")
+    assert "reach digits-predictor-00001" in seen.check()
+    assert not seen.settled
+    seen = look(knative((2, 100)), mode="Knative")
+    assert seen.check() is None
+    assert seen.settled
+
+
+def test_a_canary_beside_another_release_than_the_stable_one_fails(look: Any) -> None:
+    shares = (1, 90), (2, 10)
+    assert look(knative(*shares), mode="Knative", stable_uri=OLD).check() is None
+    with pytest.raises(FailedError, match="Deploy the release without the canary first"):
+        look(knative(*shares), mode="Knative", stable_uri=f"{OLD}er").check()
+
+
+def test_revisions_that_may_not_be_read_are_not_waited_for(look: Any, out: io.StringIO) -> None:
+    cluster = knative((1, 100))
+    cluster.revised = ForbiddenError("not allowed to read /revisions (403)")
+    assert look(cluster, mode="Knative").check() is None
+    assert "continuing without the revisions" in out.getvalue()
+
+
+def test_a_spec_that_kserve_may_not_have_seen_is_waited_for(look: Any) -> None:
+    cluster = FakeCluster(service(changed=1), [pod(ready=True, containers=[running()])])
+    assert look(cluster).check() == "KServe may not have seen the new spec yet"
 
 
 def test_an_unreachable_api_is_waited_for(look: Any) -> None:
