@@ -28,7 +28,9 @@ class StackSettings(Section):
     )
     create_namespace: bool = Field(True, description="false: the namespace exists already")
     domain: str | None = Field(
-        None, description="KServe's ingress domain; without it URLs are those inside the cluster"
+        None,
+        description="domain of Knative's config-domain, in mode Standard of KServe's ingress; "
+        "without it URLs are those inside the cluster",
     )
     storage: Storage = Field(description="the bucket")
     identity: IdentitySettings = Field(

@@ -1,8 +1,8 @@
 """URLs of a model, as plain text, so that previews know them.
 
 Names of Services and hosts are KServe 0.20's: NAME-predictor and NAME-transformer inside the
-cluster; outside NAME.NAMESPACE.DOMAIN by Knative's domain template and NAME-NAMESPACE.DOMAIN by
-KServe's own.
+cluster. Outside, Knative's ingress knows both under NAMESPACE.DOMAIN, whether or not KServe adds a
+shorter name by Istio; in Standard mode KServe's own ingress has NAME-NAMESPACE.DOMAIN.
 """
 
 from __future__ import annotations
@@ -46,15 +46,12 @@ def canary_host(name: str, namespace: str, mode: Mode) -> str:
 
 def predict_url(name: str, namespace: str, settings: ModelSettings, domain: str | None) -> str:
     """The URL for predictions: V1 `:predict` of the transformer, else V2 `infer` of Triton."""
-    predictor = f"http://{service_host(name, namespace, 'predictor')}"
-    base = transformer_url(name, namespace, settings) or predictor
-    if domain:
-        base = f"http://{_outside(name, namespace, settings.mode, domain)}"
+    component = "transformer" if settings.separate_transformer else "predictor"
+    host = service_host(name, namespace, component)
+    if domain and settings.mode is Mode.KNATIVE:
+        host = f"{name}-{component}.{namespace}.{domain}"
+    elif domain:
+        host = f"{name}-{namespace}.{domain}"
     if settings.transformer.enabled:
-        return f"{base}/v1/models/{name}:predict"
-    return f"{base}/v2/models/{name}/infer"
-
-
-def _outside(name: str, namespace: str, mode: Mode, domain: str) -> str:
-    between = "." if mode is Mode.KNATIVE else "-"
-    return f"{name}{between}{namespace}.{domain}"
+        return f"http://{host}/v1/models/{name}:predict"
+    return f"http://{host}/v2/models/{name}/infer"

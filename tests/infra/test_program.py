@@ -271,10 +271,24 @@ def test_outside_urls_follow_the_domain() -> None:
     assert run("local", outside).exports["models"]["digits"]["url"] == (
         "http://digits-models.example.com/v1/models/digits:predict"
     )
-    assert (
-        "//digits.models.example.com/"
-        in (run("local", outside | {"mode": "Knative"}).exports["models"]["digits"]["url"])
-    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "host", "path"),
+    [
+        ({}, "digits-transformer", "v1/models/digits:predict"),
+        ({"placement": "collocated"}, "digits-predictor", "v1/models/digits:predict"),
+        ({"transformer": {"enabled": False}}, "digits-predictor", "v2/models/digits/infer"),
+    ],
+)
+def test_under_knative_the_gateway_knows_each_component(
+    changes: dict[str, Any], host: str, path: str
+) -> None:
+    knative = changes | {"mode": "Knative"}
+    inside = run("local", knative).exports["models"]["digits"]["url"]
+    assert inside == f"http://{host}.models.svc.cluster.local/{path}"
+    outside = run("local", knative | {"domain": "example.com"}).exports["models"]["digits"]["url"]
+    assert outside == f"http://{host}.models.example.com/{path}"
 
 
 def test_a_models_component_registers_what_a_reviewer_wants_to_see() -> None:
