@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from local.api import ApiError
+from local.node.reporting import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,10 @@ _AGAIN = 0.5
 
 
 class Informer:
-    """Calls its handler with ADDED, MODIFIED or DELETED and the object, for each change."""
+    """Calls its handler with ADDED, MODIFIED or DELETED and the object, for each change.
+
+    A handler that fails is called again, with the object as it is then.
+    """
 
     def __init__(self, api: Api, path: str, changed: Callable[[str, Object], None]) -> None:
         self._api, self._path, self._changed = api, path, changed
@@ -35,6 +39,9 @@ class Informer:
                 self._follow(version)
             except ApiError:
                 time.sleep(_AGAIN)
+            except Exception as error:  # Else nothing would be followed any more.
+                log(f"{self._path}: {type(error).__name__}: {error}")
+                time.sleep(_AGAIN)
 
     def _list(self) -> str:
         found = self._api.get(self._path)
@@ -47,7 +54,7 @@ class Informer:
             if before is not None and before["metadata"]["uid"] != each["metadata"]["uid"]:
                 self._changed("DELETED", before)
             if before != each:
-                self._changed("MODIFIED" if before else "ADDED", each)
+                self._tell("MODIFIED" if before else "ADDED", each)
         return str(found["metadata"]["resourceVersion"])
 
     def _follow(self, version: str) -> None:
@@ -60,7 +67,14 @@ class Informer:
                     self.objects.pop(_key(each), None)
                 else:
                     self.objects[_key(each)] = each
-                self._changed(kind, each)
+                self._tell(kind, each)
+
+    def _tell(self, kind: str, each: Object) -> None:
+        try:
+            self._changed(kind, each)
+        except Exception:
+            self.objects.pop(_key(each), None)  # So the next list tells of it.
+            raise
 
 
 def _key(each: Object) -> tuple[str, str]:
