@@ -72,9 +72,10 @@ $(modules:%=programs/%): programs/%: .venv-local/stamp
 programs/pulumi-python: programs/pulumi
 ready: .venv-local/stamp $(modules:%=programs/%) $(environments) build/digits/release.json
 
-up: ## the whole thing on this machine: cluster, stack, a prediction
+MODE ?= Standard
+up: ## the whole thing on this machine: cluster, stack, a prediction; in the other mode: make up MODE=Knative
 	@$(MAKE) --no-print-directory -j2 ready
-	@.venv-local/bin/python -m local up
+	@.venv-local/bin/python -m local up --mode $(MODE)
 
 down: .venv-local/stamp ## stop and remove it
 	@.venv-local/bin/python -m local down
@@ -86,7 +87,7 @@ logs: .venv-local/stamp ## of a pod or a process: make logs POD=digits-predictor
 	@.venv-local/bin/python -m local logs $(POD)
 
 report: .venv-local/stamp .venv-model/stamp ## the load tests as pages, in the browser
-	@.venv-local/bin/python -m local report --open
+	@.venv-local/bin/python -m local report --open --mode $(MODE)
 
 env: .venv-local/stamp ## for a shell: eval "$$(make -s env)"
 	@.venv-local/bin/python -m local env

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-# Needs no cloud; there is nothing to preview.
-LOCAL = "local"
+# Need no cloud; there is nothing to preview.
+LOCAL = ("local", "knative")
 # Paths that affect every stack. The deploy workflow has the same list.
 EVERY_STACK = (
     "Pulumi.yaml",
@@ -46,9 +46,9 @@ def affected(paths: Iterable[str], stacks: Collection[str]) -> list[str]:
 
 
 def cloud_stacks(root: Path) -> list[str]:
-    """Every stack with a file in this folder, except the local one."""
+    """Every stack with a file in this folder, except the local ones."""
     names = (_FILE.fullmatch(path.name) for path in root.glob("Pulumi.*.yaml"))
-    return sorted(name["stack"] for name in names if name and name["stack"] != LOCAL)
+    return sorted(name["stack"] for name in names if name and name["stack"] not in LOCAL)
 
 
 def _matches(path: str, pattern: str) -> bool:

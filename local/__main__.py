@@ -21,7 +21,7 @@ from local.status import status
 def _up(layout: Layout, wanted: argparse.Namespace) -> int:
     bring_up(layout)
     if not wanted.cluster_only:
-        deploy.up(layout)
+        deploy.up(layout, wanted.mode)
     return 0
 
 
@@ -66,7 +66,7 @@ def _env(layout: Layout, _: argparse.Namespace) -> int:
 
 
 def _report(layout: Layout, wanted: argparse.Namespace) -> int:
-    for page in deploy.report(layout):
+    for page in deploy.report(layout, wanted.mode):
         print(page)
         if wanted.open and not webbrowser.open(page.as_uri()):
             print("There is no browser here. The page is one file: copy it to where there is one.")
@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="build what is missing, start the cluster, deploy")
     up.add_argument("--cluster-only", action="store_true", help="don't deploy the stack")
+    _add_mode(up)
     up.set_defaults(run=_up)
     down = commands.add_parser("down", help="stop the cluster and remove it")
     down.add_argument("--keep", action="store_true", help="keep its data")
@@ -98,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     logs.set_defaults(run=_logs)
     pages = commands.add_parser("report", help="write the load tests' pages")
     pages.add_argument("--open", action="store_true", help="open them in the browser")
+    _add_mode(pages)
     pages.set_defaults(run=_report)
     tools = commands.add_parser("tools", help="fetch or build the cluster's programs")
     names = sorted({Path(each.folder).name for each in TOOLS})
@@ -105,6 +107,13 @@ def _parser() -> argparse.ArgumentParser:
     tools.set_defaults(run=_tools)
     commands.add_parser("env", help="print exports for a shell").set_defaults(run=_env)
     return parser
+
+
+def _add_mode(command: argparse.ArgumentParser) -> None:
+    stacks = ", ".join(f"{mode}: {stack}" for mode, stack in deploy.STACKS.items())
+    command.add_argument(
+        "--mode", choices=deploy.STACKS, default="Standard", help=f"the stack, by mode ({stacks})"
+    )
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Deploys the `local` stack, sends it a first request, and writes its addresses."""
+"""Deploys a local stack, sends it a first request, and writes its addresses."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from local import first_request, reports
 from local.api import Api
+from local.endpoints import endpoint
 from local.environment import environment
 from local.errors import LocalError
 from local.layout import ROOT, write_atomically
@@ -22,19 +23,21 @@ if TYPE_CHECKING:
     from local.layout import Layout
     from release.schema import Release
 
-__all__ = ["report", "up"]
+__all__ = ["STACKS", "report", "up"]
 
-_STACK = "local"
+# The stack's file of each mode.
+STACKS = {"Standard": "local", "Knative": "knative"}
 _PERCENTILES = ("mean", "p50", "p90", "p95", "p99", "max")
 
 
-def up(layout: Layout) -> None:
-    """Deploy the stack. Raises LocalError if that fails, or if its endpoint doesn't answer."""
-    _pulumi(layout, "stack", "select", "--create")
-    _build_missing(layout)
-    _pulumi(layout, "up", "--yes", "--skip-preview")
-    outputs = _outputs(layout)
-    endpoints = {name: _endpoint(layout, model) for name, model in outputs["models"].items()}
+def up(layout: Layout, mode: str) -> None:
+    """Deploy a mode's stack. Raises LocalError if that fails, or if an endpoint doesn't answer."""
+    stack = STACKS[mode]
+    _pulumi(layout, stack, "stack", "select", "--create")
+    _build_missing(layout, stack)
+    _pulumi(layout, stack, "up", "--yes", "--skip-preview")
+    outputs = _outputs(layout, stack)
+    endpoints = {name: _endpoint(layout, name, each) for name, each in outputs["models"].items()}
     write_atomically(layout.endpoints, json.dumps(endpoints, indent=2) + "\n")
     for name, addresses in endpoints.items():
         print(f"\n{name}")
@@ -48,9 +51,10 @@ def up(layout: Layout) -> None:
                 print(f"  {kind:<8} {address}")
 
 
-def report(layout: Layout) -> list[Path]:
-    """Write the pages of the stack's load tests. Raises LocalError if there is none."""
-    results = {name: perf.get("result") for name, perf in _outputs(layout)["perf"].items()}
+def report(layout: Layout, mode: str) -> list[Path]:
+    """Write the pages of a stack's load tests. Raises LocalError if there is none."""
+    perf = _outputs(layout, STACKS[mode])["perf"]
+    results = {name: each.get("result") for name, each in perf.items()}
     pages = [reports.page(layout, name, place) for name, place in results.items() if place]
     if not pages:
         raise LocalError(
@@ -59,10 +63,10 @@ def report(layout: Layout) -> list[Path]:
     return pages
 
 
-def _pulumi(layout: Layout, *arguments: str, capture: bool = False) -> str:
+def _pulumi(layout: Layout, stack: str, *arguments: str, capture: bool = False) -> str:
     """Run the CLI; its output with `capture`. Raises LocalError."""
     done = subprocess.run(
-        ["pulumi", *arguments, "--stack", _STACK, "--non-interactive"],
+        ["pulumi", *arguments, "--stack", stack, "--non-interactive"],
         cwd=ROOT,
         env=environment(layout),
         stdout=subprocess.PIPE if capture else None,
@@ -76,10 +80,10 @@ def _pulumi(layout: Layout, *arguments: str, capture: bool = False) -> str:
     return done.stdout or ""
 
 
-def _build_missing(layout: Layout) -> None:
+def _build_missing(layout: Layout, stack: str) -> None:
     """Build the current releases of the stack's models that are not under build/."""
     pinned = lock.read(ROOT / "models.lock.json")
-    models = json.loads(_pulumi(layout, "config", "get", "models", capture=True))
+    models = json.loads(_pulumi(layout, stack, "config", "get", "models", capture=True))
     for name, settings in models.items():
         entry = pinned.current(name)
         # The program refuses a model that is not in the lock. An earlier release can't be built.
@@ -95,8 +99,9 @@ def _build_missing(layout: Layout) -> None:
             raise LocalError(f"{name} can't be built, see above. Retry: make up")
 
 
-def _outputs(layout: Layout) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(_pulumi(layout, "stack", "output", "--json", capture=True))
+def _outputs(layout: Layout, stack: str) -> dict[str, Any]:
+    text = _pulumi(layout, stack, "stack", "output", "--json", capture=True)
+    found: dict[str, Any] = json.loads(text)
     return found
 
 
@@ -107,27 +112,12 @@ def _release(name: str, digest: str) -> Release:
     return files.read(folder / RELEASE_JSON)
 
 
-def _endpoint(layout: Layout, model: Mapping[str, Any]) -> dict[str, str | None]:
-    """A model's addresses on this machine, by its Services and its InferenceService."""
-    host, _, path = model["url"].removeprefix("http://").partition("/")
-    front, namespace = host.split(".")[:2]
-    book = json.loads((layout.node / "services.json").read_text())
-
-    def address(service: str) -> str | None:
-        found = book.get(f"{namespace}/{service}", {}).get("80")
-        return str(found) if found else None
-
-    name = front.removesuffix("-transformer").removesuffix("-predictor")
-    service = f"/apis/serving.kserve.io/v1beta1/namespaces/{namespace}/inferenceservices/{name}"
-    spec = Api(layout).request("GET", service)["spec"]["predictor"]
-    triton = None if spec.get("containers") else address(f"{name}-predictor")
-    grpc = spec["model"]["protocolVersion"] == "grpc-v2"
-    predict = address(front) if path.endswith(":predict") else None
-    return {
-        "predict": f"http://{predict}/{path}" if predict else None,
-        "v2_http": f"http://{triton}" if triton and not grpc else None,
-        "v2_grpc": triton if grpc else None,
-    }
+def _endpoint(layout: Layout, name: str, model: Mapping[str, Any]) -> dict[str, str | None]:
+    """A model's addresses on this machine."""
+    # Inside the cluster and under Knative the namespace is the second label of the host.
+    namespace = model["url"].split(".")[1]
+    path = f"/apis/serving.kserve.io/v1beta1/namespaces/{namespace}/inferenceservices/{name}"
+    return endpoint(Api(layout).request("GET", path), layout.services())
 
 
 def _latency(layout: Layout, perf: Mapping[str, Any]) -> list[str]:

@@ -28,19 +28,61 @@ def send(endpoint: Mapping[str, str | None], release: Release) -> str | None:
 
     None where there is only gRPC. Raises LocalError if the answer isn't good.
     """
-    predict, triton = endpoint["predict"], endpoint["v2_http"]
+    predict = endpoint["predict"]
+    url = predict or endpoint["v2_http"]
     instances = _instances(release)
+    if not url or (release.image and not (predict and instances)):
+        return None
+    server = _Server(url, endpoint.get("gateway"))
+    model = f"/v2/models/{release.name}"
+    _wait_until_ready(server, f"{model}/ready")
     if predict and instances:
         body = json.dumps({"instances": instances}).encode()
-        answer, milliseconds = _post(predict, body, {})
+        answer, milliseconds = server.post(f"/v1/models/{release.name}:predict", body, {})
         return f"{_described(answer['predictions'], release)} ({milliseconds:.1f} ms)"
-    server = predict.partition("/v1/")[0] if predict else triton
-    if not server or release.image:
-        return None
     body, headers = _tensors(release)
-    answer, milliseconds = _post(f"{server}/v2/models/{release.name}/infer", body, headers)
+    answer, milliseconds = server.post(f"{model}/infer", body, headers)
     found = {output["name"]: output["data"] for output in answer["outputs"]}
     return f"a sample is answered by {_shown(found)} ({milliseconds:.1f} ms)"
+
+
+class _Server:
+    """The server of a URL, asked at `gateway` where there is one.
+
+    This interpreter does not know the names below `localhost` that browsers and curl know.
+    """
+
+    def __init__(self, url: str, gateway: str | None) -> None:
+        netloc = urllib3.util.parse_url(url).netloc
+        self.headers = {"Host": str(netloc)}
+        self.url = f"http://{gateway or netloc}"
+
+    def ready(self, path: str) -> bool:
+        """Whether a path answers 200."""
+        answer = self._request("GET", path, None, {}, 2.0)
+        return answer.status == 200
+
+    def post(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[Any, float]:
+        """The answer's JSON, and the milliseconds that it took."""
+        begun = time.monotonic()
+        answer = self._request("POST", path, body, headers, _TIMEOUT)
+        took = (time.monotonic() - begun) * 1000
+        if answer.status != 200:
+            text = answer.data.decode(errors="replace")
+            raise LocalError(f"{self.url}{path} answers {answer.status}: {text}")
+        return answer.json(), took
+
+    def _request(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str], timeout: float
+    ) -> urllib3.BaseHTTPResponse:
+        return urllib3.request(
+            method,
+            self.url + path,
+            body=body,
+            headers=self.headers | headers,
+            timeout=timeout,
+            retries=False,
+        )
 
 
 def _instances(release: Release) -> list[Any]:
@@ -67,19 +109,6 @@ def _tensors(release: Release) -> tuple[bytes, dict[str, str]]:
     return text + b"".join(stored.raw for _, stored in pairs), {_HEADER_LENGTH: str(len(text))}
 
 
-def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[Any, float]:
-    """The answer's JSON, and the milliseconds that it took."""
-    _wait_until_ready(url)
-    begun = time.monotonic()
-    answer = urllib3.request(
-        "POST", url, body=body, headers=headers, timeout=_TIMEOUT, retries=False
-    )
-    took = (time.monotonic() - begun) * 1000
-    if answer.status != 200:
-        raise LocalError(f"{url} answers {answer.status}: {answer.data.decode(errors='replace')}")
-    return answer.json(), took
-
-
 def _described(predictions: list[Any], release: Release) -> str:
     first, label = predictions[0], release.samples[0].label
     if isinstance(first, dict) and "label" in first and release.image and label:
@@ -92,20 +121,17 @@ def _shown(found: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def _wait_until_ready(url: str) -> None:
-    """Wait for pods, which may still be starting if the stack needed no update."""
-    parsed = urllib3.util.parse_url(url)
-    server = f"{parsed.scheme}://{parsed.netloc}"
+def _wait_until_ready(server: _Server, path: str) -> None:
+    """Wait for pods, which may still be starting if the stack needed no update, or at zero."""
     deadline, printed = time.monotonic() + _PATIENCE, False
     while True:
         try:
-            health = f"{server}/v2/health/ready"
-            if urllib3.request("GET", health, timeout=2, retries=False).status == 200:
+            if server.ready(path):
                 return
         except urllib3.exceptions.HTTPError:
             pass  # Nothing listens yet.
         if time.monotonic() > deadline:
-            raise LocalError(f"{server} isn't ready after {_PATIENCE:.0f} s. See: make status")
+            raise LocalError(f"{server.url} isn't ready after {_PATIENCE:.0f} s. See: make status")
         if not printed:
             print("  waiting for its pods …", flush=True)
             printed = True

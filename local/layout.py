@@ -52,6 +52,11 @@ class Layout:
             raise LocalError("the local cluster was never started. Run: make up") from None
         return found
 
+    def services(self) -> dict[str, dict[str, str]]:
+        """HOST:PORT on this machine by NAMESPACE/SERVICE and port, as the node writes them."""
+        found: dict[str, dict[str, str]] = json.loads((self.node / "services.json").read_text())
+        return found
+
     def server(self) -> str:
         return f"https://127.0.0.1:{self.ports()['kube-apiserver']}"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from local import state
 from local.api import Api, ApiError, condition_status
+from local.endpoints import gateway
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,7 @@ def status(layout: Layout) -> tuple[str, bool]:
     parts += [f"{name}: {status}" for name, status in now.tasks.items() if status != "done"]
     try:
         api = Api(layout, timeout=5.0)
-        parts += [_nodes(api), _inference_services(api), _pods(api)]
+        parts += [_nodes(api), _inference_services(api), *_gateway(layout), _pods(api)]
     except ApiError as error:
         parts.append(str(error))
     return "\n\n".join(parts), now.is_healthy()
@@ -80,6 +81,15 @@ def _inference_services(api: Api) -> str:
         url = service.get("status", {}).get("url", "-")
         rows.append((about["namespace"], about["name"], condition_status(service, "Ready"), url))
     return _table(("NAMESPACE", "INFERENCESERVICE", "READY", "URL"), rows)
+
+
+def _gateway(layout: Layout) -> list[str]:
+    """Where the hosts of InferenceServices under Knative are; nothing before the node's start."""
+    try:
+        address = gateway(layout.services())
+    except FileNotFoundError:
+        return []
+    return [f"Knative's gateway, which goes by the header Host: http://{address}"] * bool(address)
 
 
 def _pods(api: Api) -> str:

@@ -56,7 +56,7 @@ class Server:
 
     def __init__(self) -> None:
         self.answer: tuple[int, Any] = (200, {})
-        self.path, self.body, self.header_length = "", b"", ""
+        self.path, self.body, self.header_length, self.host = "", b"", "", ""
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -64,7 +64,7 @@ class Server:
                 self._send(200, {})
 
             def do_POST(self) -> None:
-                server.path = self.path
+                server.path, server.host = self.path, self.headers["Host"]
                 server.body = self.rfile.read(int(self.headers["Content-Length"]))
                 server.header_length = self.headers.get("Inference-Header-Content-Length", "")
                 self._send(*server.answer)
@@ -103,6 +103,15 @@ def test_a_picture_goes_by_v1(server: Server) -> None:
     assert said is not None and said.startswith("a picture labelled 'cat' is answered by 'dog' (")
     assert server.path == "/v1/models/net:predict"
     assert json.loads(server.body) == {"instances": [{"image_bytes": {"b64": "UE5H"}}]}
+
+
+def test_under_knative_the_gateway_is_asked_with_the_host_of_the_model(server: Server) -> None:
+    server.answer = (200, {"predictions": [{"label": "dog", "index": 1, "scores": [0, 1]}]})
+    host, gateway = "net-transformer.models.localhost", server.url.removeprefix("http://")
+    named = f"http://{host}:{gateway.rpartition(':')[2]}/v1/models/net:predict"
+    send(endpoint(server) | {"predict": named, "gateway": gateway}, pictures())
+    assert server.host.partition(":")[0] == host
+    assert server.path == "/v1/models/net:predict"
 
 
 def test_a_handlers_exchange_goes_by_v1(server: Server) -> None:

@@ -49,7 +49,7 @@ def test_pods_and_images_are_read() -> None:
     assert (served.predictor.accelerator, served.predictor.spot) == ("nvidia-l4", True)
     assert (served.predictor.min_replicas, served.predictor.max_replicas) == (2, 8)
     assert served.container.startswith("nvcr.io/nvidia/tritonserver@sha256:")
-    assert served.transformer_image == "kserve-triton/transformer:local"
+    assert served.transformer_image == "dev.local/kserve-triton/transformer:local"
 
 
 def test_a_collocated_transformer_is_part_of_the_predictors_pods() -> None:
