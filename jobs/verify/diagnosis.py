@@ -27,7 +27,6 @@ TERMINAL = (
     "InvalidPredictorSpec",
     "InvalidWorkerSpecNotSet",
     "NoSupportingRuntime",
-    "NotOwned",
     "ProgressDeadlineExceeded",
     "RevisionFailed",
     "RuntimeDisabled",
