@@ -32,6 +32,8 @@ TERMINAL = (
     "RuntimeDisabled",
     "RuntimeNotRecognized",
 )
+# What an admission webhook says of an object of KServe's, which KServe tries again without end.
+DENIED = "denied the request"
 # The first restart is immediate and often succeeds.
 RESTARTS = 2
 PATIENCE = timedelta(seconds=20)
@@ -227,7 +229,8 @@ def _failed_condition(
 ) -> Failure | None:
     for found in service.get("status", {}).get("conditions") or []:
         reason = cause(found, revisions)
-        if found.get("status") != "False" or reason not in TERMINAL:
+        denied = reason == "ReconcileFailed" and DENIED in (found.get("message") or "")
+        if found.get("status") != "False" or not (reason in TERMINAL or denied):
             continue
         since = found.get("lastTransitionTime")
         at = parse_time(since)

@@ -257,6 +257,13 @@ def test_failure_older_than_the_spec_must_last_longer() -> None:
         ("PredictorReady", "ProgressDeadlineExceeded", "ReplicaSet has timed out progressing."),
         ("PredictorReady", "RevisionFailed", f"Unable to fetch image {TRITON}: {DIGEST}"),
         ("PredictorReady", "FailedCreate", "pods is forbidden: exceeded quota: gpus"),
+        (
+            "PredictorReady",
+            "ReconcileFailed",
+            "fails to reconcile knative service: admission webhook "
+            '"validation.webhook.serving.knative.dev" denied the request: validation failed: '
+            "expected 0 <= 900 <= 600: spec.template.spec.timeoutSeconds",
+        ),
     ],
 )
 def test_a_terminal_condition_is_reported(kind: str, why: str, message: str) -> None:
@@ -295,7 +302,9 @@ def test_a_revision_that_fails_for_good_is_reported(why: str) -> None:
     assert f"PredictorReady is False: {why}: Revision" in said
 
 
-@pytest.mark.parametrize("why", ["MinimumReplicasUnavailable", "RevisionMissing", "Deploying"])
+@pytest.mark.parametrize(
+    "why", ["MinimumReplicasUnavailable", "ReconcileFailed", "RevisionMissing", "Deploying"]
+)
 def test_a_temporary_condition_is_no_failure(why: str) -> None:
     going = {"type": "PredictorReady", "status": "False", "reason": why, "message": "…"}
     assert diagnose(seen(conditions=[going]), NEW, NOW) is None
