@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from infra.config import backends, handler
 from infra.config.containers import check_compatibility
+from infra.config.types import Mode
 from infra.manifests.artefact import MAX_MAP_BYTES, Artefact
 from infra.manifests.compilation import compile_target
 from infra.manifests.model_config import config_pbtxt
@@ -40,8 +41,11 @@ class Releases:
 
     def stored(self, models: Mapping[str, ModelSettings]) -> list[Artefact]:
         """The artefacts that the bucket must have: all but models that come as an image."""
-        found = [*self.stable.values(), *self.canary.values()]
-        return [each for each in found if models[each.name].storage_uri is None]
+        found = {
+            (each.name, each.digest): each
+            for each in (*self.canary.values(), *self.stable.values())
+        }
+        return [each for each in found.values() if models[each.name].storage_uri is None]
 
 
 def load(models: Mapping[str, ModelSettings], root: Path, promotion: Promotion) -> Releases:
@@ -157,8 +161,12 @@ def _not_built(name: str, pinned: str, build: str, root: Path) -> str:
 
 
 def _check_canary(stable: Artefact, canary: Artefact, settings: ModelSettings) -> None:
-    """The transformer in front of both must suit both; raises ReleasesError."""
-    if stable.digest == canary.digest:
+    """The transformer in front of both must suit both; raises ReleasesError.
+
+    Under Knative the newest revision that is ready gets the requests of a spec without a canary. A
+    canary of the stable release is then the way to give another one up.
+    """
+    if stable.digest == canary.digest and settings.mode is Mode.STANDARD:
         raise ReleasesError(
             f"canary.release: found {short(canary.digest)}, the one that is served already; "
             "allowed: another, or no canary"

@@ -26,7 +26,7 @@ from infra.manifests.urls import predict_url
 from release.files import RELEASE_JSON
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from infra.config import ModelSettings, StackSettings
     from infra.manifests.artefact import Artefact
@@ -76,8 +76,10 @@ class ServedModel(pulumi.ComponentResource):
         self.register_outputs(self.outputs)
 
     @property
-    def _releases(self) -> list[ServedRelease]:
-        return [self._stable, self._canary] if self._canary else [self._stable]
+    def _releases(self) -> Iterable[ServedRelease]:
+        """Each once, since a canary may be of the stable release."""
+        found = [self._canary, self._stable] if self._canary else [self._stable]
+        return {each.artefact.digest: each for each in found}.values()
 
     def _prerequisites(self) -> Sequence[pulumi.Resource]:
         """What the InferenceService refers to."""

@@ -127,6 +127,21 @@ def test_a_canary_of_what_is_served_already_is_refused() -> None:
     assert "the one that is served already" in refused({"models": {"digits": digits}})
 
 
+def test_under_knative_a_canary_of_the_stable_release_gives_another_one_up() -> None:
+    """Without it the other one, the newest revision that is ready, would get all requests."""
+    same = {"release": EARLIER[:12], "canary": {"release": EARLIER[:12], "trafficPercent": 0}}
+    engine = run("local", {"mode": "Knative", "models": {"digits": same}})
+    predictor = spec(engine)["predictor"]
+    assert predictor["canaryTrafficPercent"] == 0
+    assert predictor["model"]["storageUri"] == stable_uri({"mode": "Knative"})
+    # What both need is registered once.
+    names = [(each.typ, each.name) for each in engine.resources]
+    assert len(names) == len(set(names))
+    assert spec(run("local", {"mode": "Knative", "models": {"digits": {"release": EARLIER[:12]}}}))[
+        "predictor"
+    ] == {key: value for key, value in predictor.items() if key != "canaryTrafficPercent"}
+
+
 def test_a_release_or_a_canary_is_one_models_own() -> None:
     assert "release: found" in refused({"release": EARLIER[:12]})
     assert "allowed: for one model only, as models.NAME.release" in refused(
