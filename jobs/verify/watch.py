@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from jobs.verify.diagnosis import Failure, Snapshot, diagnose, last_warning
+from jobs.verify.diagnosis import STALE_SECONDS, Failure, Snapshot, diagnose, last_warning
 from jobs.verify.kubernetes import ApiError, Cluster, ForbiddenError
 from jobs.verify.revisions import misplaced_traffic, unfinished_revisions
 from jobs.verify.rollout import is_young, storage_uri, unfinished_rollout
@@ -70,15 +70,16 @@ class Watch:
         if found != uri:
             return f"the InferenceService still names {found}, not {uri}"
         now = datetime.now(UTC)
-        self._fail_if_lasting(diagnose(self._snapshot, uri, now))
+        unfinished = self._unfinished(service, now)
+        misplaced = None if unfinished else self._misplaced(service)
+        failure = Failure("traffic", misplaced, STALE_SECONDS) if misplaced else None
+        self._fail_if_lasting(diagnose(self._snapshot, uri, now) or failure)
+        self.settled = not (unfinished or misplaced)
+        return unfinished or misplaced
+
+    def _unfinished(self, service: Object, now: datetime) -> str | None:
         if is_young(service, now):
             return "KServe may not have seen the new spec yet"
-        unfinished = self._unfinished(service)
-        self.settled = unfinished is None
-        return unfinished
-
-    def _unfinished(self, service: Object) -> str | None:
-        """As `check`, of a spec that KServe has seen."""
         config, seen = self.config, self._snapshot
         if config.mode == "Standard":
             if seen.pods is None:
@@ -87,14 +88,12 @@ class Watch:
         if seen.revisions is None:
             return None
         canary = config.stable_uri is not None
-        unfinished = unfinished_revisions(
-            service, seen.revisions, config.storage_uri, canary=canary
-        )
-        if unfinished is None and config.stable_uri is not None:
-            misplaced = misplaced_traffic(service, seen.revisions, config.stable_uri)
-            if misplaced:
-                raise FailedError(f"{config.service}: {misplaced}")
-        return unfinished
+        return unfinished_revisions(service, seen.revisions, config.storage_uri, canary=canary)
+
+    def _misplaced(self, service: Object) -> str | None:
+        """Of a canary under Knative: why its stable release doesn't get the other requests."""
+        revisions, uri = self._snapshot.revisions, self.config.stable_uri
+        return misplaced_traffic(service, revisions, uri) if revisions and uri else None
 
     def hint(self) -> str:
         """The newest warning, as a line to append to a message."""
