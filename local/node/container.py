@@ -57,7 +57,6 @@ class Container:
         self._cause = ""
         self._begun = 0.0
         self._cores: list[int] = []
-        folder.mkdir(parents=True, exist_ok=True)
 
     @property
     def sidecar(self) -> bool:
@@ -79,17 +78,15 @@ class Container:
         limit = self.spec.get("resources", {}).get("limits", {}).get("memory")
         return int(quantity(limit)) if limit else None
 
-    def resume(self, before: Object) -> None:
-        """Continue from the status of a previous agent, whose processes ended with it."""
+    def resume(self, before: Object, reason: str, message: str) -> None:
+        """Continue from its last status; the processes ended, for this reason."""
         self.status.restart_count = before.get("restartCount", 0)
         self.status.last = before.get("lastState", {})
         state = before.get("state", {})
         if "terminated" in state:
             self.status.state = state
         elif "running" in state:
-            self._set_ended(
-                137, "NodeAgentRestarted", "the node agent was restarted", state["running"]
-            )
+            self._set_ended(137, reason, message, state["running"])
         ended = self.status.state.get("terminated")
         if ended and restarts(self.status.policy, ended["exitCode"]):
             self._schedule_restart(self.status.state, 0.0)
@@ -98,16 +95,21 @@ class Container:
         self, uid: str, volumes: Volumes, hosts: Path, ended: Callable[[str, Exit], None]
     ) -> None:
         """Start it. Raises ImageError, ConfigError, ApiError, SandboxError."""
+        self._folder.mkdir(parents=True, exist_ok=True)
         program = self._program(volumes, hosts)
-        if self.log.exists():
-            self.log.replace(self._folder.parent / f"{self.name}.previous.log")
         self.key = f"{uid}/{self.name}/{self.status.restart_count}/{time.monotonic_ns()}"
         key = self.key
-        output = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            self._host.sandbox.start(key, uid, program, output, lambda code: ended(key, code))
-        finally:
-            os.close(output)
+            if self.log.exists():
+                self.log.replace(self._folder.parent / f"{self.name}.previous.log")
+            output = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            try:
+                self._host.sandbox.start(key, uid, program, output, lambda code: ended(key, code))
+            finally:
+                os.close(output)
+        except (OSError, SandboxError):
+            self._release()
+            raise
         self.program = program
         self._cause, self._begun = "", time.monotonic()
         self.status.identity = key.replace("/", "-")
@@ -175,14 +177,18 @@ class Container:
         ]
 
     def _core_count(self) -> int:
-        limit = self.spec.get("resources", {}).get("limits", {}).get("cpu")
-        return math.ceil(quantity(limit)) if limit else 0
+        """Cores of its CPU limit; 0 if it has none.
+
+        Nor for less than a core: its threads would wait for each other, and for the containers on
+        the same core, while others are idle.
+        """
+        limit = quantity(self.spec.get("resources", {}).get("limits", {}).get("cpu") or 0)
+        return math.ceil(limit) if limit >= 1 else 0
 
     def ended(self, code: int, message: str) -> None:
         """Record its end, and schedule its restart."""
         begun = self.status.state.get("running", {})
-        self._host.cores.release(self._cores)
-        self._cores, self.key, self.probes = [], "", []
+        self._release()
         reason = self._cause or ("Completed" if code == 0 else "Error")
         if message:
             reason, code = "StartError", code or START_ERROR
@@ -194,6 +200,15 @@ class Container:
             self._back_off = 0.0 if lived > _FORGIVEN else self._back_off
             self._schedule_restart(self.status.state, self._back_off)
             self._back_off = min(max(2 * self._back_off, BACK_OFF), BACK_OFF_LIMIT)
+
+    def abandon(self) -> None:
+        """End it at once, without a status."""
+        self.signal(signal.SIGKILL)
+        self._release()
+
+    def _release(self) -> None:
+        self._host.cores.release(self._cores)
+        self._cores, self.key, self.probes = [], "", []
 
     def _set_ended(self, code: int, reason: str, message: str, begun: Object) -> None:
         self.status.ready = self.status.started = False

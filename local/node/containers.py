@@ -54,8 +54,13 @@ class Containers:
         """The container that runs under this key."""
         return next((each for each in self if each.key == key), None)
 
-    def resume(self, status: Object) -> None:
-        """Continue from the status of a pod that a previous agent ran."""
+    def later(self, container: Container) -> list[Container]:
+        """Those that a sidecar outlives, if the container is one."""
+        ordered = list(self)
+        return ordered[ordered.index(container) + 1 :] if container.sidecar else []
+
+    def resume(self, status: Object, reason: str, message: str) -> None:
+        """Continue from the status of a pod whose processes ended, for this reason."""
         before = {
             each["name"]: each
             for kind in ("initContainerStatuses", "containerStatuses")
@@ -63,7 +68,7 @@ class Containers:
         }
         for container in self:
             if container.name in before:
-                container.resume(before[container.name])
+                container.resume(before[container.name], reason, message)
         if not self.over:
             # The pod's network and volumes are made again, so init containers run again.
             for container in self._init:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import uuid
 from pathlib import Path
@@ -22,11 +23,13 @@ def _is_ready(pods: Pods) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
-def _processes(mark: str) -> int:
-    found = 0
+def _find(mark: str) -> list[int]:
+    """The processes with this on their command line."""
+    found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            found += mark.encode() in path.read_bytes()
+            if mark.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
         except OSError:
             continue
     return found
@@ -44,17 +47,17 @@ def test_a_killed_agent_leaves_no_process_and_its_pods_are_restarted(pods: Pods)
     name = pods.run(python(f"import time; time.sleep(999) # {mark}"), restartPolicy="Always")
     once = pods.run(python(f"import time; time.sleep(999) # {mark}"))
     eventually(lambda: pods.is_ready(name) and pods.is_ready(once))
-    assert _processes(mark) == 2
+    assert len(_find(mark)) == 2
     before = pods.cluster.now().processes["node"].pid
     os.kill(before, signal.SIGKILL)
     eventually(lambda: pods.status(name)["restartCount"] == 1 and pods.is_ready(name), 30.0)
     pods.phase(once, "Failed")
     assert pods.status(once)["state"]["terminated"]["reason"] == "NodeAgentRestarted"
-    assert _processes(mark) == 1
+    assert len(_find(mark)) == 1
     for each in (name, once):
         pods.delete(each)
     eventually(lambda: pods.is_gone(name) and pods.is_gone(once))
-    eventually(lambda: _processes(mark) == 0)
+    eventually(lambda: len(_find(mark)) == 0)
 
 
 def test_a_pod_that_the_end_of_the_agent_interrupts_has_not_succeeded(pods: Pods) -> None:
@@ -87,3 +90,20 @@ def test_the_node_of_a_hung_agent_and_its_pods_are_not_ready_until_it_continues(
     eventually(lambda: _is_ready(pods))
     eventually(lambda: pods.is_ready(name))
     pods.delete(name)
+
+
+def test_a_pod_whose_handling_fails_starts_again(pods: Pods) -> None:
+    """The agent reads the message of a container that ended from a folder that is gone."""
+    mark = f"mark-{uuid.uuid4().hex}"
+    name = pods.run(python(f"import time; time.sleep(999) # {mark}"), restartPolicy="Always")
+    eventually(lambda: pods.is_ready(name))
+    uid = pods.get(name)["metadata"]["uid"]
+    shutil.rmtree(pods.cluster.layout.node / "pods" / f"{pods.namespace}_{name}_{uid}")
+    (process,) = _find(mark)
+    os.kill(process, signal.SIGKILL)
+    eventually(lambda: pods.status(name)["restartCount"] == 1 and pods.is_ready(name))
+    last = pods.status(name)["lastState"]["terminated"]
+    assert last["reason"] == "NodeAgentFailed" and "FileNotFoundError" in last["message"]
+    assert len(_find(mark)) == 1
+    pods.delete(name)
+    eventually(lambda: pods.is_gone(name))

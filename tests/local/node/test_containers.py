@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.local.cluster import eventually
 from tests.local.node.conftest import python
@@ -279,11 +282,15 @@ def test_variables_in_a_secret_are_not_expanded(pods: Pods) -> None:
     assert pods.output(name) == "a$$b$(HOME)"
 
 
-def test_a_limit_of_half_a_core_is_one_core(pods: Pods) -> None:
+@pytest.mark.parametrize(("limit", "cores"), [("500m", None), ("1", 1)])
+def test_a_cpu_limit_of_whole_cores_binds_to_as_many(
+    pods: Pods, limit: str, cores: int | None
+) -> None:
+    """With less than a core a container may run on all of them."""
     name = pods.run(
         python(
             "import json, os; print(json.dumps(len(os.sched_getaffinity(0))))",
-            resources={"limits": {"cpu": "500m"}},
+            resources={"limits": {"cpu": limit}},
         )
     )
-    assert pods.output(name) == 1
+    assert pods.output(name) == (cores or len(os.sched_getaffinity(0)))
