@@ -115,3 +115,25 @@ def test_registries_come_after_knatives_own_and_each_once(ours: list[str]) -> No
     assert tuple(hosts[:3]) == DEFAULTS
     assert len(hosts) == len(set(hosts))
     assert set(hosts) == {*DEFAULTS, *ours}
+
+
+def test_the_local_stacks_run_side_by_side_in_either_mode() -> None:
+    standard, other = run("local"), run("knative")
+    place = [
+        (
+            engine.one(":Bucket")["name"],
+            engine.one(":InferenceService")["metadata"]["namespace"],
+        )
+        for engine in (standard, other)
+    ]
+    assert not set(place[0]) & set(place[1])
+    assert (
+        knative(standard)["config-deployment"]["data"]
+        == (knative(other)["config-deployment"]["data"])
+    )
+    # Knative asks no registry for the digest of an image from here.
+    for engine in (standard, other):
+        (container,) = engine.one(":InferenceService")["spec"]["transformer"]["containers"]
+        assert container["image"].split("/")[0] in DEFAULTS
+    url = other.exports["models"]["digits"]["url"]
+    assert url == "http://digits-transformer.knative.localhost/v1/models/digits:predict"
