@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _RELEASES = ROOT / "build" / "test"
 _PROGRAM = ("Pulumi.yaml", "__main__.py", "infra", "release", "templates")
-_SETTINGS: dict[str, Any] = {
+SETTINGS: dict[str, Any] = {
     "storage": {
         "bucket": "kserve-triton-test",
         "project": "kserve-triton-test",
@@ -55,7 +55,7 @@ class Stack:
     cluster: Cluster
     folder: Path
     name: str = "test"
-    settings: dict[str, Any] = field(default_factory=lambda: _SETTINGS)
+    settings: dict[str, Any] = field(default_factory=lambda: SETTINGS)
     knative_before: dict[str, str] = field(default_factory=dict)
 
     def run(
@@ -161,14 +161,18 @@ def floats(stored: dict[str, Any]) -> list[float]:
     return array("f", base64.b64decode(stored["data"])).tolist()
 
 
-@pytest.fixture(scope="package")
-def stack(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("program")
+def program(folder: Path) -> Path:
+    """Put the program into a folder, with releases that tests may use."""
     for name in _PROGRAM:
         (folder / name).symlink_to(ROOT / name)
     for name in ("build", "models.lock.json"):
         (folder / name).symlink_to(_RELEASES / name)
-    made = Stack(cluster, folder)
+    return folder
+
+
+@pytest.fixture(scope="package")
+def stack(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    made = Stack(cluster, program(tmp_path_factory.mktemp("program")))
     made.knative_before = knative_config(cluster)
     made.init()
     yield made
@@ -182,10 +186,10 @@ def other(stack: Stack) -> Iterator[Stack]:
     place = {"bucket": "kserve-triton-other", "project": "kserve-triton-other"}
     own = {
         "namespace": "other",
-        "storage": _SETTINGS["storage"] | place,
+        "storage": SETTINGS["storage"] | place,
         "perf": {"enabled": False},
     }
-    made = Stack(stack.cluster, stack.folder, "other", _SETTINGS | own, stack.knative_before)
+    made = Stack(stack.cluster, stack.folder, "other", SETTINGS | own, stack.knative_before)
     made.init()
     yield made
     made.destroy()

@@ -1,0 +1,69 @@
+"""Requests at a fixed rate through the gateway while something else happens."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import signal
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from local.toolchain import tool
+from tests.local.stack.conftest import release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.local.stack.knative.conftest import KnativeStack
+
+__all__ = ["Load", "load"]
+
+
+@dataclass
+class Load:
+    """All requests, in the order in which they were sent; empty until the load has ended."""
+
+    hits: list[dict[str, Any]] = field(default_factory=list)
+    """vegeta's own records: `timestamp`, `latency` in nanoseconds, `code`, `error`, `body`."""
+
+    @property
+    def lost(self) -> list[str]:
+        """What clients saw of the requests without a good answer."""
+        return [f"{hit['code']} {hit['error']}" for hit in self.hits if hit["code"] != 200]
+
+    def answers(self) -> list[dict[str, Any]]:
+        """The answers' JSON."""
+        return [json.loads(base64.b64decode(hit["body"])) for hit in self.hits]
+
+
+@contextlib.contextmanager
+def load(
+    stack: KnativeStack, rate: int = 60, service: str = "digits-transformer", model: str = "digits"
+) -> Iterator[Load]:
+    """Send a sample `rate` times a second until the block ends; then its figures are there."""
+    picture = {"image_bytes": {"b64": release(model)["samples"][0]["image"]}}
+    body = json.dumps({"instances": [picture]}).encode()
+    target = {
+        "method": "POST",
+        "url": f"http://{stack.gateway}/v1/models/{model}:predict",
+        "header": {"Host": [stack.host(service)], "Content-Type": ["application/json"]},
+        "body": base64.b64encode(body).decode(),
+    }
+    program, made = str(tool("vegeta")), Load()
+    with tempfile.TemporaryDirectory() as folder:
+        targets, recording = Path(folder, "targets"), Path(folder, "hits")
+        targets.write_text(json.dumps(target) + "\n")
+        options = [f"-targets={targets}", f"-output={recording}", f"-rate={rate}", "-timeout=60s"]
+        attack = subprocess.Popen([program, "attack", "-format=json", "-duration=0", *options])
+        try:
+            yield made
+        finally:
+            attack.send_signal(signal.SIGINT)
+            attack.wait(90)
+        encode = [program, "encode", "-to=json", str(recording)]
+        done = subprocess.run(encode, capture_output=True, text=True, check=True)
+        made.hits = [json.loads(line) for line in done.stdout.splitlines()]
