@@ -166,7 +166,7 @@ class Life:
         if kind == "readinessProbe":
             container.status.ready = verdict and container.status.started
             if was_ready and not verdict:
-                self.host.sandbox.drain(self.uid)
+                self._network.reset_idle()
         elif not verdict:
             self._end(container, f"{kind} failed, will be restarted")
         elif kind == "startupProbe":
@@ -184,7 +184,7 @@ class Life:
         if self.host.stopping.is_set():
             return
         if self._stopping:
-            self.host.sandbox.drain(self.uid)
+            self._network.reset_idle()
         elif self.containers.over:
             for container in self.containers.sidecars:
                 container.status.policy = "Never"

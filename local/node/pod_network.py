@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from local.api import Object
     from local.node.host import Host
 
-__all__ = ["PodNetwork"]
+__all__ = ["PodNetwork", "http2_ports"]
+
+# By names, as Knative and KServe tell the protocol of a port, and by Knative's number.
+_HTTP2_NAMES, _QUEUE_PROXY_HTTP2 = ("h2c", "http2", "grpc"), 8013
 
 
 class PodNetwork:
@@ -22,6 +25,7 @@ class PodNetwork:
         self._host, self._uid, self.hosts = host, uid, hosts
         self.address = ""
         self._forwards: list[int] = []
+        self._http2: list[int] = []
 
     def join(self, pod: Object, in_memory: list[str]) -> None:
         """Connect the pod. Raises SandboxError, and RuntimeError if no address is free."""
@@ -36,6 +40,7 @@ class PodNetwork:
             self._host.addresses.release(address)
             raise
         self.address = address
+        self._http2 = http2_ports(pod)
         self._forwards = [self._host.forward_to_storage(each) for each in listeners]
         self.add_address(pod)
         own = f"127.0.0.1 localhost\n{address} {name}"
@@ -51,7 +56,15 @@ class PodNetwork:
         """Stop new connections and reset idle ones."""
         if self.address:
             self._host.services.drain(self.address)
-            self._host.sandbox.drain(self._uid)
+            self.reset_idle()
+
+    def reset_idle(self) -> None:
+        """Reset the idle connections to the pod's servers.
+
+        Those of HTTP/2 are left: its servers tell clients that they shut down, and whether a
+        request is under way can't be seen from outside.
+        """
+        self._host.sandbox.drain(self._uid, self._http2)
 
     def leave(self) -> None:
         if self.address:
@@ -60,3 +73,14 @@ class PodNetwork:
             self._host.addresses.release(self.address)
         for number in self._forwards:
             self._host.forwarder.stop(number)
+
+
+def http2_ports(pod: Object) -> list[int]:
+    """The ports of a pod's containers at which servers speak HTTP/2."""
+    return [
+        port["containerPort"]
+        for container in (*pod["spec"].get("initContainers", []), *pod["spec"]["containers"])
+        for port in container.get("ports", [])
+        if port.get("name", "").startswith(_HTTP2_NAMES)
+        or port["containerPort"] == _QUEUE_PROXY_HTTP2
+    ]

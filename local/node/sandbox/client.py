@@ -133,10 +133,9 @@ class Sandbox:
         """Replace the targets of all connections to Services."""
         self._ask("services", services=[asdict(service) for service in services])
 
-    def drain(self, uid: str) -> int:
-        """Reset a pod's idle connections. The number of those left open."""
-        result, _ = self._ask("drain", uid=uid)
-        return int(result)
+    def drain(self, uid: str, spared: Sequence[int] = ()) -> None:
+        """Reset the idle connections to a pod's servers, except at the spared ports."""
+        self._ask("drain", uid=uid, spared=list(spared))
 
     def stop(self) -> None:
         """End everything in the node."""

@@ -138,11 +138,11 @@ class Network:
         with self._inside(self._pods[uid]) if uid else contextlib.nullcontext():
             return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
 
-    def close_idle(self, uid: str) -> None:
-        """Reset the idle connections to a pod's servers."""
+    def close_idle(self, uid: str, spared: list[int]) -> None:
+        """Reset the idle connections to a pod's servers, except at the spared ports."""
         pod = self._pods[uid]
         with self._inside(pod):
-            sockets.close_idle(pod.ports)
+            sockets.close_idle(pod.ports, spared)
 
     @contextlib.contextmanager
     def _inside(self, pod: Pod) -> Iterator[None]:

@@ -18,7 +18,7 @@ from pyroute2.netlink.diag import SOCK_DESTROY, SS_ESTABLISHED, SS_LISTEN, inet_
 from pyroute2.netlink.exceptions import NetlinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
 __all__ = ["close_idle"]
 
@@ -28,18 +28,21 @@ _ANSWERED = NLM_F_REQUEST | NLM_F_ACK
 _QUIET_MS, _LONG_QUIET_MS = 50, 1000
 
 
-def close_idle(ports: set[int]) -> None:
+def close_idle(ports: set[int], spared: Container[int]) -> None:
     """Reset the idle connections of other pods and the machine to this network namespace's servers.
 
     `ports` are those of servers that listened before; the present ones are added. A server that
-    shuts down stops listening first.
+    shuts down stops listening first. Connections at `spared` ports stay.
     """
     # Some kernels are built without this.
     with contextlib.suppress(NetlinkError), DiagSocket() as kernel:
         ports.update(found["idiag_sport"] for found in _sockets(kernel, SS_LISTEN))
         for found in _sockets(kernel, SS_ESTABLISHED):
+            port = found["idiag_sport"]
             # Connections between containers of one pod end with the pod.
-            if found["idiag_sport"] in ports and not _is_local(found) and _is_idle(found):
+            if port not in ports or port in spared or _is_local(found):
+                continue
+            if _is_idle(found):
                 # It has just ended by itself.
                 with contextlib.suppress(NetlinkError):
                     tuple(kernel.nlm_request(_request(found), SOCK_DESTROY, _ANSWERED))

@@ -7,12 +7,14 @@ import os
 import socket
 import sys
 import threading
+import time
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 
 from local.node.addresses import GATEWAY
+from local.node.pod_network import http2_ports
 from local.node.sandbox.client import Sandbox
 from local.node.sandbox.program import Program
 from tests.local.cluster import eventually
@@ -53,18 +55,37 @@ if len(sys.argv) > 2:
 else:
     server.serve_forever()
 """
+# gRPC answers a request's frames with control frames at once.
+_GRPC = """
+import concurrent.futures, grpc, sys, time
+def late(request, context):
+    time.sleep(request[0] / 10)
+    return b'answer'
+handler = grpc.unary_unary_rpc_method_handler(late)
+server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
+server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler('s', {'m': handler}),))
+server.add_insecure_port('0.0.0.0:8000')
+server.start()
+client = grpc.insecure_channel(f'{sys.argv[2]}:8000') if len(sys.argv) > 2 else None
+print('up', flush=True)
+for n in range(20 if client else 0):
+    print(client.unary_unary('/s/m')(bytes([n % 2 * 3]) * 10_000), flush=True)
+server.wait_for_termination()
+"""
 
 
 class _Pod:
-    """A pod with this server, and connections from the node to it."""
+    """A pod with a server, and connections from the node to it."""
 
-    def __init__(self, sandbox: Sandbox, folder: Path, place: int, *arguments: str) -> None:
+    def __init__(
+        self, sandbox: Sandbox, folder: Path, place: int, code: str, *arguments: str
+    ) -> None:
         self._sandbox, self.uid = sandbox, uuid.uuid4().hex
         self.address = f"10.244.0.{place}"
         sandbox.add(self.uid, "pod", self.address)
         (folder / self.uid).mkdir()
         self._log = folder / f"{self.uid}.log"
-        argv = [sys.executable, "-uc", _SERVER, *arguments]
+        argv = [sys.executable, "-uc", code, *arguments]
         program = Program(argv, {"PATH": os.environ["PATH"]}, base=str(folder / self.uid))
         output = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         sandbox.start(self.uid, self.uid, program, output, lambda _: None)
@@ -82,11 +103,13 @@ class _Pod:
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return made
 
-    def drain_until(self, ask: Callable[[], bool]) -> None:
-        """Drain as the agent does, until something is true."""
+    def drain_until(self, ask: Callable[[], bool], *spared: int) -> None:
+        """Drain, more often than the agent does, until something is true."""
 
         def drained() -> bool:
-            self._sandbox.drain(self.uid)
+            for _ in range(20):
+                self._sandbox.drain(self.uid, spared)
+                time.sleep(0.01)
             return ask()
 
         eventually(drained, 10)
@@ -102,8 +125,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., _Pod]]:
     sandbox = Sandbox(GATEWAY)
     pods: list[_Pod] = []
 
-    def begin(*arguments: str) -> _Pod:
-        pods.append(_Pod(sandbox, tmp_path, 2 + len(pods), *arguments))
+    def begin(*arguments: str, code: str = _SERVER) -> _Pod:
+        pods.append(_Pod(sandbox, tmp_path, 2 + len(pods), code, *arguments))
         return pods[-1]
 
     yield begin
@@ -198,3 +221,22 @@ def test_connections_within_a_pod_and_to_other_pods_stay_open(
     assert "reset" not in outward.log
     within.drain_until(lambda: "reset" in outward.log)
     assert "reset" not in within.log
+
+
+def test_requests_of_http2_keep_their_connection(start: Callable[..., _Pod]) -> None:
+    server = start("", code=_GRPC)
+    client = start("", server.address, code=_GRPC)
+    server.drain_until(lambda: client.log.count("answer") == 20, _PORT)
+
+
+def test_ports_of_http2_are_known_by_their_names() -> None:
+    """And by Knative's number."""
+    ports = [
+        {"name": "h2c", "containerPort": 1},
+        {"name": "http1", "containerPort": 2},
+        {"name": "grpc-web", "containerPort": 3},
+        {"containerPort": 4},
+    ]
+    proxy = [{"name": "queue-port", "containerPort": 8013}]
+    containers = [{"ports": ports}, {"ports": proxy}, {}]
+    assert http2_ports({"spec": {"containers": containers}}) == [1, 3, 8013]
