@@ -151,9 +151,13 @@ def _diagnostics(done: subprocess.CompletedProcess[str]) -> str:
 
 def release(model: str = "digits") -> dict[str, Any]:
     """A model's current release."""
-    path = _RELEASES / "build" / model / "release.json"
-    found: dict[str, Any] = json.loads(path.read_text())
+    found: dict[str, Any] = json.loads(release_path(model).read_text())
     return found
+
+
+def release_path(model: str) -> Path:
+    """The file of a model's current release."""
+    return _RELEASES / "build" / model / "release.json"
 
 
 def floats(stored: dict[str, Any]) -> list[float]:
