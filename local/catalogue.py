@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 
-__all__ = ["TOOLS", "Patch", "Program", "Release", "SourceFile", "Tool"]
+__all__ = ["KUBECTL", "TOOLS", "Patch", "Program", "Release", "SourceFile", "Tool"]
 
 _MACHINES = {"x86_64": ("amd64", "x64"), "aarch64": ("arm64", "arm64")}
 _KUBERNETES_VERSION = "k8s.io/component-base/version"
@@ -74,6 +74,7 @@ class Tool:
     folder: str
     """The folder of the `go.mod` that pins it."""
     package: str
+    """Of a module, or `./FOLDER` for one of this project's, beside the `go.mod`."""
     versioned_by: str
     """A module of that `go.mod`, or a Python package of `requirements/program.in`."""
     stamps: tuple[str, ...] = ()
@@ -185,6 +186,9 @@ def _knative(name: str, patches: tuple[Patch, ...] = ()) -> Tool:
     )
 
 
+# For the tests, on a machine that has none. The cluster doesn't need it.
+KUBECTL = _kubernetes("kubectl")
+
 # By module, in the order of their builds.
 TOOLS: tuple[Tool, ...] = (
     _kubernetes("kube-apiserver"),
@@ -205,6 +209,7 @@ TOOLS: tuple[Tool, ...] = (
         on_path=Program(("--version",), parts=2),
         release=_ETCD_RELEASE,
     ),
+    Tool("streaming", "local/tools/kubernetes", "./streaming", "k8s.io/kubelet"),
     _knative("controller", _KNATIVE_ON_LOOPBACK),
     _knative("webhook", _KNATIVE_ON_LOOPBACK),
     # These run in pods, at the pods' addresses.

@@ -81,6 +81,9 @@ def cached(wanted: Tool) -> Path:
     digest = hashlib.sha256("\0".join(recipe).encode())
     for name in ("go.mod", "go.sum"):
         digest.update((ROOT / wanted.folder / name).read_bytes())
+    if wanted.package.startswith("./"):
+        for source in sorted((ROOT / wanted.folder / wanted.package).glob("*.go")):
+            digest.update(source.read_bytes())
     if wanted.beside:
         digest.update(version(wanted.beside.module, wanted.beside.folder).encode())
     return cache() / f"{wanted.name}-{version_of(wanted)}-{digest.hexdigest()[:12]}" / wanted.name

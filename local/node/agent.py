@@ -17,12 +17,12 @@ from local.node.addresses import GATEWAY, Addresses
 from local.node.forwarding import Forwarder
 from local.node.host import Host
 from local.node.informer import Informer
-from local.node.logs import Log, LogServer
 from local.node.node import NodeObject, capacity
 from local.node.pod import Pod
 from local.node.reporting import Events, Statuses, log
 from local.node.sandbox.client import Sandbox, SandboxError
 from local.node.services import Services
+from local.node.streams import StreamServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,8 +73,8 @@ class Agent:
             storage_emulator=layout.storage(),
             addresses=Addresses(),
         )
-        logs = LogServer(self._log, layout.certificates)
-        self._node = NodeObject(self._api, name, has, logs.port)
+        streams = StreamServer(self.sandbox, self._find, layout.certificates)
+        self._node = NodeObject(self._api, name, has, streams.port)
 
     def start(self) -> None:
         """Register the node and run its pods. Raises ApiError."""
@@ -128,11 +128,11 @@ class Agent:
         with self._lock:
             self._pods.pop(uid, None)
 
-    def _log(self, namespace: str, name: str, container: str) -> Log | None:
+    def _find(self, title: str) -> Pod | None:
+        """The newest pod NAMESPACE/NAME."""
         with self._lock:
-            pods = [pod for pod in self._pods.values() if pod.title == f"{namespace}/{name}"]
-        found = [each for pod in pods[-1:] for each in pod.containers if each.name == container]
-        return Log(found[0].log, lambda: bool(found[0].key)) if found else None
+            pods = [pod for pod in self._pods.values() if pod.title == title]
+        return pods[-1] if pods else None
 
     def _watch_usage(self) -> None:
         """Enforce memory limits, and shorten long logs, once a second."""

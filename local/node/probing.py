@@ -93,7 +93,7 @@ class Probing:
 
         try:
             program = replace(container.program, argv=argv, mounts=[], cpus=[], base="")
-            self._host.sandbox.guest(key, container.key, program, writing, ended)
+            self._host.sandbox.guest(key, container.key, program, [writing], ended)
         except SandboxError as error:
             os.close(reading)
             return False, str(error)
@@ -118,12 +118,3 @@ class Probing:
             self._host.sandbox.signal(key, 9)
         except SandboxError:  # It has just ended.
             return
-
-    def pre_stop(self, container: Container, until: float) -> None:
-        """Run the container's preStop hook, until a time at most."""
-        hook = (container.spec.get("lifecycle") or {}).get("preStop") or {}
-        left = max(until - time.monotonic(), 0.0)
-        if "exec" in hook:
-            self.run(container, hook["exec"]["command"], left)
-        elif "sleep" in hook:
-            time.sleep(min(float(hook["sleep"]["seconds"]), left))

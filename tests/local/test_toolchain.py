@@ -69,7 +69,8 @@ def test_every_tool_is_pinned_with_checksums() -> None:
         assert toolchain.version_of(each).startswith("v")
         sums = (ROOT / each.folder / "go.sum").read_text()
         modules = {line.split()[0] for line in sums.splitlines()}
-        assert any(each.package.startswith(module) for module in modules)
+        if not each.package.startswith("./"):
+            assert any(each.package.startswith(module) for module in modules)
         if "/" in each.versioned_by:
             assert f"{each.versioned_by} {toolchain.version_of(each)} h1:" in sums
 

@@ -88,20 +88,36 @@ class Sandbox:
         self, key: str, uid: str, program: Program, output: int, ended: Callable[[Exit], None]
     ) -> None:
         """Start a container; `ended` is called, once, from another thread."""
-        self._begin("start", key, ended, output, uid=uid, program=asdict(program))
+        self._begin("start", key, ended, [output], uid=uid, program=asdict(program))
 
     def guest(
-        self, key: str, target: str, program: Program, output: int, ended: Callable[[Exit], None]
+        self,
+        key: str,
+        target: str,
+        program: Program,
+        streams: Sequence[int],
+        ended: Callable[[Exit], None],
+        terminal: bool = False,
     ) -> None:
-        """Run a program in a running container."""
-        self._begin("guest", key, ended, output, target=target, program=asdict(program))
+        """Run a program in a running container.
+
+        `streams` are its standard input, output and error, or only its output. With `terminal`
+        they are a socket: the program gets a terminal, whose other end is sent there.
+        """
+        more = {"target": target, "program": asdict(program), "terminal": terminal}
+        self._begin("guest", key, ended, streams, **more)
 
     def _begin(
-        self, action: str, key: str, ended: Callable[[Exit], None], output: int, **more: Any
+        self,
+        action: str,
+        key: str,
+        ended: Callable[[Exit], None],
+        streams: Sequence[int],
+        **more: Any,
     ) -> None:
         self._exits[key] = ended
         try:
-            self._ask(action, descriptors=[output], key=key, **more)
+            self._ask(action, descriptors=streams, key=key, **more)
         except SandboxError:
             self._exits.pop(key, None)
             raise
@@ -119,9 +135,9 @@ class Sandbox:
         result, _ = self._ask("usage")
         return dict(result)
 
-    def connector(self) -> socket.socket:
-        """A TCP socket of the node's network, from which pods can be reached."""
-        _, descriptors = self._ask("socket")
+    def connector(self, uid: str | None = None) -> socket.socket:
+        """A TCP socket of a pod's network, or of the node's, from which pods can be reached."""
+        _, descriptors = self._ask("socket", uid=uid)
         return socket.socket(fileno=descriptors[0])
 
     def listen(self, address: str, port: int) -> socket.socket:

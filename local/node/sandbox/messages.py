@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["LARGEST", "Service"]
+__all__ = ["LARGEST", "TERMINAL", "Service"]
 
 LARGEST = 1 << 18
 """Bytes of a message."""
+TERMINAL = b'{"files": ["terminal"]}'
+"""What a guest sends with its terminal's descriptor, as local/node/streams.py does with others."""
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,19 @@ the program's exit code; the kernel then ends all that the program left.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import resource
 import signal
+import socket
 import sys
+import termios
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.node.sandbox import linux, root
+from local.node.sandbox.messages import TERMINAL
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -60,13 +64,13 @@ def _keep_only(*descriptors: int) -> None:
     os.closerange(low, 1 << 16)
 
 
-def become_first(program: Program, pod: Pod, output: int, report: int) -> NoReturn:
+def become_first(program: Program, pod: Pod, streams: list[int], report: int) -> NoReturn:
     """Turn this fork into a container's first process. Error messages go to `report`."""
     try:
         linux.die_with_parent(signal.SIGKILL)
         pod.enter()
         linux.unshare(linux.CLONE_NEWNS)
-        _keep_only(output, report)
+        _keep_only(*streams, report)
         os.setsid()
         root.enter(program.base, program.mounts)
         if program.cpus:
@@ -75,7 +79,7 @@ def become_first(program: Program, pod: Pod, output: int, report: int) -> NoRetu
         children: list[int] = []
         for number in _FORWARDED:
             signal.signal(number, lambda received, _: _forward(children, received))
-        child = _spawn(program, output, report)
+        child = _spawn(program, streams, report)
         children.append(child)
     except BaseException as error:
         _fail(report, START_ERROR, f"cannot start the container: {error}")
@@ -83,7 +87,9 @@ def become_first(program: Program, pod: Pod, output: int, report: int) -> NoRetu
     os._exit(_reap(child))
 
 
-def become_guest(program: Program, first: int, output: int, report: int) -> NoReturn:
+def become_guest(
+    program: Program, first: int, streams: list[int], report: int, terminal: bool
+) -> NoReturn:
     """Turn this fork into one that runs a program in the container with that first process."""
     try:
         for name, kind in (("net", linux.CLONE_NEWNET), ("ipc", linux.CLONE_NEWIPC)):
@@ -91,9 +97,9 @@ def become_guest(program: Program, first: int, output: int, report: int) -> NoRe
         _join(first, "uts", linux.CLONE_NEWUTS)
         _join(first, "pid", linux.CLONE_NEWPID)
         _join(first, "mnt", linux.CLONE_NEWNS)
-        _keep_only(output, report)
+        _keep_only(*streams, report)
         os.setsid()
-        child = _spawn(program, output, report)
+        child = _spawn(program, streams, report, terminal)
     except BaseException as error:
         _fail(report, START_ERROR, f"cannot run in the container: {error}")
     os.close(report)
@@ -112,13 +118,14 @@ def _forward(children: list[int], number: int) -> None:
             os.kill(child, number)
 
 
-def _spawn(program: Program, output: int, report: int) -> int:
+def _spawn(program: Program, streams: list[int], report: int, terminal: bool = False) -> int:
     child = os.fork()
     if child == 0:
         try:
             linux.die_with_parent(signal.SIGKILL)
             os.setsid()
-            _execute(program, output)
+            _connect(_open_terminal(streams[0]) if terminal else streams, terminal)
+            _execute(program)
         except FileNotFoundError as error:
             _fail(
                 report,
@@ -130,10 +137,25 @@ def _spawn(program: Program, output: int, report: int) -> int:
     return child
 
 
-def _execute(program: Program, output: int) -> NoReturn:
-    os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+def _open_terminal(answers: int) -> list[int]:
+    """Open a terminal in the container, and send its other end to a socket."""
+    ours, theirs = os.openpty()
+    with socket.socket(fileno=os.dup(answers)) as made:
+        socket.send_fds(made, [TERMINAL], [ours])
+    return [theirs] * 3
+
+
+def _connect(streams: list[int], terminal: bool) -> None:
+    """Make these the standard input, output and error; one alone is the output."""
+    if len(streams) == 1:
+        streams = [os.open("/dev/null", os.O_RDONLY), *streams, *streams]
+    for number, descriptor in enumerate(streams):
+        os.dup2(descriptor, number)
+    if terminal:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _execute(program: Program) -> NoReturn:
     # The program must not inherit ignored signals.
     for number in (signal.SIGPIPE, signal.SIGXFSZ, *_FORWARDED):
         signal.signal(number, signal.SIG_DFL)

@@ -49,6 +49,8 @@ def enter(base: str, mounts: list[Mount]) -> None:
         mounted.append((target, mount))
     linux.make_read_only(base)
     linux.mount("proc", f"{base}/proc", "proc", _SAFE | linux.MS_NOEXEC)
+    terminals = "newinstance,ptmxmode=0666,mode=0620"
+    linux.mount("devpts", f"{base}/dev/pts", "devpts", linux.MS_NOSUID | linux.MS_NOEXEC, terminals)
     for target, mount in mounted:
         _attach(f"{base}{target}", mount)
     linux.pivot_root(base)
@@ -124,6 +126,8 @@ class _Mirror:
         linux.mount("dev", str(devices), "tmpfs", linux.MS_NOSUID, "mode=755,size=1m")
         for name in (*_DEVICES, *(path.name for path in Path("/dev").glob("nvidia*"))):
             self._bind(Path("/dev", name))
+        (devices / "pts").mkdir()
+        (devices / "ptmx").symlink_to("pts/ptmx")
         for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
             (devices / name).symlink_to(f"/proc/self/fd{target}")
 

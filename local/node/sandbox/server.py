@@ -89,7 +89,7 @@ class Server:
         request = json.loads(data)
         number, action = request.pop("id"), self._actions[request.pop("do")]
         if descriptors:
-            request["output"] = descriptors[0]
+            request["streams"] = descriptors
         try:
             result = action(**request)
         except (OSError, NetlinkError, KeyError, ValueError) as error:
@@ -127,18 +127,20 @@ class Server:
         for path in self._memory.pop(uid, []):
             linux.unmount(path)
 
-    def _start(self, key: str, uid: str, program: dict[str, Any], output: int) -> None:
+    def _start(self, key: str, uid: str, program: dict[str, Any], streams: list[int]) -> None:
         made, pod = Program.parse(program), self._network.pod(uid)
         linux.unshare(linux.CLONE_NEWPID)
         try:
-            self._fork(key, lambda report: become_first(made, pod, output, report))
+            self._fork(key, lambda report: become_first(made, pod, streams, report))
         finally:
             linux.setns(self._own_pids, linux.CLONE_NEWPID)
 
-    def _guest(self, key: str, target: str, program: dict[str, Any], output: int) -> None:
+    def _guest(
+        self, key: str, target: str, program: dict[str, Any], streams: list[int], terminal: bool
+    ) -> None:
         first = self._pid(target)
         made = Program.parse(program)
-        self._fork(key, lambda report: become_guest(made, first, output, report))
+        self._fork(key, lambda report: become_guest(made, first, streams, report, terminal))
 
     def _fork(self, key: str, child: Callable[[int], Any]) -> None:
         reading, report = os.pipe2(os.O_CLOEXEC)
@@ -190,8 +192,8 @@ class Server:
                 continue
         return used
 
-    def _socket(self) -> list[socket.socket]:
-        return [socket.socket(socket.AF_INET, socket.SOCK_STREAM)]
+    def _socket(self, uid: str | None) -> list[socket.socket]:
+        return [self._network.connector(uid)]
 
     def _listen(self, address: str, port: int) -> list[socket.socket]:
         return [self._network.listen(address, port)]

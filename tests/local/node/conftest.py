@@ -11,6 +11,7 @@ import pytest
 
 from local.api import ApiError
 from tests.local.cluster import eventually
+from tests.local.node.kubectl import Kubectl, find_kubectl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,3 +99,8 @@ def pods(cluster: Cluster) -> Iterator[Pods]:
 
     eventually(has_account)
     yield Pods(cluster)
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["websockets", "spdy"])
+def kubectl(pods: Pods, request: pytest.FixtureRequest) -> Kubectl:
+    return Kubectl(find_kubectl(), pods, request.param)
