@@ -60,7 +60,7 @@ def inference_service(stable: ServedRelease, canary: ServedRelease | None = None
             "name": stable.name,
             "namespace": stable.namespace,
             "labels": labels(stable.name),
-            "annotations": kserve_annotations(settings, canary is not None),
+            "annotations": kserve_annotations(settings),
         },
         "spec": spec,
     }
@@ -78,7 +78,7 @@ def _canary(stable: ServedRelease, canary: ServedRelease) -> Manifest:
     return {"canary": [{"predictor": own, "trafficPercent": percent}]}
 
 
-def kserve_annotations(settings: ModelSettings, canary: bool = False) -> dict[str, str]:
+def kserve_annotations(settings: ModelSettings) -> dict[str, str]:
     """Annotations of KServe."""
     made = {"serving.kserve.io/deploymentMode": settings.mode.value}
     parts = [settings.predictor, *([settings.transformer] if settings.transformer.enabled else [])]
@@ -88,8 +88,9 @@ def kserve_annotations(settings: ModelSettings, canary: bool = False) -> dict[st
     if settings.mode is Mode.STANDARD and fixed:
         # Otherwise KServe creates a HorizontalPodAutoscaler that has nothing to scale.
         made["serving.kserve.io/autoscalerClass"] = "none"
-    if settings.mode is Mode.KNATIVE and canary:
-        # Gives the canary an address, at which it is verified.
+    if settings.mode is Mode.KNATIVE:
+        # Gives a canary an address, at which it is verified. Always, since a change of it would
+        # begin new revisions of what serves.
         made["serving.kserve.io/enable-tag-routing"] = "true"
     return made
 
