@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -97,7 +98,9 @@ class Services:
             found = addresses(services, slices, self._draining)
             for path, namespace, own in self._hosts.values():
                 lines = host_lines(found, namespace)
-                _rewrite(path, "\n".join([own, *lines, ""]))
+                # A pod whose folder was deleted must not stop the others.
+                with contextlib.suppress(FileNotFoundError):
+                    _rewrite(path, "\n".join([own, *lines, ""]))
             self._serve_host()
 
     def _serve_host(self) -> None:

@@ -93,13 +93,18 @@ def test_the_node_of_a_hung_agent_and_its_pods_are_not_ready_until_it_continues(
 
 
 def test_a_pod_whose_handling_fails_starts_again(pods: Pods) -> None:
-    """The agent reads the message of a container that ended from a folder that is gone."""
+    """The agent reads the message of a container that ended from a folder that is gone.
+
+    Services of other pods don't fail.
+    """
     mark = f"mark-{uuid.uuid4().hex}"
     name = pods.run(python(f"import time; time.sleep(999) # {mark}"), restartPolicy="Always")
     eventually(lambda: pods.is_ready(name))
     uid = pods.get(name)["metadata"]["uid"]
     shutil.rmtree(pods.cluster.layout.node / "pods" / f"{pods.namespace}_{name}_{uid}")
-    (process,) = _find(mark)
+    (process,) = eventually(lambda: _find(mark))
+    other = pods.run(python("print('well')"))
+    pods.phase(other, "Succeeded")
     os.kill(process, signal.SIGKILL)
     eventually(lambda: pods.status(name)["restartCount"] == 1 and pods.is_ready(name))
     last = pods.status(name)["lastState"]["terminated"]
