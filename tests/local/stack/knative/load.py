@@ -66,4 +66,6 @@ def load(
             attack.wait(90)
         encode = [program, "encode", "-to=json", str(recording)]
         done = subprocess.run(encode, capture_output=True, text=True, check=True)
-        made.hits = [json.loads(line) for line in done.stdout.splitlines()]
+        hits = [json.loads(line) for line in done.stdout.splitlines()]
+        # They are written as they are answered.
+        made.hits = sorted(hits, key=lambda hit: hit["seq"])
