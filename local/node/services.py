@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
 import socket
 import threading
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from local.api import ApiError
 from local.layout import write_atomically
+from local.node import hosts
 from local.node.informer import Informer
 from local.node.reporting import log
 from local.node.routing import addresses, by_service, host_lines, routes
@@ -97,10 +97,9 @@ class Services:
             self._sandbox.set_services(flat)
             found = addresses(services, slices, self._draining)
             for path, namespace, own in self._hosts.values():
-                lines = host_lines(found, namespace)
                 # A pod whose folder was deleted must not stop the others.
                 with contextlib.suppress(FileNotFoundError):
-                    _rewrite(path, "\n".join([own, *lines, ""]))
+                    hosts.update(path, [*own.splitlines(), *host_lines(found, namespace)])
             self._serve_host()
 
     def _serve_host(self) -> None:
@@ -164,16 +163,3 @@ def connect(sandbox: Sandbox, address: tuple[str, int], seconds: float) -> socke
         raise
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return made
-
-
-def _rewrite(path: Path, text: str) -> None:
-    """Write in place: a container keeps the file that was mounted, even if it is replaced."""
-    data = text.encode()
-    if path.read_bytes() == data:
-        return
-    descriptor = os.open(path, os.O_WRONLY)
-    try:
-        os.pwrite(descriptor, data, 0)
-        os.ftruncate(descriptor, len(data))
-    finally:
-        os.close(descriptor)
