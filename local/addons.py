@@ -80,13 +80,16 @@ def _knative_webhook(layout: Layout, port: dict[str, int]) -> Process:
 
 
 def _knative_controller(layout: Layout, port: dict[str, int]) -> Process:
+    # Images are names here. A machine with internet would find digests for some of them, and so
+    # behave unlike one without; a proxy that isn't there refuses all registries alike.
+    own = {"HTTPS_PROXY": "http://127.0.0.1:9"}
     return Process(
         "knative-controller",
         (str(tool("knative-controller")),),
         health.answers(f"http://127.0.0.1:{port['knative-controller']}/"),
         ("kube-apiserver", "foundation"),
         port["knative-controller"],
-        _knative_env(layout, "controller", port["knative-controller"]),
+        _knative_env(layout, "controller", port["knative-controller"]) | own,
     )
 
 

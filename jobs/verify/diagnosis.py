@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from jobs.verify.revisions import cause
+from jobs.verify.revisions import cause, remedy
 from jobs.verify.rollout import changed_at, condition, parse_time, split
 
 if TYPE_CHECKING:
@@ -238,6 +238,7 @@ def _failed_condition(
         if reason == "FailedCreate" and at and now - at < PATIENCE:
             continue
         text = f"condition {found.get('type')} is False: {reason}: {found.get('message')}"
+        text += remedy(found, reason, service["metadata"]["namespace"])
         return Failure(f"condition {found.get('type')}", text, settle=_settle(service, since))
     return None
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from jobs.verify.kubernetes import Object
 
-__all__ = ["cause", "misplaced_traffic", "unfinished_revisions"]
+__all__ = ["cause", "misplaced_traffic", "remedy", "unfinished_revisions"]
 
 # Of a Revision: the generation of the spec that it was made for.
 GENERATION_LABEL = "serving.knative.dev/configurationGeneration"
@@ -75,6 +75,19 @@ def cause(found: Mapping[str, Any], revisions: list[Object] | None) -> str | Non
     if failed is None or _newest(revisions, component(failed)) is not failed:
         return None
     return condition(failed, "Ready").get("reason") or reason
+
+
+def remedy(found: Mapping[str, Any], reason: str | None, namespace: str) -> str:
+    """How to continue once the cause of a failed condition is mended; "" where nothing is special.
+
+    Knative resolves an image's tag again after 1, 2, 4 and up to 1000 seconds, with the settings
+    that it had at the failure before.
+    """
+    named = _NAMED.match(found.get("message") or "")
+    if reason != "ContainerMissing" or not named:
+        return ""
+    delete = f"kubectl delete revision -n {namespace} {named[1]}"
+    return f" Once this is mended, have Knative try again at once: {delete}"
 
 
 def _unfinished(

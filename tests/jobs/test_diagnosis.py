@@ -302,6 +302,12 @@ def test_a_revision_that_fails_for_good_is_reported(why: str) -> None:
     assert f"PredictorReady is False: {why}: Revision" in said
 
 
+def test_an_image_that_was_not_found_has_a_remedy_of_its_own() -> None:
+    delete = "kubectl delete revision -n models digits-predictor-00002"
+    assert delete in reason(revision_failed("ContainerMissing"))
+    assert delete not in reason(revision_failed("ProgressDeadlineExceeded"))
+
+
 @pytest.mark.parametrize(
     "why", ["MinimumReplicasUnavailable", "ReconcileFailed", "RevisionMissing", "Deploying"]
 )
