@@ -37,6 +37,12 @@ _SETTINGS: dict[str, dict[str, str]] = {
         "queue-sidecar-cpu-request": _REQUESTS["cpu"],
     },
     "config-network": {"ingress-class": "kourier.ingress.networking.knative.dev"},
+    # Each revision has seven ports on this machine; by default those without traffic stay two days.
+    "config-gc": {
+        "retain-since-create-time": "disabled",
+        "retain-since-last-active-time": "disabled",
+        "max-non-active-revisions": "10",
+    },
     # A name that browsers and curl resolve to this machine.
     "config-domain": {"localhost": ""},
     "config-autoscaler": {
