@@ -41,6 +41,7 @@ _SETTINGS: dict[str, dict[str, str]] = {
     "config-gc": {
         "retain-since-create-time": "disabled",
         "retain-since-last-active-time": "disabled",
+        "min-non-active-revisions": "10",
         "max-non-active-revisions": "10",
     },
     # A name that browsers and curl resolve to this machine.
