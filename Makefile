@@ -103,6 +103,7 @@ check: $(environments) ## formatter, linter, types, import contracts, dead links
 	@.venv/bin/python docs/check_links.py
 	@.venv/bin/python -m infra.config.reference --check
 	@go tool -C local/tools/actionlint actionlint
+	@! gofmt -l local/tools | grep .
 	@.venv/bin/zizmor --offline --persona=auditor -q .github
 
 test: ## everything, on the real programs

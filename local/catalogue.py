@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 
-__all__ = ["KUBECTL", "TOOLS", "Patch", "Program", "Release", "SourceFile", "Tool"]
+__all__ = ["TOOLS", "Patch", "Program", "Release", "SourceFile", "Tool"]
 
 _MACHINES = {"x86_64": ("amd64", "x64"), "aarch64": ("arm64", "arm64")}
 _KUBERNETES_VERSION = "k8s.io/component-base/version"
@@ -185,9 +185,6 @@ def _knative(name: str, patches: tuple[Patch, ...] = ()) -> Tool:
         patches=patches,
     )
 
-
-# For the tests, on a machine that has none. The cluster doesn't need it.
-KUBECTL = _kubernetes("kubectl")
 
 # By module, in the order of their builds.
 TOOLS: tuple[Tool, ...] = (

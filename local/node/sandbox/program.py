@@ -127,11 +127,8 @@ def _spawn(program: Program, streams: list[int], report: int, terminal: bool = F
             _connect(_open_terminal(streams[0]) if terminal else streams, terminal)
             _execute(program)
         except FileNotFoundError as error:
-            _fail(
-                report,
-                _NOT_FOUND,
-                f"exec: {program.argv[0]!r}: {error.strerror} ({error.filename})",
-            )
+            where = os.fsdecode(error.filename)
+            _fail(report, _NOT_FOUND, f"exec: {program.argv[0]!r}: {error.strerror} ({where})")
         except BaseException as error:
             _fail(report, _NOT_EXECUTABLE, f"exec: {program.argv[0]!r}: {error}")
     return child

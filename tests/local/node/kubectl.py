@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.building import build_missing
-from local.catalogue import KUBECTL
-from local.toolchain import cached, official
+from local.catalogue import Tool
+from local.toolchain import cached
 
 if TYPE_CHECKING:
     from tests.local.node.conftest import Pods
 
 __all__ = ["Kubectl", "find_kubectl"]
+
+_KUBECTL = Tool("kubectl", "tests/local/node/client", "./", "k8s.io/kubectl")
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,6 @@ def find_kubectl() -> Path:
     """The machine's own kubectl, or one of the API server's version."""
     if own := shutil.which("kubectl"):
         return Path(own)
-    places = [*official(KUBECTL), cached(KUBECTL)]
-    if not any(path.exists() for path in places):
-        build_missing((KUBECTL,))
-    return next(path for path in places if path.exists())
+    if not cached(_KUBECTL).exists():
+        build_missing((_KUBECTL,))
+    return cached(_KUBECTL)
