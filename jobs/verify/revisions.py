@@ -81,13 +81,13 @@ def remedy(found: Mapping[str, Any], reason: str | None, namespace: str) -> str:
     """How to continue once the cause of a failed condition is mended; "" where nothing is special.
 
     Knative resolves an image's tag again after 1, 2, 4 and up to 1000 seconds, with the settings
-    that it had at the failure before.
+    that it had at the failure before, and gives a revision up at its deadline.
     """
     named = _NAMED.match(found.get("message") or "")
-    if reason != "ContainerMissing" or not named:
+    if reason not in ("ContainerMissing", "ProgressDeadlineExceeded") or not named:
         return ""
     delete = f"kubectl delete revision -n {namespace} {named[1]}"
-    return f" Once this is mended, have Knative try again at once: {delete}"
+    return f" Once this is mended, have Knative make the revision again: {delete}"
 
 
 def _unfinished(

@@ -302,10 +302,11 @@ def test_a_revision_that_fails_for_good_is_reported(why: str) -> None:
     assert f"PredictorReady is False: {why}: Revision" in said
 
 
-def test_an_image_that_was_not_found_has_a_remedy_of_its_own() -> None:
+def test_a_revision_that_failed_by_knatives_settings_is_to_be_made_again() -> None:
     delete = "kubectl delete revision -n models digits-predictor-00002"
     assert delete in reason(revision_failed("ContainerMissing"))
-    assert delete not in reason(revision_failed("ProgressDeadlineExceeded"))
+    assert delete in reason(revision_failed("ProgressDeadlineExceeded"))
+    assert delete not in reason(revision_failed("FailedCreate"))
 
 
 @pytest.mark.parametrize(
