@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.node.addresses import GATEWAY
-from local.node.pod_network import http2_ports
+from local.node.pod_network import spared_ports
 from local.node.sandbox.client import Sandbox
 from local.node.sandbox.program import Program
 from tests.local.cluster import eventually
@@ -229,14 +229,13 @@ def test_requests_of_http2_keep_their_connection(start: Callable[..., _Pod]) -> 
     server.drain_until(lambda: client.log.count("answer") == 20, _PORT)
 
 
-def test_ports_of_http2_are_known_by_their_names() -> None:
-    """And by Knative's number."""
+def test_ports_of_http2_are_spared_by_their_names_and_the_queue_proxys_by_number() -> None:
     ports = [
         {"name": "h2c", "containerPort": 1},
         {"name": "http1", "containerPort": 2},
         {"name": "grpc-web", "containerPort": 3},
         {"containerPort": 4},
     ]
-    proxy = [{"name": "queue-port", "containerPort": 8013}]
+    proxy = [{"name": "queue-port", "containerPort": 8012}, {"containerPort": 8013}]
     containers = [{"ports": ports}, {"ports": proxy}, {}]
-    assert http2_ports({"spec": {"containers": containers}}) == [1, 3, 8013]
+    assert spared_ports({"spec": {"containers": containers}}) == [1, 3, 8012, 8013]
