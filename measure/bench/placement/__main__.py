@@ -1,14 +1,15 @@
-"""Latencies by placement: the transformer in pods of its own, or beside Triton in one pod.
+"""Latencies by placement of the transformer, and by the parts of Knative in a request's path.
 
-`python -m measure.bench.placement` starts a local cluster of its own with a service for each
-placement, and runs the stack's load test Job against each in turn; medians of the rounds.
+`python -m measure.bench.placement` starts a local cluster of its own with a model for each
+placement and one in mode Knative, and runs the stack's load test Job against each address in turn;
+medians of the rounds.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,18 @@ from jobs.config import JOB_VARIABLE
 from local.api import Api
 from local.errors import LocalError
 from local.reports import fetch
-from measure.bench.placement.endpoints import ENDPOINTS, HEADS, KEY, Endpoint, Latencies, rows
+from measure.bench.placement.endpoints import (
+    ACTIVATOR,
+    ENDPOINTS,
+    HEADS,
+    HOPS,
+    KEY,
+    PLACEMENTS,
+    Endpoint,
+    Latencies,
+    rows,
+)
+from measure.bench.placement.knative import add_activator, pod_address, wait_for
 from measure.bench.results import medians, store
 from measure.bench.stacks import cluster, program
 from measure.bench.tables import text
@@ -24,15 +36,18 @@ from measure.bench.tables import text
 if TYPE_CHECKING:
     from local.layout import Layout
 
-ROUNDS = 5
-SECONDS, WARM_SECONDS = 8, 1
+ROUNDS = 3
+SECONDS, WARM_SECONDS = 5, 1
 JOBS = "/apis/batch/v1/namespaces/models/jobs"
-JOB_SECONDS = 120.0
+PREDICTOR = "knative-predictor"
 SETTINGS: dict[str, dict[str, Any]] = {
-    # All services fit on a node of two cores; only one of them is loaded at a time.
-    "predictor": {"cpu": "100m", "memory": "2Gi"},
-    "transformer": {"cpu": "100m"},
+    # All models fit on a node of two cores; only one of them is loaded at a time.
+    "predictor": {"cpu": "100m", "memory": "1Gi"},
+    # Knative asks no registry for the digests of dev.local.
+    "transformer": {"image": "dev.local/kserve-triton/transformer:bench", "cpu": "100m"},
     "jobs": {"cpu": "50m"},
+    # All start at the same time.
+    "verification": {"deadlineSeconds": 240},
     # Objectives that are always met: only the latencies matter here.
     "perf": {
         "rate": 10,
@@ -46,6 +61,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "separate-grpc": {"protocol": "grpc"},
     "collocated": {"placement": "collocated"},
     "collocated-grpc": {"placement": "collocated", "protocol": "grpc"},
+    "knative": {"mode": "Knative"},
 }
 
 
@@ -54,6 +70,7 @@ class LoadTests:
 
     def __init__(self, layout: Layout) -> None:
         self.layout, self.api = layout, Api(layout)
+        self.pod = pod_address(self.api, PREDICTOR)
         found = self.api.get(JOBS)["items"]
         self.jobs = {
             model: next(job for job in found if _is_load_test(job, model)) for model in MODELS
@@ -64,23 +81,18 @@ class LoadTests:
         job = self.jobs[endpoint.model]
         own = _config(job)
         result = f"{own['result'].rpartition('/')[0]}/{name}.json"
-        config = endpoint.config(own, seconds, result)
+        config = endpoint.config(own, self.pod, seconds, result)
         self.api.request("POST", JOBS, copy(job, name, config))
-        self._wait(name)
+        wait_for(lambda: self._done(name), f"Job {name} is not done")
         self.api.request("DELETE", f"{JOBS}/{name}?propagationPolicy=Background")
         found = fetch(self.layout, result)
         if found is None:
             raise RuntimeError(f"Job {name} left no result; its log is in {self.layout.logs}")
         return Latencies.of(found)
 
-    def _wait(self, name: str) -> None:
-        end = time.monotonic() + JOB_SECONDS
-        while time.monotonic() < end:
-            conditions = self.api.get(f"{JOBS}/{name}")["status"].get("conditions", [])
-            if any(each["type"] in ("Complete", "Failed") for each in conditions):
-                return
-            time.sleep(0.2)
-        raise RuntimeError(f"Job {name} is not done after {JOB_SECONDS:.0f} s")
+    def _done(self, name: str) -> bool:
+        conditions = self.api.get(f"{JOBS}/{name}")["status"].get("conditions", [])
+        return any(each["type"] in ("Complete", "Failed") for each in conditions)
 
 
 def _is_load_test(job: dict[str, Any], model: str) -> bool:
@@ -121,29 +133,29 @@ def copy(job: dict[str, Any], name: str, config: dict[str, Any]) -> dict[str, An
 
 
 def measure(tests: LoadTests, rounds: int, seconds: float) -> dict[str, Any]:
-    """Measure every endpoint in every round, with another one first in each."""
+    """Measure every endpoint in every round, each of which begins elsewhere."""
     runs: dict[str, list[Latencies]] = {endpoint.name: [] for endpoint in ENDPOINTS}
     for endpoint in ENDPOINTS:
         tests.measure(endpoint, f"warm-{endpoint.name}", WARM_SECONDS)
     for number in range(rounds):
-        at = number % len(ENDPOINTS)
+        at = number * len(ENDPOINTS) // rounds
         for endpoint in (*ENDPOINTS[at:], *ENDPOINTS[:at]):
             found = tests.measure(endpoint, f"{endpoint.name}-{number}", seconds)
             runs[endpoint.name].append(found)
-            print(
-                f"  {number + 1}/{rounds} {endpoint.title}: {found.service_ms:.2f} ms", flush=True
-            )
+            print(f"  {number + 1}/{rounds} {endpoint.name}: {found.service_ms:.2f} ms", flush=True)
     figures = {name: asdict(medians(each)) for name, each in runs.items()}
     return {"rounds": rounds, "seconds": seconds, "figures": figures}
 
 
 def measured(rounds: int, seconds: float) -> dict[str, Any]:
     """Measure on a cluster of its own."""
+    before = {"load": round(os.getloadavg()[0], 1)}
     with cluster() as (base, layout):
         stack = program(base / "stack", layout, "placement", MODELS, SETTINGS)
-        print(f"{len(MODELS)} services: starting …", flush=True)
+        print(f"{len(MODELS)} models: starting …", flush=True)
         stack.pulumi("up", "--yes", "--skip-preview")
-        return measure(LoadTests(layout), rounds, seconds)
+        add_activator(Api(layout), PREDICTOR, ACTIVATOR)
+        return before | measure(LoadTests(layout), rounds, seconds)
 
 
 def main() -> None:
@@ -157,7 +169,8 @@ def main() -> None:
     except (LocalError, RuntimeError) as error:
         raise SystemExit(f"the placements can't be measured: {error}") from error
     store(KEY, found)
-    print(text(HEADS, list(rows(found))))
+    for titles in (PLACEMENTS, HOPS):
+        print(text(HEADS, list(rows(found, titles))))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from measure.bench.placement.endpoints import HEADS, rows
+from measure.bench.placement.endpoints import HEADS, HOPS, PLACEMENTS, rows
 from measure.bench.serving import side_by_side, table
 from measure.bench.serving.loads import CLIENTS, FEW_CLIENTS, KINDS, MODEL, MODELS, RATE, SEVERAL
 from measure.bench.serving.payloads import Payload
@@ -50,7 +50,7 @@ def render(results: Results, placement: dict[str, Any] | None = None) -> dict[st
         keep_trailing_newline=True,
         autoescape=False,
     )
-    content = _content(results) | {"placement": placement, "placements": _placements(placement)}
+    content = _content(results) | _placements(placement)
     text = templates.get_template(TEMPLATE).render(content, plots=plots)
     return plots | {f"{NAME}.md": text}
 
@@ -106,8 +106,11 @@ def _by_model(
     return [{"model": model, "table": markdown(heads, body)} for model, body in found if body]
 
 
-def _placements(found: dict[str, Any] | None) -> str:
-    return markdown(HEADS, list(rows(found))) if found else ""
+def _placements(found: dict[str, Any] | None) -> dict[str, Any]:
+    def table_of(titles: dict[str, str]) -> str:
+        return markdown(HEADS, list(rows(found, titles))) if found else ""
+
+    return {"placement": found, "placements": table_of(PLACEMENTS), "hops": table_of(HOPS)}
 
 
 def _by_clients(results: Results) -> str:

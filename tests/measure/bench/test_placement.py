@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jobs.config import JOB_VARIABLE
 from measure.bench.placement.__main__ import copy
-from measure.bench.placement.endpoints import ENDPOINTS, Latencies, rows
+from measure.bench.placement.endpoints import ENDPOINTS, HOPS, PLACEMENTS, Latencies, rows
 from measure.bench.results import medians
 
 JOB: dict[str, Any] = {
@@ -24,6 +24,7 @@ JOB: dict[str, Any] = {
     "timeout_seconds": 10,
     "result": "gs://b/perf/x/result.json",
 }
+POD = "10.244.0.9"
 MILLISECONDS = st.floats(0.01, 1e4)
 
 
@@ -37,11 +38,21 @@ def existing() -> dict[str, Any]:
 
 
 def test_triton_is_measured_alone_and_behind_the_transformer() -> None:
-    alone, behind = (s.config(JOB, 8, "gs://b/r.json") for s in ENDPOINTS[:2])
+    alone, behind = (s.config(JOB, POD, 8, "gs://b/r.json") for s in ENDPOINTS[:2])
     assert (alone["target"], behind["target"]) == ("predictor", "transformer")
     assert alone["url"] == "http://separate-predictor.models.svc.cluster.local"
     assert behind["url"] == JOB["url"]
     assert (alone["rate"], alone["duration_seconds"]) == (behind["rate"], 8) == (100, 8)
+
+
+def test_the_pod_in_mode_knative_is_asked_at_its_address() -> None:
+    urls = [each.config(JOB, POD, 8, "gs://b/r.json")["url"] for each in ENDPOINTS]
+    assert urls.count(f"http://{POD}:8080") == urls.count(f"http://{POD}:8012") == 1
+    assert not any("POD" in url for url in urls)
+
+
+def test_every_endpoint_is_shown() -> None:
+    assert {*PLACEMENTS, *HOPS} == {each.name for each in ENDPOINTS}
 
 
 def test_a_copied_job_has_no_owner_and_runs_once() -> None:
@@ -64,8 +75,9 @@ def test_medians_lie_among_the_runs(runs: list[Latencies]) -> None:
 def test_rows_are_compared_with_triton_alone() -> None:
     names = [endpoint.name for endpoint in ENDPOINTS]
     kept = {name: asdict(Latencies(at + 1.0, 2, 3, 4)) for at, name in enumerate(names)}
-    made = list(rows({"figures": kept}))
-    assert [row[-1] for row in made] == ["1.00", "2.00", "3.00", "4.00", "5.00"]
+    made = list(rows({"figures": kept}, HOPS))
+    assert [row[0] for row in made] == list(HOPS.values())
+    assert [row[-1] for row in made] == ["1.00", "2.00", "6.00", "7.00", "8.00", "9.00", "10.00"]
 
 
 def test_a_failed_request_is_an_error() -> None:
