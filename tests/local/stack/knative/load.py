@@ -33,7 +33,11 @@ class Load:
     @property
     def lost(self) -> list[str]:
         """What clients saw of the requests without a good answer."""
-        return [f"{hit['code']} {hit['error']}" for hit in self.hits if hit["code"] != 200]
+        return [
+            f"{hit['code']} {hit['error']} {base64.b64decode(hit['body'] or '').decode()}"
+            for hit in self.hits
+            if hit["code"] != 200
+        ]
 
     def answers(self) -> list[dict[str, Any]]:
         """The answers' JSON."""
