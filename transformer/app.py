@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     # Called with a message and a traceback.
     Fail = Callable[[str, str | None], None]
 
-__all__ = ["App", "create_app"]
+__all__ = ["App"]
 
 JSON = b"application/json"
 BINARY = b"application/octet-stream"
@@ -44,16 +44,10 @@ READY_SECONDS = 1.5
 logger = logging.getLogger("transformer")
 
 
-def create_app(settings: Settings, release: Release, fail: Fail) -> App:
-    """The application of one worker. It calls `fail` where the handler can't be set up."""
-    log.configure()
-    return App(settings, release, fail)
-
-
 class App:
     """V1 predict, V2 infer, V1 and V2 health and metadata, metrics.
 
-    A route returns status, Content-Type and body.
+    It calls `fail` where the handler can't be set up. A route returns status, Content-Type and body.
     """
 
     def __init__(self, settings: Settings, release: Release, fail: Fail) -> None:
@@ -257,4 +251,4 @@ def _create_handlers(settings: Settings, release: Release, fail: Fail) -> Handle
         return None
     parameters = release.handler.parameters | settings.handler_parameters
     start = Start(release, settings.handler, parameters, settings.handler_memory)
-    return Handlers(start, process_count(settings.workers), settings.deadline, fail)
+    return Handlers(start, process_count(), settings.deadline, fail)

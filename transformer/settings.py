@@ -20,8 +20,8 @@ UNUSED = {
     "protocol": "--predictor_protocol replaces it",
     "grpc_port": "the transformer serves HTTP",
     "enable_grpc": "the transformer serves HTTP",
-    "max_threads": "one thread a worker decodes",
-    "max_asyncio_workers": "one thread a worker decodes",
+    "max_threads": "one thread decodes",
+    "max_asyncio_workers": "one thread decodes",
     "enable_docs_url": "there is no docs page",
     "enable_latency_logging": "latency is in /metrics",
     "configure_logging": "failed requests are logged as JSON lines",
@@ -55,7 +55,6 @@ class Settings:
     predictor: str
     protocol: str
     port: int
-    workers: int
     deadline: float
     max_batch_size: int
     drain: float
@@ -96,7 +95,6 @@ def parse(
         predictor=options.predictor_host,
         protocol=options.predictor_protocol,
         port=options.http_port,
-        workers=options.workers,
         deadline=options.deadline_seconds,
         max_batch_size=options.max_batch_size,
         drain=options.drain_seconds,
@@ -116,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--predictor_host", required=True, type=_address, help="host[:port] of Triton (port 80)")
     add("--predictor_protocol", default="v2", choices=PROTOCOLS, help="v2 is HTTP (v2)")
     add("--http_port", default=8080, type=_port, help="port to listen on (8080)")
-    add("--workers", default=1, type=_count, help="number of processes (1)")
+    add("--workers", type=int, choices=(1,), help="one process serves a pod: add replicas (1)")
     add("--deadline_seconds", default=10.0, type=_deadline, help="time for a whole request (10)")
     add("--max_batch_size", default=32, type=_count, help="rows in one request to Triton (32)")
     add(

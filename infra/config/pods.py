@@ -126,7 +126,6 @@ class Transformer(Component):
         "SDK, which gets the SDK's arguments and these",
     )
     memory: t.Quantity = Field("1Gi", description="memory, requested and limit")
-    workers: Annotated[int, Field(ge=1, le=32)] = Field(1, description="processes a pod")
 
     @property
     def own(self) -> bool:

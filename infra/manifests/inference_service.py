@@ -211,7 +211,8 @@ def _sdk_arguments(served: ServedRelease, split: bool) -> dict[str, object]:
         "model_name": served.name,
         "predictor_protocol": "grpc-v2" if grpc else "v2",
         "http_port": TRANSFORMER_PORT,
-        "workers": settings.transformer.workers,
+        # KServe would pass containerConcurrency.
+        "workers": 1,
     }
     if settings.placement is Placement.COLLOCATED:
         port = GRPC_PORT if grpc else COLLOCATED_HTTP_PORT

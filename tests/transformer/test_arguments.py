@@ -40,7 +40,7 @@ KSERVES = [
 WRONG = [
     (["--http_port=http"], "argument --http_port: invalid port value: 'http'"),
     (["--http_port=65536"], "argument --http_port: invalid port value: '65536'"),
-    (["--workers=0"], "argument --workers: invalid positive number value: '0'"),
+    (["--workers=2"], "argument --workers: invalid choice: 2 (choose from 1)"),
     (["--max_batch_size=-1"], "argument --max_batch_size: invalid positive number value: '-1'"),
     (["--deadline_seconds=0"], "argument --deadline_seconds: invalid positive number of seconds"),
     (["--deadline_seconds=nan"], "argument --deadline_seconds: invalid positive number of seconds"),
@@ -68,7 +68,7 @@ def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 def test_kserves_own() -> None:
     given = parse([*KSERVES, f"--release={RELEASE}"])
-    assert (given.model, given.port, given.workers) == ("digits", 8080, 1)
+    assert (given.model, given.port) == ("digits", 8080)
     assert given.address == ("digits-predictor.default", 80)
     assert not given.warnings
 

@@ -7,7 +7,6 @@ import io
 import json
 import shutil
 import subprocess
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -166,14 +165,3 @@ def test_good_requests_are_counted_and_not_logged(
     (failure,) = [line for line in lines if "status" in line]
     assert failure["status"] == 400
     assert "not JSON" in failure["message"]
-
-
-def test_workers_count_together(triton: Triton, samples: Samples, tmp_path: Path) -> None:
-    body = instances([samples[0]["image"]])
-    with Transformer(triton.http, tmp_path, "--workers=2") as made:
-        for _ in range(20):
-            assert made.predict(body)[0] == 200
-        for _ in range(4):
-            with urllib.request.urlopen(f"{made.url}/metrics") as answer:
-                text = answer.read().decode()
-            assert 'transformer_requests_total{model="digits",status="200"} 20.0' in text

@@ -1,10 +1,9 @@
-"""The processes: shutdown, workers, and the limit of requests at the same time."""
+"""The process: shutdown, and the limit of requests at the same time."""
 
 from __future__ import annotations
 
 import concurrent.futures
 import http.client
-import os
 import signal
 import socket
 import time
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 Samples = list[dict[str, Any]]
 PATH = "/v1/models/digits:predict"
-WORKERS = ["--workers=1", "--workers=2"]
 
 
 def connect(made: Transformer) -> http.client.HTTPConnection:
@@ -35,12 +33,11 @@ def in_flight(made: Transformer, count: int) -> bool:
     return f'transformer_requests_in_flight{{model="digits"}} {count}.0' in made.ask("/metrics")[1]
 
 
-@pytest.mark.parametrize("workers", WORKERS)
 def test_sigterm_answers_what_is_in_flight_and_ends(
-    triton: Triton, workers: str, tmp_path: Path, samples: Samples
+    triton: Triton, tmp_path: Path, samples: Samples
 ) -> None:
     body = instances([samples[0]["image"]])
-    with Transformer(triton.http, tmp_path, workers) as made:
+    with Transformer(triton.http, tmp_path) as made:
         idle = connect(made)
         idle.request("GET", "/v2/health/live")
         assert idle.getresponse().read() == b'{"live":true}'
@@ -85,23 +82,11 @@ def test_a_request_without_an_end_does_not_delay_the_exit(tmp_path: Path, sample
         assert made.process.wait(PATIENCE_SECONDS) == 0
 
 
-@pytest.mark.parametrize("workers", WORKERS)
-def test_ctrl_c_ends_it_without_a_traceback(workers: str, tmp_path: Path) -> None:
-    with Transformer("127.0.0.1:1", tmp_path, workers) as made:
+def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    with Transformer("127.0.0.1:1", tmp_path) as made:
         made.process.send_signal(signal.SIGINT)
         assert made.process.wait(PATIENCE_SECONDS) == 0
     assert "Traceback" not in made.log.read_text()
-
-
-def test_a_worker_that_dies_is_replaced(triton: Triton, tmp_path: Path, samples: Samples) -> None:
-    body = instances([samples[0]["image"]])
-    with Transformer(triton.http, tmp_path, "--workers=2") as made:
-        before = made.workers()
-        os.kill(before[-1], signal.SIGKILL)
-        eventually(lambda: before[-1] not in made.workers() and len(made.workers()) == len(before))
-        # Workers share the socket, so any worker may answer.
-        for _ in range(20):
-            assert made.predict(body)[0] == 200
 
 
 def test_a_late_body_is_answered_with_408(tmp_path: Path) -> None:
