@@ -47,7 +47,8 @@ logger = logging.getLogger("transformer")
 class App:
     """V1 predict, V2 infer, V1 and V2 health and metadata, metrics.
 
-    It calls `fail` where the handler can't be set up. A route returns status, Content-Type and body.
+    It calls `fail` where the handler can't be set up. A route returns status, Content-Type and
+    body.
     """
 
     def __init__(self, settings: Settings, release: Release, fail: Fail) -> None:
@@ -101,9 +102,10 @@ class App:
             status, message = 500, "internal error of the transformer; see its log"
         finally:
             self.metrics.in_flight.dec()
-        self.metrics.count(status)
+        seconds = time.perf_counter() - started
+        self.metrics.observe(status, seconds)
         if status != 200:
-            log.log_failure(path, status, message, time.perf_counter() - started, trace)
+            log.log_failure(path, status, message, seconds, trace)
             content = orjson.dumps({"error": message})
             await body.discard()
         await self._send(send, status, BINARY if headers else JSON, content, headers)

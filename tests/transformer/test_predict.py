@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import subprocess
+import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -157,8 +158,8 @@ def test_good_requests_are_counted_and_not_logged(
         text = made.ask("/metrics")[1]
         lines = made.lines()
     values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    assert float(values['transformer_requests_total{model="digits",status="200"}']) == 3
-    assert float(values['transformer_requests_total{model="digits",status="400"}']) == 1
+    assert float(values['transformer_request_seconds_count{model="digits",status="200"}']) == 3
+    assert float(values['transformer_request_seconds_count{model="digits",status="400"}']) == 1
     assert float(values['transformer_stage_seconds_count{model="digits",stage="decode"}']) == 3
     assert float(values['transformer_stage_seconds_count{model="digits",stage="predict"}']) == 3
     assert float(values['transformer_requests_in_flight{model="digits"}']) == 0
