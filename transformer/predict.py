@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from release.schema import Release, Tensor
     from transformer.body import Body
     from transformer.budget import Share
+    from transformer.forwarding import Context
     from transformer.handlers import Handlers
     from transformer.metrics import Metrics
     from transformer.predictor import Arrays, Predictor
@@ -54,8 +55,9 @@ MAX_REQUESTS = 256
 
 @dataclass
 class Limits:
-    """What one request has: its time, and its shares of the memory."""
+    """What one request has: its context and time, and its shares of the memory."""
 
+    context: Context
     deadline: Deadline
     body: Share
     tensors: Share
@@ -91,29 +93,32 @@ class Predictions:
         labelled = builtin.classified(release) and not self.after
         self.wanted = release.outputs[:1] if labelled else release.outputs
 
-    async def v1(self, body: Body) -> bytes:
+    async def v1(self, body: Body, context: Context) -> bytes:
         """The answer of V1, `{"predictions": [...]}`. Raises RequestError."""
-        answer: bytes = await self._limited(self._v1, body)
+        answer: bytes = await self._limited(self._v1, body, context)
         return answer
 
-    async def v2(self, body: Body) -> tuple[int | None, bytes]:
+    async def v2(self, body: Body, context: Context) -> tuple[int | None, bytes]:
         """The answer of V2, and the length of its JSON where raw bytes follow.
 
         Raises RequestError.
         """
-        answer: tuple[int | None, bytes] = await self._limited(self._v2, body)
+        answer: tuple[int | None, bytes] = await self._limited(self._v2, body, context)
         return answer
 
-    async def _limited(self, work: Callable[[Body, Limits], Awaitable[Any]], body: Body) -> Any:
+    async def _limited(
+        self, work: Callable[[Body, Limits], Awaitable[Any]], body: Body, context: Context
+    ) -> Any:
         """Do the work of a request within its limits. Raises RequestError."""
         if self.requests >= MAX_REQUESTS:
             raise RequestError(503, f"busy with {MAX_REQUESTS} other requests")
+        context.check_size()
         deadline = Deadline(self.settings.deadline)
         self.requests += 1
         try:
             async with asyncio.timeout(deadline.seconds):
                 with self.bodies.share() as share, self.tensors.share() as tensors:
-                    return await work(body, Limits(deadline, share, tensors))
+                    return await work(body, Limits(context, deadline, share, tensors))
         except TimeoutError as error:
             raise deadline.error() from error
         finally:
@@ -206,7 +211,11 @@ class Predictions:
         started = time.perf_counter()
         try:
             return await batches.infer(
-                self.predictor, inputs, outputs, self.settings.max_batch_size
+                self.predictor,
+                inputs,
+                outputs,
+                limits.context.headers,
+                self.settings.max_batch_size,
             )
         finally:
             self.metrics.predict.observe(time.perf_counter() - started)

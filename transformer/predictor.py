@@ -28,10 +28,13 @@ class Predictor(Protocol):
 
     release: Release
 
-    async def infer(self, inputs: Arrays, outputs: Sequence[Tensor]) -> list[NDArray[Any]]:
+    async def infer(
+        self, inputs: Arrays, outputs: Sequence[Tensor], headers: Mapping[str, str]
+    ) -> list[NDArray[Any]]:
         """The outputs of a batch, in the order of `outputs`. Raises PredictorError.
 
-        `inputs` are all of the release's, in its types.
+        `inputs` are all of the release's, in its types. `headers` are sent with the request, or
+        as its metadata: names in lower case, values of printable ASCII.
         """
         ...
 

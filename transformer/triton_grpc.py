@@ -13,7 +13,7 @@ from transformer.errors import MAX_ANSWER_BYTES, PredictorError
 from transformer.predictor import MAX_AGE_SECONDS, read_tensor, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -58,7 +58,9 @@ class GrpcPredictor:
             self.created = now
         return self.stub
 
-    async def infer(self, inputs: Arrays, outputs: Sequence[Tensor]) -> list[NDArray[Any]]:
+    async def infer(
+        self, inputs: Arrays, outputs: Sequence[Tensor], headers: Mapping[str, str]
+    ) -> list[NDArray[Any]]:
         """The outputs of a batch, in the order of `outputs`. Raises PredictorError."""
         request = service_pb2.ModelInferRequest(model_name=self.release.name)
         for tensor in self.release.inputs:
@@ -68,22 +70,22 @@ class GrpcPredictor:
         for output in outputs:
             request.outputs.add(name=output.name)
         try:
-            answer = await self._infer(request)
+            answer = await self._infer(request, tuple(headers.items()))
         except grpc.aio.AioRpcError as error:
             # What fails inside Triton fails with another pod too.
             status = 500 if error.code() is grpc.StatusCode.INTERNAL else 503
             raise PredictorError(f"{error.code().name}: {error.details()}", status) from error
         return _read_outputs(answer, outputs, rows(self.release, inputs))
 
-    async def _infer(self, request: Any) -> Any:
+    async def _infer(self, request: Any, metadata: Sequence[tuple[str, str]]) -> Any:
         try:
-            return await self._stub().ModelInfer(request)
+            return await self._stub().ModelInfer(request, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.NOT_FOUND:
                 raise
         # A pod that ends has unloaded its models. A new connection reaches another pod.
         self.created = -MAX_AGE_SECONDS
-        return await self._stub().ModelInfer(request)
+        return await self._stub().ModelInfer(request, metadata=metadata)
 
     async def ready(self) -> bool:
         """Whether the model answers requests."""

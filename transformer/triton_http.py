@@ -13,7 +13,7 @@ from transformer.errors import PredictorError
 from transformer.predictor import MAX_AGE_SECONDS, read_tensor, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,10 +37,12 @@ class HttpPredictor:
         self.host = netloc if port == 80 else f"{netloc}:{port}"
         self.path = f"/v2/models/{quote(release.name, safe='')}"
 
-    async def infer(self, inputs: Arrays, outputs: Sequence[Tensor]) -> list[NDArray[Any]]:
+    async def infer(
+        self, inputs: Arrays, outputs: Sequence[Tensor], headers: Mapping[str, str]
+    ) -> list[NDArray[Any]]:
         """The outputs of a batch, in the order of `outputs`. Raises PredictorError."""
         raw = [tensors.encode(inputs[tensor.name], tensor.dtype) for tensor in self.release.inputs]
-        head = self._request_head(inputs, raw, outputs)
+        head = self._request_head(inputs, raw, outputs, headers)
         answer = await self.connections.exchange([head, *raw])
         if answer.status != 200:
             # What Triton answers with 500 fails with another pod too.
@@ -48,7 +50,11 @@ class HttpPredictor:
         return _read_outputs(answer, outputs, rows(self.release, inputs))
 
     def _request_head(
-        self, inputs: Arrays, raw: Sequence[bytes], outputs: Sequence[Tensor]
+        self,
+        inputs: Arrays,
+        raw: Sequence[bytes],
+        outputs: Sequence[Tensor],
+        headers: Mapping[str, str],
     ) -> bytes:
         """The HTTP head and the JSON."""
         described = orjson.dumps(
@@ -67,9 +73,10 @@ class HttpPredictor:
                 ],
             }
         )
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = (
             f"POST {self.path}/infer HTTP/1.1\r\n"
-            f"Host: {self.host}\r\n"
+            f"Host: {self.host}\r\n{more}"
             "Content-Type: application/octet-stream\r\n"
             f"Inference-Header-Content-Length: {len(described)}\r\n"
             f"Content-Length: {len(described) + sum(map(len, raw))}\r\n\r\n"
