@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from infra.config import ModelSettings, StackSettings
     from infra.manifests.artefact import Artefact
+    from infra.manifests.job_template import JobSpec
     from infra.manifests.served_release import ServedRelease
 
 MODE = 'metadata.annotations["serving.kserve.io/deploymentMode"]'
@@ -142,7 +143,7 @@ class ServedModel(pulumi.ComponentResource):
             for key, manifest in policies.items():
                 NetworkPolicy(key, **owned(manifest), opts=self._options)
 
-    def _verifications(self) -> list[jobs.JobSpec]:
+    def _verifications(self) -> list[JobSpec]:
         """Jobs for stable and canary.
 
         Under Knative a canary is the newest revision and the stable one does not change, so only
@@ -157,7 +158,7 @@ class ServedModel(pulumi.ComponentResource):
             specs.append(verify(self._canary, self._stack.jobs, stack, stable=self._stable))
         return specs
 
-    def _load(self, verified: Sequence[jobs.JobSpec], after: Sequence[Job]) -> dict[str, Any]:
+    def _load(self, verified: Sequence[JobSpec], after: Sequence[Job]) -> dict[str, Any]:
         bucket, perf = self._stack.storage.bucket, self._stable.settings.perf
         spec = jobs.load_test(self._stable, self._stack.jobs, bucket, verified)
         job = self._job(spec, after)
@@ -177,7 +178,7 @@ class ServedModel(pulumi.ComponentResource):
             "objectives": perf.objectives.model_dump(by_alias=True),
         }
 
-    def _job(self, spec: jobs.JobSpec, after: Sequence[pulumi.Resource]) -> Job:
+    def _job(self, spec: JobSpec, after: Sequence[pulumi.Resource]) -> Job:
         """A Job that Pulumi waits for; its failure fails the update and shows its last lines."""
         seconds = spec.seconds + AWAIT_MARGIN_SECONDS
         return Job(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from infra.config import types as t
 from infra.config.base import Section
 from infra.config.images import default_image
+
+# What ghz keeps, and what the load test's memory holds; jobs/config.py has the same.
+MAX_REQUESTS = 1_000_000
 
 
 class Jobs(Section):
@@ -23,6 +26,12 @@ class Jobs(Section):
     memory: t.Quantity = Field("1Gi", description="memory, requested and limit")
     service_account: t.DnsLabel | None = Field(
         None, description="service account of the load test, where it uploads its result"
+    )
+    labels: dict[str, str] = Field(
+        {}, description="more labels of the Jobs' pods, such as a mesh reads"
+    )
+    annotations: dict[str, str] = Field(
+        {}, description="more annotations of the Jobs' pods, such as a mesh reads"
     )
 
 
@@ -64,3 +73,13 @@ class LoadTest(Section):
     )
     upload: bool = Field(False, description="put result.json into the bucket, under perf/")
     objectives: Objectives = Field(Objectives(), description="objectives; a miss fails the update")
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        requests = self.rate * self.duration_seconds
+        if requests > MAX_REQUESTS:
+            raise ValueError(
+                f"rate, durationSeconds: found {requests} requests; allowed: {MAX_REQUESTS} in "
+                "all, with a lower rate or for a shorter time"
+            )
+        return self

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.config.types import Mode, Placement, Protocol
 from infra.manifests.inference_service import inference_service
+from infra.manifests.job_template import Attempts, JobSpec, job_manifest
 from infra.manifests.names import (
     ATTEMPT,
     ATTEMPT_VARIABLE,
@@ -18,7 +18,6 @@ from infra.manifests.names import (
     Manifest,
     job_labels,
     job_name,
-    labels,
     verifier_name,
 )
 from infra.manifests.pods import (
@@ -27,7 +26,6 @@ from infra.manifests.pods import (
     SECURITY,
     environment,
     mount,
-    pull_secrets,
     release_volume,
     resources,
     scratch_volume,
@@ -44,25 +42,20 @@ if TYPE_CHECKING:
 VERIFY_MARGIN_SECONDS = 60
 # Time for a node to be added and an image to be pulled before a load test.
 LOAD_MARGIN_SECONDS = 300
+# Exit codes of the Jobs: the endpoint failed, or their own configuration is wrong.
+FAILED, INVALID = 1, 2
+# A verification changes nothing, so that a container which ends otherwise (out of memory, a node
+# that fails) may run again. A load test is not: what stopped it once would spoil its figures again.
+VERIFY_RETRIES = 2
 # A request of the load test that takes longer has failed.
 LOAD_TIMEOUT_SECONDS = 10
 
 
-@dataclass(frozen=True)
-class JobSpec:
-    """A Job, as `manifest`, its `key`, and the seconds after which Kubernetes ends it.
-
-    The key is a digest of everything that the Job proves: a change of it makes a new Job.
-    """
-
-    name: str
-    key: str
-    seconds: int
-    manifest: Manifest
-
-
 def verifier_rules(models: Iterable[str]) -> list[Manifest]:
-    """RBAC rules: read these InferenceServices, and pods, logs, events and Knative's revisions."""
+    """RBAC rules: read these InferenceServices, and what tells why one does not become ready.
+
+    The Job itself is read for the time when it was started, from which its deadline counts.
+    """
     return [
         {
             "apiGroups": ["serving.kserve.io"],
@@ -71,6 +64,8 @@ def verifier_rules(models: Iterable[str]) -> list[Manifest]:
             "verbs": ["get"],
         },
         {"apiGroups": [""], "resources": ["pods", "pods/log", "events"], "verbs": ["get", "list"]},
+        {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list"]},
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get"]},
         {"apiGroups": ["serving.knative.dev"], "resources": ["revisions"], "verbs": ["list"]},
     ]
 
@@ -86,7 +81,9 @@ def verification(
     )
     name = job_name(f"verify-{served.name}{'-canary' if stable else ''}", key)
     seconds = served.settings.verification.deadline_seconds + VERIFY_MARGIN_SECONDS
-    manifest = _job(name, "verify", config, seconds, served, jobs, verifier_name(stack))
+    attempts = Attempts(VERIFY_RETRIES, "verify", (FAILED, INVALID))
+    account = verifier_name(stack)
+    manifest = _job(name, "verify", config, seconds, served, jobs, account, attempts)
     return JobSpec(name, key, seconds, manifest)
 
 
@@ -98,9 +95,11 @@ def load_test(
     key = _key(*(job.key for job in verified), settings.model_dump(mode="json"))
     result = result_path(bucket, served.name, key) if settings.upload else None
     name = job_name(f"perf-{served.name}", key)
-    seconds = settings.duration_seconds + LOAD_MARGIN_SECONDS
+    # Twice, since a node may be taken away at the end of a load test, which then begins again.
+    seconds = 2 * settings.duration_seconds + LOAD_MARGIN_SECONDS
     config = _load(served, result)
-    manifest = _job(name, "load", config, seconds, served, jobs, jobs.service_account)
+    account = jobs.service_account
+    manifest = _job(name, "load", config, seconds, served, jobs, account, Attempts())
     return JobSpec(name, key, seconds, manifest)
 
 
@@ -195,33 +194,22 @@ def _job(
     served: ServedRelease,
     jobs: Jobs,
     account: str | None,
+    attempts: Attempts,
 ) -> Manifest:
-    """A Job of one attempt: metadata and spec."""
-    pod: Manifest = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": account is not None,
+    pod = {
         "containers": [_container(command, config, jobs)],
         "volumes": [release_volume(served.artefact), scratch_volume()],
-        **pull_secrets(served.pull_secrets),
     }
-    if account:
-        pod["serviceAccountName"] = account
-    metadata = {"labels": labels(served.name) | job_labels(served.name)}
-    return {
-        "metadata": {
-            "name": name,
-            "namespace": served.namespace,
-            # The next update runs a failed Job again, even if nothing has changed.
-            "annotations": {"pulumi.com/replaceUnready": "true"},
-            **metadata,
-        },
-        "spec": {
-            # A second attempt would mix its figures with those of the first.
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": seconds,
-            "template": {"metadata": metadata, "spec": pod},
-        },
-    }
+    return job_manifest(
+        name,
+        served,
+        jobs,
+        pod,
+        seconds=seconds,
+        own_labels=job_labels(served.name),
+        account=account,
+        attempts=attempts,
+    )
 
 
 def _container(command: str, config: Manifest, jobs: Jobs) -> Manifest:
