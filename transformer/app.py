@@ -6,11 +6,12 @@ import asyncio
 import logging
 import signal
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from transformer import log, metrics
+from transformer import forwarding, http_rules, log, metrics
 from transformer.body import Body
 from transformer.errors import RequestError
 from transformer.handler_messages import Start
@@ -24,13 +25,15 @@ if TYPE_CHECKING:
 
     from release.schema import Release, Tensor
     from transformer.body import Receive
+    from transformer.forwarding import Context
     from transformer.predictor import Predictor
     from transformer.settings import Settings
 
     Send = Callable[[dict[str, Any]], Awaitable[None]]
+    Headers = Sequence[tuple[bytes, bytes]]
     Response = tuple[int, bytes, bytes]
     # Content and headers of an answer with status 200.
-    Inference = tuple[bytes, list[tuple[bytes, bytes]]]
+    Inference = tuple[bytes, Headers]
     # Called with a message and a traceback.
     Fail = Callable[[str, str | None], None]
 
@@ -40,8 +43,19 @@ JSON = b"application/json"
 BINARY = b"application/octet-stream"
 # Less than the timeout of the readiness probe, so that the probe gets an answer.
 READY_SECONDS = 1.5
+CLOSE = (b"connection", b"close")
 
 logger = logging.getLogger("transformer")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request's line and headers, and where its answer goes."""
+
+    method: str
+    path: str
+    context: Context
+    send: Send
 
 
 class App:
@@ -61,7 +75,7 @@ class App:
         self.draining = False
         v1, v2 = f"/v1/models/{release.name}", f"/v2/models/{release.name}"
         self.predict_path = f"{v1}:predict"
-        self.inferences: dict[str, Callable[[Body], Awaitable[Inference]]] = {
+        self.inferences: dict[str, Callable[[Body, Context], Awaitable[Inference]]] = {
             self.predict_path: self._predict
         }
         self.routes: dict[str, Callable[[], Awaitable[Response]]] = {
@@ -82,75 +96,99 @@ class App:
         """Handle one ASGI connection scope."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif scope["path"] in self.inferences and scope["method"] == "POST":
-            await self._inference(scope, receive, send)
-        elif scope["type"] == "http":
-            await self._other(scope, send)
+            return
+        headers = dict(scope["headers"])
+        exchange = Exchange(scope["method"], scope["path"], forwarding.read(headers), send)
+        body = Body(headers, scope["http_version"], receive)
+        refusal = http_rules.check(scope["http_version"], scope["headers"])
+        if refusal:
+            await body.discard(closes=True)
+            await self._fail(exchange, refusal.status, refusal.message, more=[CLOSE])
+        elif exchange.path in self.inferences and exchange.method == "POST":
+            await self._inference(exchange, body)
+        else:
+            await self._other(exchange)
 
-    async def _inference(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def _inference(self, exchange: Exchange, body: Body) -> None:
         started = time.perf_counter()
-        body, path, trace = Body(scope, receive), scope["path"], None
-        headers: list[tuple[bytes, bytes]] = []
+        headers: Headers = ()
+        trace, message = None, ""
         self.metrics.in_flight.inc()
         try:
-            content, headers = await self.inferences[path](body)
+            content, headers = await self.inferences[exchange.path](body, exchange.context)
             status = 200
         except RequestError as error:
             status, message, trace = error.status, error.message, error.trace
         except Exception:
-            logger.exception("internal error")
+            logger.exception("internal error", extra={"fields": exchange.context.fields()})
             status, message = 500, "internal error of the transformer; see its log"
         finally:
             self.metrics.in_flight.dec()
         seconds = time.perf_counter() - started
         self.metrics.observe(status, seconds)
-        if status != 200:
-            log.log_failure(path, status, message, seconds, trace)
-            content = orjson.dumps({"error": message})
-            await body.discard()
-        await self._send(send, status, BINARY if headers else JSON, content, headers)
-
-    async def _predict(self, body: Body) -> Inference:
-        return await self.predictions.v1(body), []
-
-    async def _infer(self, body: Body) -> Inference:
-        length, content = await self.predictions.v2(body)
-        return content, [] if length is None else [(HEADER_LENGTH, b"%d" % length)]
-
-    async def _other(self, scope: dict[str, Any], send: Send) -> None:
-        path, method = scope["path"], scope["method"]
-        route = self.routes.get(path)
-        if route is not None and method == "GET":
-            await self._send(send, *(await route()))
+        if status == 200:
+            await self._send(exchange, status, BINARY if headers else JSON, content, headers)
             return
-        allowed = "GET" if route else "POST" if path in self.inferences else None
+        await body.discard()
+        # After 408, the connection still carries the rest of the body.
+        await self._fail(
+            exchange, status, message, seconds, trace, [CLOSE] if status == 408 else ()
+        )
+
+    async def _predict(self, body: Body, context: Context) -> Inference:
+        return await self.predictions.v1(body, context), ()
+
+    async def _infer(self, body: Body, context: Context) -> Inference:
+        length, content = await self.predictions.v2(body, context)
+        return content, () if length is None else [(HEADER_LENGTH, b"%d" % length)]
+
+    async def _other(self, exchange: Exchange) -> None:
+        path, method = exchange.path, exchange.method
+        route = self.routes.get(path)
+        if route is not None and method in ("GET", "HEAD"):
+            await self._send(exchange, *(await route()))
+            return
+        allowed = "GET, HEAD" if route else "POST" if path in self.inferences else None
         if allowed:
-            status, message = 405, f"{method} {path[:200]}; allowed: {allowed}"
+            message = f"{method} {path[:200]}; allowed: {allowed}"
+            await self._fail(exchange, 405, message, more=[(b"allow", allowed.encode())])
         else:
             model = f"the model is {self.release.name}, at {self.predict_path}"
-            status, message = 404, f"{path[:200]}: not found; {model}"
-        log.log_failure(path, status, message, 0)
-        await self._send(send, status, JSON, orjson.dumps({"error": message}))
+            await self._fail(exchange, 404, f"{path[:200]}: not found; {model}")
+
+    async def _fail(
+        self,
+        exchange: Exchange,
+        status: int,
+        message: str,
+        seconds: float = 0,
+        trace: str | None = None,
+        more: Headers = (),
+    ) -> None:
+        """Log an error, and answer it."""
+        fields = exchange.context.fields()
+        log.log_failure(exchange.path, status, message, seconds, fields, trace)
+        await self._send(exchange, status, JSON, orjson.dumps({"error": message}), more)
 
     async def _send(
         self,
-        send: Send,
+        exchange: Exchange,
         status: int,
         content_type: bytes,
         content: bytes,
-        more: Sequence[tuple[bytes, bytes]] = (),
+        more: Headers = (),
     ) -> None:
         headers = [
             (b"content-type", content_type),
             (b"content-length", b"%d" % len(content)),
+            (forwarding.REQUEST_ID, exchange.context.id.encode()),
             *more,
         ]
-        # While draining, the client's next request must reach another pod. After 408, the
-        # connection still carries the rest of the body.
-        if self.draining or status == 408:
-            headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        # The client's next request must reach another pod.
+        if self.draining:
+            headers.append(CLOSE)
+        await exchange.send({"type": "http.response.start", "status": status, "headers": headers})
+        await exchange.send({"type": "http.response.body", "body": content})
 
     @property
     def _accepts(self) -> bool:

@@ -9,7 +9,7 @@ from transformer.deadline import BODY, MEMORY
 from transformer.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from transformer.budget import Share
     from transformer.deadline import Deadline
@@ -35,12 +35,12 @@ class ClientGoneError(RequestError):
 
 
 class Body:
-    """The body of one ASGI request."""
+    """The body of one ASGI request. Names of `headers` are in lower case."""
 
-    def __init__(self, scope: dict[str, Any], receive: Receive) -> None:
+    def __init__(self, headers: Mapping[bytes, bytes], version: str, receive: Receive) -> None:
         self.receive = receive
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.http_version = scope["http_version"]
+        self.headers = headers
+        self.http_version = version
         self.more = True
 
     async def read(self, share: Share, deadline: Deadline) -> bytes | bytearray:
@@ -62,13 +62,13 @@ class Body:
                 raise _too_large()
         return body
 
-    async def discard(self) -> None:
-        """Read the rest if the connection ends with the answer.
+    async def discard(self, *, closes: bool = False) -> None:
+        """Read the rest if the connection ends with the answer, as the client or `closes` says.
 
         A client that is still sending when the connection closes gets a connection error instead
         of the answer.
         """
-        closes = self.headers.get(b"connection", b"").lower() == b"close"
+        closes = closes or self.headers.get(b"connection", b"").lower() == b"close"
         waits_for_continue = self.headers.get(b"expect", b"").lower() == b"100-continue"
         if waits_for_continue or not (closes or self.http_version == "1.0"):
             return

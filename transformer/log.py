@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["configure", "log_failure"]
 
@@ -42,11 +45,24 @@ def configure() -> None:
 
 
 def log_failure(
-    path: str, status: int, message: str, seconds: float, trace: str | None = None
+    path: str,
+    status: int,
+    message: str,
+    seconds: float,
+    context: Mapping[str, str],
+    trace: str | None = None,
 ) -> None:
-    """Log a request that was answered with an error, and the traceback of the handler's error."""
+    """Log a request that was answered with an error, and the traceback of the handler's error.
+
+    `context` names the request.
+    """
     level = logging.ERROR if status >= 500 else logging.WARNING
-    fields: dict[str, Any] = {"path": path[:200], "status": status, "seconds": round(seconds, 4)}
+    fields: dict[str, Any] = {
+        "path": path[:200],
+        "status": status,
+        "seconds": round(seconds, 4),
+        **context,
+    }
     if trace:
         fields["trace"] = trace
     logger.log(level, message[:1000], extra={"fields": fields})
