@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from release import tensors
 from transformer.errors import PredictorError
 
@@ -16,11 +18,11 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, NDArray[Any]]
 
-__all__ = ["MAX_AGE_SECONDS", "Predictor", "read_tensor", "rows"]
+__all__ = ["Predictor", "overloaded", "read_tensor", "rows"]
 
-# A Service distributes connections over its pods, not requests. Connections are replaced at this
-# age, so that new pods get requests too.
-MAX_AGE_SECONDS = 60.0
+# What Triton and Knative's queue-proxy answer where too many requests wait. Another attempt would
+# add to them.
+OVERLOADED = ("Exceeds maximum queue size", "pending request queue full")
 
 
 class Predictor(Protocol):
@@ -64,6 +66,24 @@ def read_tensor(
             f"{output.dtype} {expected}"
         )
     try:
-        return tensors.decode(raw, output.dtype, shape)
+        array = tensors.decode(raw, output.dtype, shape)
     except ValueError as error:
         raise PredictorError(f"answered {output.name} with {len(raw)} bytes: {error}") from error
+    _check_finite(output, array, rows)
+    return array
+
+
+def _check_finite(output: Tensor, array: NDArray[Any], rows: int | None) -> None:
+    """Raise PredictorError if a number is NaN or infinite: it is no prediction, nor JSON."""
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return
+    where = ""
+    if rows is not None:
+        finite = np.isfinite(array).reshape(rows, -1).all(axis=1)
+        where = f" in row {int(finite.argmin())}"
+    raise PredictorError(f"answered {output.name} with NaN or infinite values{where}", 500)
+
+
+def overloaded(reason: str) -> bool:
+    """Whether the predictor refused a request because too many wait."""
+    return any(text in reason for text in OVERLOADED)

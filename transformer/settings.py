@@ -28,7 +28,7 @@ UNUSED = {
     "log_config_file": "failed requests are logged as JSON lines",
     "access_log_format": "failed requests are logged as JSON lines",
     "predictor_request_timeout_seconds": "--deadline_seconds bounds the whole request",
-    "predictor_request_retries": "only a request on a closed connection is sent again",
+    "predictor_request_retries": "a request that another pod may answer is sent once more",
     "enable_predictor_health_check": "/v2/models/NAME/ready always asks the predictor",
 }
 # Arguments that would change the behaviour. They are refused unless they switch it off.
@@ -53,6 +53,7 @@ class Settings:
     model: str
     release: Path
     predictor: str
+    predictor_pods: str | None
     protocol: str
     port: int
     deadline: float
@@ -67,6 +68,11 @@ class Settings:
     def address(self) -> tuple[str, int]:
         """The predictor's host and port."""
         return _split(self.predictor)
+
+    @property
+    def pods(self) -> tuple[str, int] | None:
+        """The name whose addresses are the predictor's pods, and their port."""
+        return _split(self.predictor_pods) if self.predictor_pods else None
 
 
 def parse(
@@ -93,6 +99,7 @@ def parse(
         model=options.model_name,
         release=options.release,
         predictor=options.predictor_host,
+        predictor_pods=options.predictor_pods,
         protocol=options.predictor_protocol,
         port=options.http_port,
         deadline=options.deadline_seconds,
@@ -112,6 +119,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--model_name", required=True, help="the model's name in the URL and in Triton")
     add("--release", required=True, type=Path, help="path of release.json")
     add("--predictor_host", required=True, type=_address, help="host[:port] of Triton (port 80)")
+    add(
+        "--predictor_pods",
+        type=_address,
+        help="host[:port] of a headless Service: requests go to its addresses in turn (none)",
+    )
     add("--predictor_protocol", default="v2", choices=PROTOCOLS, help="v2 is HTTP (v2)")
     add("--http_port", default=8080, type=_port, help="port to listen on (8080)")
     add("--workers", type=int, choices=(1,), help="one process serves a pod: add replicas (1)")
