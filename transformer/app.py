@@ -16,14 +16,15 @@ from transformer.body import Body
 from transformer.errors import RequestError
 from transformer.handler_messages import Start
 from transformer.handlers import Handlers, process_count
+from transformer.metadata import documents
 from transformer.predict import Predictions
 from transformer.triton_http import HttpPredictor
-from transformer.v2 import HEADER_LENGTH, PICTURES
+from transformer.v2 import HEADER_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from release.schema import Release, Tensor
+    from release.schema import Release
     from transformer.body import Receive
     from transformer.forwarding import Context
     from transformer.predictor import Predictor
@@ -72,6 +73,9 @@ class App:
         self.predictor = _create_predictor(settings, release)
         self.handlers = _create_handlers(settings, release, fail)
         self.predictions = Predictions(settings, self.predictor, self.metrics, self.handlers)
+        self.documents = {
+            path: orjson.dumps(document) for path, document in documents(release).items()
+        }
         self.draining = False
         v1, v2 = f"/v1/models/{release.name}", f"/v2/models/{release.name}"
         self.predict_path = f"{v1}:predict"
@@ -79,17 +83,12 @@ class App:
             self.predict_path: self._predict
         }
         self.routes: dict[str, Callable[[], Awaitable[Response]]] = {
-            "/": self._live,
             "/metrics": self._metrics,
-            "/v1/models": self._models,
             v1: self._model_ready,
-            "/v2": self._server,
-            "/v2/health/live": self._live,
             "/v2/health/ready": self._ready,
         }
         for path in (v2, f"{v2}/versions/1"):
             self.inferences[f"{path}/infer"] = self._infer
-            self.routes[path] = self._model
             self.routes[f"{path}/ready"] = self._model_ready
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -145,10 +144,14 @@ class App:
     async def _other(self, exchange: Exchange) -> None:
         path, method = exchange.path, exchange.method
         route = self.routes.get(path)
-        if route is not None and method in ("GET", "HEAD"):
+        if route and method in ("GET", "HEAD"):
             await self._send(exchange, *(await route()))
             return
-        allowed = "GET, HEAD" if route else "POST" if path in self.inferences else None
+        if path in self.documents and method in ("GET", "HEAD"):
+            await self._send(exchange, 200, JSON, self.documents[path])
+            return
+        read = route or path in self.documents
+        allowed = "GET, HEAD" if read else "POST" if path in self.inferences else None
         if allowed:
             message = f"{method} {path[:200]}; allowed: {allowed}"
             await self._fail(exchange, 405, message, more=[(b"allow", allowed.encode())])
@@ -203,9 +206,6 @@ class App:
         except TimeoutError:
             return False
 
-    async def _live(self) -> Response:
-        return 200, JSON, b'{"live":true}'
-
     async def _ready(self) -> Response:
         """Without Triton: a probe that asked it would keep it from scaling to zero."""
         ready = self._accepts
@@ -215,36 +215,6 @@ class App:
         ready = await self._predictor_ready()
         content = orjson.dumps({"name": self.release.name, "ready": ready})
         return 200 if ready else 503, JSON, content
-
-    async def _models(self) -> Response:
-        return 200, JSON, orjson.dumps({"models": [self.release.name]})
-
-    async def _server(self) -> Response:
-        metadata = {
-            "name": "kserve-triton transformer",
-            "version": "1",
-            "extensions": ["binary_tensor_data", "classification"],
-        }
-        return 200, JSON, orjson.dumps(metadata)
-
-    async def _model(self) -> Response:
-        pictures = {"name": PICTURES, "datatype": "BYTES", "shape": [-1]}
-        inputs = [pictures] if self.release.image else self._described(self.release.inputs)
-        metadata = {
-            "name": self.release.name,
-            "platform": "kserve-triton-transformer",
-            "versions": ["1"],
-            "inputs": inputs,
-            "outputs": self._described(self.release.outputs),
-        }
-        return 200, JSON, orjson.dumps(metadata)
-
-    def _described(self, tensors: Sequence[Tensor]) -> list[dict[str, Any]]:
-        batch = [-1] if self.release.batching else []
-        return [
-            {"name": each.name, "datatype": each.dtype, "shape": [*batch, *each.dims]}
-            for each in tensors
-        ]
 
     async def _metrics(self) -> Response:
         return 200, metrics.CONTENT_TYPE, self.metrics.render()
@@ -277,13 +247,13 @@ class App:
 
 
 def _create_predictor(settings: Settings, release: Release) -> Predictor:
-    host, port = settings.address
+    service, pods = settings.address, settings.pods
     if settings.protocol == "grpc-v2":
         # Imported only if needed, since gRPC takes time and memory.
         from transformer.triton_grpc import GrpcPredictor  # noqa: PLC0415
 
-        return GrpcPredictor(host, port, release)
-    return HttpPredictor(host, port, release)
+        return GrpcPredictor(service, pods, settings.deadline, release)
+    return HttpPredictor(service, pods, settings.deadline, release)
 
 
 def _create_handlers(settings: Settings, release: Release, fail: Fail) -> Handlers | None:
