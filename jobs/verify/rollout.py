@@ -14,19 +14,24 @@ if TYPE_CHECKING:
     from jobs.verify.kubernetes import Object
 
 __all__ = [
+    "INITIALIZER",
     "changed_at",
     "component",
     "components",
     "condition",
     "fetched",
+    "is_ready",
     "is_young",
     "may_serve",
     "parse_time",
+    "replicas",
     "split",
     "storage_uri",
     "unfinished_rollout",
 ]
 
+# Pods in the status of a waiting rollout.
+SHOWN_PODS = 5
 REVISION_LABELS = ("serving.knative.dev/revision", "pod-template-hash")
 INITIALIZER = "storage-initializer"
 SOURCE_ANNOTATION = "internal.serving.kserve.io/storage-initializer-sourceuri"
@@ -64,12 +69,12 @@ def changed_at(service: Object) -> datetime | None:
 
 
 def split(pods: Iterable[Object], uri: str) -> tuple[list[Object], list[Object]]:
-    """Pods of the version to verify, and older pods; without those that are being deleted.
+    """Pods of the version to verify, and older pods; without those that end or have ended.
 
     A pod that fetches another URI is older. Of the others, the current revision of a component
     (predictor, transformer) is that of its youngest pod.
     """
-    alive = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+    alive = [pod for pod in pods if not _has_ended(pod)]
     left = [pod for pod in alive if may_serve(pod, uri)]
     older = [pod for pod in alive if pod not in left]
     youngest: dict[str, Object] = {}
@@ -92,6 +97,24 @@ def components(service: Object) -> list[str]:
     return ["predictor", *(["transformer"] if service["spec"].get("transformer") else [])]
 
 
+def replicas(service: Object, name: str, canary: str | None = None) -> int:
+    """The pods that a component has at least: of a canary, or beside one in Standard mode."""
+    spec = service["spec"]
+    canaries = [each.get("predictor", {}) for each in spec.get("canary") or []]
+    if canary is not None:
+        return max((_least(each) for each in canaries if each.get("name") == canary), default=1)
+    wanted = _least(spec.get(name, {}))
+    if name != "predictor" or not canaries:
+        return wanted
+    # KServe takes the canaries' pods from the others, and leaves one.
+    return max(wanted - sum(map(_least, canaries)), 1)
+
+
+def _least(spec: Mapping[str, Any]) -> int:
+    found = spec.get("minReplicas")
+    return 1 if found is None else int(found)
+
+
 def unfinished_rollout(
     service: Object, pods: list[Object], uri: str, canary: str | None = None
 ) -> str | None:
@@ -101,9 +124,11 @@ def unfinished_rollout(
     """
     current, older = split(_pods_of(service, pods, canary), uri)
     for name in components(service) if canary is None else ["predictor"]:
-        if not any(component(pod) == name and _ready(pod) for pod in current):
-            return f"no {name} pod of this version is ready{_pod_states(current, name)}"
-    serving = [pod["metadata"]["name"] for pod in older if _ready(pod)]
+        own = [pod for pod in current if component(pod) == name]
+        ready, wanted = sum(map(is_ready, own)), replicas(service, name, canary)
+        if ready < wanted:
+            return f"{ready} of {wanted} {name} pods of this version are ready{_pod_states(own)}"
+    serving = [pod["metadata"]["name"] for pod in older if is_ready(pod)]
     return f"older pods still serve: {', '.join(serving)}" if serving else None
 
 
@@ -157,22 +182,32 @@ def _created(pod: Object) -> str:
     return str(pod["metadata"].get("creationTimestamp", ""))
 
 
-def _ready(pod: Object) -> bool:
+def _has_ended(pod: Object) -> bool:
+    """Whether a pod is being deleted, or has ended, as one that was evicted."""
+    ended = pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
+    return ended or bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def is_ready(pod: Object) -> bool:
+    """Whether a pod is ready."""
     return condition(pod, "Ready").get("status") == "True"
 
 
-def _pod_states(pods: list[Object], name: str) -> str:
-    """The component's pods and their states, as kubectl shows them."""
-    states = []
-    for pod in pods:
-        if component(pod) == name:
-            status = pod.get("status", {})
-            waiting = [
-                item["state"]["waiting"].get("reason")
-                for key in ("initContainerStatuses", "containerStatuses")
-                for item in status.get(key) or []
-                if item.get("state", {}).get("waiting")
-            ]
-            state = next((reason for reason in waiting if reason), None) or status.get("phase")
-            states.append(f"{pod['metadata']['name']}: {state or 'unknown'}")
-    return f" ({'; '.join(states)})" if states else ", there is none yet"
+def _pod_states(pods: list[Object]) -> str:
+    """The pods that are not ready and their states, as kubectl shows them."""
+    states = [f"{pod['metadata']['name']}: {_state(pod)}" for pod in pods if not is_ready(pod)]
+    if not pods:
+        return ", there is none yet"
+    more = [f"{len(states) - SHOWN_PODS} more"] if len(states) > SHOWN_PODS else []
+    return f" ({'; '.join(states[:SHOWN_PODS] + more)})" if states else ""
+
+
+def _state(pod: Object) -> str:
+    status = pod.get("status", {})
+    waiting = [
+        item["state"]["waiting"].get("reason")
+        for key in ("initContainerStatuses", "containerStatuses")
+        for item in status.get(key) or []
+        if item.get("state", {}).get("waiting")
+    ]
+    return next((reason for reason in waiting if reason), None) or status.get("phase") or "unknown"
