@@ -19,7 +19,7 @@ from infra.manifests.cache import local_model_cache
 from infra.manifests.compilation import compilation
 from infra.manifests.inference_service import inference_service
 from infra.manifests.names import labels, release_map_name
-from infra.manifests.protection import disruption_budgets, network_policies, split_service
+from infra.manifests.protection import disruption_budgets, network_policies, pods_service
 from infra.manifests.served_release import serve
 from infra.manifests.summary import summarize
 from infra.manifests.urls import predict_url
@@ -94,10 +94,11 @@ class ServedModel(pulumi.ComponentResource):
         resources += compiled
         if settings.predictor.cache_node_group:
             resources += [self._cache(each, compiled) for each in self._releases]
-        if self._canary and settings.mode is Mode.STANDARD:
-            split = split_service(self._stable.name, self._stable.namespace, settings)
-            name = split["metadata"]["name"]
-            resources.append(Service(name, **owned(split), opts=self._options))
+        needed = self._canary or not settings.transformer.own
+        if settings.separate_transformer and settings.mode is Mode.STANDARD and needed:
+            pods = pods_service(self._stable.name, self._stable.namespace, settings)
+            name = pods["metadata"]["name"]
+            resources.append(Service(name, **owned(pods), opts=self._options))
         return resources
 
     def _release_map(self, served: ServedRelease) -> ConfigMap:

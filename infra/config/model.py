@@ -204,4 +204,9 @@ def _scaling_rules(name: str, component: Component, mode: Mode) -> list[str]:
             f"{name}.containerConcurrency: found {component.container_concurrency} in mode "
             "Standard; allowed: 0, or mode Knative"
         )
+    if mode is Mode.KNATIVE and "drain_seconds" in component.model_fields_set:
+        broken.append(
+            f"{name}.drainSeconds: found {component.drain_seconds} in mode Knative, whose pods "
+            "drain by themselves; allowed: none there, or mode Standard"
+        )
     return broken

@@ -44,6 +44,11 @@ class Component(Section):
     timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
         60, description="longest a request may take"
     )
+    drain_seconds: Annotated[int, Field(ge=0, le=600)] = Field(
+        5,
+        description="how long a pod still answers after Kubernetes has announced its end, in mode "
+        "Standard only, since Knative's pods drain by themselves",
+    )
     idle_seconds: Annotated[int, Field(ge=0, le=3600)] = Field(
         0, description="how long the last pod stays without requests, where minReplicas is 0"
     )
