@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import binascii
 import io
+import re
 import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from release import instances
 from release.images import Converter, has_exif
 from release.schema import DTYPES
 from transformer.body import SMALL_BODY_BYTES
@@ -37,9 +38,14 @@ RGB_BYTES = 4
 # The picture with its alpha, its background, both together, and the RGB of that.
 COMPOSED_BYTES = 16
 # The decoder goes over all pixels for each scan of a progressive JPEG, and a scan takes only a few
-# bytes. Encoders write about ten scans. Compressed data never contains this marker.
-JPEG_SCAN = b"\xff\xda"
+# bytes. Encoders write about ten scans.
 MAX_SCANS = 100
+JPEG_SCAN, JPEG_END = 0xDA, 0xD9
+# Markers: not the zero behind a byte 255 of compressed data, nor the restarts in it, nor padding.
+JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+# Markers from here on have a length, but for the start and the end of a picture.
+JPEG_SEGMENTS = 0xC0
+JPEG_START = 0xD8
 # Requests up to these sizes are decoded on the event loop: a thread takes longer to wake up.
 INLINE_PICTURES = 8
 INLINE_PIXELS = 64 * 1024
@@ -111,22 +117,12 @@ class Pictures:
 
 
 def decode_base64(text: str) -> bytes:
-    """Decode strictly, but accept line breaks and blanks. Raises RequestError."""
+    """The bytes. Raises RequestError."""
     try:
-        return _decode_strictly(text)
-    except ValueError:
-        pass
-    try:
-        return _decode_strictly("".join(text.split()))
+        return instances.decode_base64(text)
     except ValueError as error:
-        raise RequestError(400, f"wrong base64: {error}") from error
-
-
-def _decode_strictly(text: str) -> bytes:
-    if text.endswith("==="):
-        # binascii accepts it after a whole group of four characters.
-        raise ValueError("excess padding")
-    return binascii.a2b_base64(text, strict_mode=True)
+        allowed = "base64, base64url, or a data URI of base64"
+        raise RequestError(400, f"wrong base64: {error}; allowed: {allowed}") from error
 
 
 def open_image(data: bytes) -> Image.Image:
@@ -145,9 +141,28 @@ def open_image(data: bytes) -> Image.Image:
             f"{image.format} of {image.width}×{image.height} pixels needs {cost >> 20} MiB to "
             f"decode; allowed: {MAX_DECODE_BYTES >> 20} MiB",
         )
-    if image.format in ("JPEG", "MPO") and data.count(JPEG_SCAN) > MAX_SCANS:
+    if image.format in ("JPEG", "MPO") and has_many_scans(data):
         raise RequestError(413, f"JPEG of more than {MAX_SCANS} scans")
     return image
+
+
+def has_many_scans(data: bytes) -> bool:
+    """Whether a JPEG has more than MAX_SCANS scans in front of its end.
+
+    Phones append a video to a picture, in which the same bytes occur by chance.
+    """
+    if data.count(b"\xff\xda") <= MAX_SCANS:
+        return False
+    at, scans = 0, 0
+    while scans <= MAX_SCANS and (found := JPEG_MARKER.search(data, at)):
+        marker, at = data[found.start() + 1], found.end()
+        if marker == JPEG_END:
+            break
+        scans += marker == JPEG_SCAN
+        if marker >= JPEG_SEGMENTS and marker != JPEG_START:
+            # The length counts its own two bytes.
+            at += max(int.from_bytes(data[at : at + 2], "big"), 2)
+    return scans > MAX_SCANS
 
 
 def decode_cost(image: Image.Image) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import urllib.parse
 
 import numpy as np
 import pytest
@@ -12,20 +13,28 @@ from PIL import Image
 
 from release.images import Converter
 from release.schema import ImageInput
-from tests.transformer.pictures import KINDS, b64, encoded, noise
+from tests.transformer.pictures import KINDS, b64, encoded, noise, scans
 from transformer.errors import RequestError
-from transformer.images import decode_base64, decode_cost, open_image
+from transformer.images import MAX_SCANS, decode_base64, decode_cost, has_many_scans, open_image
 
 
 @given(st.binary(min_size=1, max_size=400))
 @settings(max_examples=200)
-def test_base64_is_read_back(data: bytes) -> None:
-    assert decode_base64(b64(data)) == data
-    assert decode_base64(base64.encodebytes(data).decode()) == data
+def test_base64_is_read_back_in_all_its_forms(data: bytes) -> None:
+    plain, url = b64(data), base64.urlsafe_b64encode(data).decode()
+    escaped = urllib.parse.quote(plain, safe="")
+    forms = [plain, url, plain.rstrip("="), url.rstrip("="), base64.encodebytes(data).decode()]
+    heads = ["data:image/png;base64,", "DATA:;charset=utf-8;BASE64,"]
+    for text in (*forms, *(head + form for head in heads for form in (*forms, escaped))):
+        assert decode_base64(text) == data
 
 
 @pytest.mark.parametrize(
-    "text", ["a", "ab=c", "====", "abc", "ab!d", "YWJj,YWJj", "YWJj====", "-_-_"]
+    "text",
+    [
+        *("a", "ab=c", "====", "abcde", "ab!d", "YWJj,YWJj", "YWJj===="),
+        *("data:image/png;base64", "data:image/png,YWJj", "data:image/png;base64,YW!j", "data:"),
+    ],
 )
 def test_wrong_base64_is_refused(text: str) -> None:
     with pytest.raises(RequestError, match="wrong base64") as found:
@@ -64,3 +73,35 @@ def test_a_picture_that_is_turned_or_composed_costs_its_copies() -> None:
     turned = decode_cost(open_image(encoded(noise("RGB", 8, 4), "PNG", exif=exif)))
     clear = decode_cost(open_image(encoded(noise("RGBA", 8, 4), "PNG")))
     assert (plain, turned, clear) == (8 * 4 * 4, 8 * 4 * 8, 8 * 4 * 20)
+
+
+# A progressive picture of Pillow's has ten scans; `scans` repeats the last one.
+@pytest.mark.parametrize(("count", "many"), [(MAX_SCANS - 9, False), (MAX_SCANS - 8, True)])
+def test_scans_are_counted_up_to_the_end_of_a_jpeg(count: int, many: bool) -> None:
+    picture = scans(16, count)
+    video = b"\xff\xda" * 1000
+    assert has_many_scans(picture) == many
+    assert has_many_scans(picture + video) == many
+    # A thumbnail in a segment is not a scan of the picture, and its end not the picture's.
+    thumbnail = (video + b"\xff\xd9")[:60_000]
+    segment = b"\xff\xe5" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+    assert has_many_scans(picture[:2] + segment + picture[2:]) == many
+
+
+@given(st.binary(max_size=300), st.integers(0, 2**32))
+@settings(max_examples=200)
+def test_scans_that_a_decoder_sees_are_counted(noise_between: bytes, seed: int) -> None:
+    """Neither noise in front of a marker nor a segment of an unknown kind hides scans."""
+    picture = scans(16, 3 * MAX_SCANS)
+    at = picture.find(b"\xff\xda")
+    kept = noise_between.replace(b"\xff", b"\xfe")
+    unknown = bytes((0xFF, 0x02 + seed % 0x80)) + b"\xff\xff"
+    assert has_many_scans(picture[:at] + kept + picture[at:])
+    assert has_many_scans(picture[:at] + unknown + picture[at:])
+
+
+def test_a_jpeg_with_a_video_behind_it_is_opened() -> None:
+    picture = encoded(noise("RGB", 32, 32), "JPEG")
+    motion = picture + np.random.default_rng(0).bytes(8 * 2**20)
+    assert motion.count(b"\xff\xda") > MAX_SCANS
+    assert open_image(motion).size == (32, 32)
