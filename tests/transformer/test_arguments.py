@@ -251,7 +251,8 @@ def test_port_taken() -> None:
 def test_what_has_no_effect_is_logged(tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
     with Transformer(address, tmp_path, "--protocol=v2", "--enable_latency_logging") as made:
-        levels = {line["message"]: line["level"] for line in made.lines()}
+        pass
+    levels = {line["message"]: line["level"] for line in made.lines()}
     expected = "--protocol has no effect: --predictor_protocol replaces it"
     assert levels[expected] == "warning"
     assert any(message.startswith("serving digits on port") for message in levels)

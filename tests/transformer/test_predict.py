@@ -156,13 +156,12 @@ def test_good_requests_are_counted_and_not_logged(
             assert made.predict(instances([samples[0]["image"]]))[0] == 200
         assert made.predict(b"nothing")[0] == 400
         text = made.ask("/metrics")[1]
-        lines = made.lines()
     values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert float(values['transformer_request_seconds_count{model="digits",status="200"}']) == 3
     assert float(values['transformer_request_seconds_count{model="digits",status="400"}']) == 1
     assert float(values['transformer_stage_seconds_count{model="digits",stage="decode"}']) == 3
     assert float(values['transformer_stage_seconds_count{model="digits",stage="predict"}']) == 3
     assert float(values['transformer_requests_in_flight{model="digits"}']) == 0
-    (failure,) = [line for line in lines if "status" in line]
+    (failure,) = [line for line in made.lines() if "status" in line]
     assert failure["status"] == 400
     assert "not JSON" in failure["message"]
