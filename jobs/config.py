@@ -16,6 +16,8 @@ __all__ = ["JOB_VARIABLE", "JobError", "LoadConfig", "Objectives", "VerifyConfig
 
 # Holds the configuration in a container; on the command line it is a file.
 JOB_VARIABLE = "KSERVE_TRITON_JOB"
+# Requests of a load test: ghz keeps as many, and their figures are held in memory.
+MAX_REQUESTS = 1_000_000
 T = TypeVar("T")
 Protocol = Literal["http", "grpc"]
 _HTTP = re.compile(r"https?://[^/\s]+(/[^/\s]+)*")
@@ -95,6 +97,12 @@ class LoadConfig:
 
     def __post_init__(self) -> None:
         _check_positive(self, "rate", "duration_seconds", "timeout_seconds")
+        requests = self.rate * self.duration_seconds
+        if requests > MAX_REQUESTS:
+            raise ValueError(
+                f"rate, duration_seconds: found {requests:g} requests; allowed: {MAX_REQUESTS} in "
+                "all"
+            )
         for name, value in asdict(self.objectives).items():
             most = 1e9 if name == "p99_ms" else 1
             if not 0 < value <= most:

@@ -11,7 +11,7 @@ from jobs.http_client import UnreachableError, request
 from jobs.load.ghz import infer_messages, run_ghz
 from jobs.load.metrics import metrics
 from jobs.load.results import SCHEMA
-from jobs.load.vegeta import Attack, LoadError, run_attack
+from jobs.load.vegeta import MAX_IN_FLIGHT, Attack, LoadError, run_attack
 from jobs.load.verdict import judge
 from jobs.samples import exchanges, sample_inputs, sample_targets
 from jobs.verify.endpoint import GrpcPredictor, NotReadyError, WrongAnswerError
@@ -26,6 +26,9 @@ __all__ = ["LoadError", "document", "load"]
 
 # One request is sent before a minute of errors.
 NOT_ANSWERED = "the endpoint does not answer a sample, so no load was sent"
+
+# A generator's worker is not busy between an answer and its next request.
+NEARLY = 0.95
 
 
 def load(config: LoadConfig, release: Release, progress: Progress) -> dict[str, Any]:
@@ -100,6 +103,7 @@ def document(
         service_p99_ms=found["service_ms"]["p99"],
         success_ratio=found["success_ratio"],
         rate_ratio=found["rate"]["ratio"],
+        overloaded=found["most_in_flight"] >= NEARLY * MAX_IN_FLIGHT,
         objectives=config.objectives,
     )
     return {
