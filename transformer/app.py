@@ -6,12 +6,12 @@ import asyncio
 import logging
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from transformer import forwarding, http_rules, log, metrics
+from transformer import forwarding, http_rules, log, metrics, spans
 from transformer.body import Body
 from transformer.errors import RequestError
 from transformer.handler_messages import Start
@@ -72,7 +72,10 @@ class App:
         self.metrics = metrics.Metrics(release.name)
         self.predictor = _create_predictor(settings, release)
         self.handlers = _create_handlers(settings, release, fail)
-        self.predictions = Predictions(settings, self.predictor, self.metrics, self.handlers)
+        self.spans = spans.create(release.name)
+        self.predictions = Predictions(
+            settings, self.predictor, self.metrics, self.spans, self.handlers
+        )
         self.documents = {
             path: orjson.dumps(document) for path, document in documents(release).items()
         }
@@ -104,11 +107,14 @@ class App:
             await body.discard(closes=True)
             await self._fail(exchange, refusal.status, refusal.message, more=[CLOSE])
         elif exchange.path in self.inferences and exchange.method == "POST":
-            await self._inference(exchange, body)
+            with self.spans.request(exchange.path, exchange.context) as context:
+                status = await self._inference(replace(exchange, context=context), body)
+                self.spans.answer(status)
         else:
             await self._other(exchange)
 
-    async def _inference(self, exchange: Exchange, body: Body) -> None:
+    async def _inference(self, exchange: Exchange, body: Body) -> int:
+        """Answer an inference; the answer's status."""
         started = time.perf_counter()
         headers: Headers = ()
         trace, message = None, ""
@@ -127,12 +133,12 @@ class App:
         self.metrics.observe(status, seconds)
         if status == 200:
             await self._send(exchange, status, BINARY if headers else JSON, content, headers)
-            return
+            return status
         await body.discard()
         # After 408, the connection still carries the rest of the body.
-        await self._fail(
-            exchange, status, message, seconds, trace, [CLOSE] if status == 408 else ()
-        )
+        more: Headers = [CLOSE] if status == 408 else ()
+        await self._fail(exchange, status, message, seconds, trace, more)
+        return status
 
     async def _predict(self, body: Body, context: Context) -> Inference:
         return await self.predictions.v1(body, context), ()

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from transformer.metrics import Metrics
     from transformer.predictor import Arrays, Predictor
     from transformer.settings import Settings
+    from transformer.spans import Spans
 
 __all__ = ["Predictions"]
 
@@ -71,11 +72,13 @@ class Predictions:
         settings: Settings,
         predictor: Predictor,
         metrics: Metrics,
+        spans: Spans,
         handlers: Handlers | None,
     ) -> None:
         self.settings = settings
         self.predictor = predictor
         self.metrics = metrics
+        self.spans = spans
         self.release = release = predictor.release
         own = release.handler
         self.before = handlers if own and own.preprocess else None
@@ -127,7 +130,8 @@ class Predictions:
     async def _v1(self, body: Body, limits: Limits) -> bytes:
         content = await body.read(limits.body, limits.deadline)
         started = time.perf_counter()
-        inputs = await self._preprocess(content, limits)
+        with self.spans.decode():
+            inputs = await self._preprocess(content, limits)
         self.metrics.decode.observe(time.perf_counter() - started)
         if not self.after:
             del content
@@ -145,14 +149,8 @@ class Predictions:
         content = await body.read(limits.body, limits.deadline)
         started = time.perf_counter()
         head, raw = v2.split(content, body.headers.get(v2.HEADER_LENGTH))
-        limits.deadline.waits_for = MEMORY
-        async with self._slot(len(head)):
-            request = await self._sized(len(head), v2.parse, head, raw, self.release)
-            inputs = request.inputs
-            if not request.pictures:
-                await self._hold(inputs, limits)
-        if request.pictures:
-            inputs = await self._decode(request.pictures, v2.PICTURES, limits)
+        with self.spans.decode():
+            request, inputs = await self._parse(head, raw, limits)
         self.metrics.decode.observe(time.perf_counter() - started)
         wanted = [output.tensor for output in request.outputs]
         values = await self._infer(inputs, wanted, limits)
@@ -161,6 +159,18 @@ class Predictions:
             size, v2_answer.render, self.release, request, values
         )
         return answer
+
+    async def _parse(
+        self, head: memoryview, raw: memoryview, limits: Limits
+    ) -> tuple[v2.Request, Arrays]:
+        """A request of V2, and its inputs."""
+        limits.deadline.waits_for = MEMORY
+        async with self._slot(len(head)):
+            request: v2.Request = await self._sized(len(head), v2.parse, head, raw, self.release)
+            if not request.pictures:
+                await self._hold(request.inputs, limits)
+                return request, request.inputs
+        return request, await self._decode(request.pictures, v2.PICTURES, limits)
 
     async def _preprocess(self, content: bytes | bytearray, limits: Limits) -> Arrays:
         limits.deadline.waits_for = MEMORY
@@ -210,13 +220,10 @@ class Predictions:
         limits.deadline.waits_for = PREDICTOR
         started = time.perf_counter()
         try:
-            return await batches.infer(
-                self.predictor,
-                inputs,
-                outputs,
-                limits.context.headers,
-                self.settings.max_batch_size,
-            )
+            with self.spans.predict(limits.context.headers) as headers:
+                return await batches.infer(
+                    self.predictor, inputs, outputs, headers, self.settings.max_batch_size
+                )
         finally:
             self.metrics.predict.observe(time.perf_counter() - started)
 

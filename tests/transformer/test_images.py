@@ -102,6 +102,6 @@ def test_scans_that_a_decoder_sees_are_counted(noise_between: bytes, seed: int) 
 
 def test_a_jpeg_with_a_video_behind_it_is_opened() -> None:
     picture = encoded(noise("RGB", 32, 32), "JPEG")
-    motion = picture + np.random.default_rng(0).bytes(8 * 2**20)
+    motion = picture + np.random.default_rng(0).bytes(16 * 2**20)
     assert motion.count(b"\xff\xda") > MAX_SCANS
     assert open_image(motion).size == (32, 32)
