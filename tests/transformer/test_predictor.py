@@ -124,6 +124,21 @@ def test_wrong_answers(
         assert error in found["error"]
 
 
+@pytest.mark.parametrize("value", [b"\0\0\xc0\x7f", b"\0\0\x80\xff"], ids=["NaN", "-infinity"])
+def test_numbers_that_are_none(
+    fake: FakePredictor, behind_fake: Transformer, value: bytes, samples: Samples
+) -> None:
+    described = json.dumps({"outputs": [SCORES | {"shape": [1, 10]}]}).encode()
+    numbers = b"\0" * 36 + value
+    fake.answer = v2_answer("200 OK", described + numbers, f"{LENGTH}{len(described)}")
+    error = "predictor: answered OUTPUT__0 with NaN or infinite values in row 0"
+    image = samples[0]["image"]
+    assert behind_fake.predict(instances([image])) == (500, {"error": error})
+    pictures = {"name": "image_bytes", "shape": [1], "datatype": "BYTES", "data": [image]}
+    body = json.dumps({"inputs": [pictures]}).encode()
+    assert behind_fake.infer(body) == (500, {"error": error})
+
+
 def test_wrong_answers_over_grpc(tmp_path: Path, samples: Samples) -> None:
     with FakePredictor() as fake:
         fake.answer = v2_answer("200 OK", b"fine")
