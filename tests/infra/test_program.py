@@ -108,7 +108,8 @@ def test_a_transformers_pod_has_the_time_to_answer_what_is_under_way() -> None:
     changes = {"transformer": {"timeoutSeconds": 90}}
     assert run("local", changes).one(ISVC)["spec"]["transformer"][GRACE] == 95
     beside = run("local", changes | {"placement": "collocated"})
-    assert beside.one(ISVC)["spec"]["predictor"][GRACE] == 95
+    # Triton's own drain comes after the transformer's.
+    assert beside.one(ISVC)["spec"]["predictor"][GRACE] == 100
 
 
 def test_the_mode_is_an_annotation_that_replaces() -> None:
