@@ -59,13 +59,17 @@ def pods_service(name: str, namespace: str, settings: ModelSettings) -> Manifest
     """
     port = predictor_port(settings)
     headless = {} if settings.transformer.own else {"clusterIP": "None"}
+    selector = pod_labels(name, "predictor")
+    if settings.canary and not settings.canary.traffic_percent:
+        # The canary waits: only the stable pods, by the label that KServe gives a Deployment's.
+        selector |= {"app": f"isvc.{name}-predictor"}
     # It is created before the first pod, so it has no endpoints to wait for.
     annotations = {"pulumi.com/skipAwait": "true"}
     return {
         "metadata": _metadata(pods_name(name), name, namespace) | {"annotations": annotations},
         "spec": headless
         | {
-            "selector": pod_labels(name, "predictor"),
+            "selector": selector,
             "ports": [
                 {"name": "h2c" if port == GRPC_PORT else "http", "port": port, "protocol": "TCP"}
             ],

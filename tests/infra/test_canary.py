@@ -68,6 +68,12 @@ def test_in_standard_mode_the_transformer_reaches_the_pods_of_both() -> None:
     assert service["clusterIP"] == "None"
 
 
+def test_a_canary_that_waits_gets_no_requests() -> None:
+    selector = canary(percent=0).one(":Service")["spec"]["selector"]
+    assert selector["app"] == "isvc.digits-predictor"
+    assert "app" not in canary().one(":Service")["spec"]["selector"]
+
+
 def test_a_server_of_the_users_own_reaches_the_pods_of_both_by_one_address() -> None:
     engine = canary({"transformer": {"image": "registry.example/mine:1", "args": []}})
     args = spec(engine)["transformer"]["containers"][0]["args"]
