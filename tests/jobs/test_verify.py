@@ -39,11 +39,11 @@ def reached(
 
 
 @pytest.mark.parametrize(("age", "gone"), [(0, 0), (30, 30), (1e6, 580)])
-def test_a_pods_wait_is_taken_from_the_deadline(
+def test_what_passed_since_the_jobs_start_is_taken_from_the_deadline(
     verify_job: dict[str, Any], write: Any, age: float, gone: float
 ) -> None:
     class Old(Cluster):
-        def pod_age(self, namespace: str, pod: str) -> float:
+        def job_age(self, namespace: str, pod: str) -> float:
             return age
 
     changes = {"deadline_seconds": 600, "predictor_url": "http://nowhere"}
