@@ -24,7 +24,7 @@ from transformer.errors import RequestError
 from transformer.handler_messages import Call
 from transformer.images import Pictures
 from transformer.predictor import rows
-from transformer.thread import Thread
+from transformer.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Predictions"]
 
 MIB = 2**20
-# These and the single decoding thread limit the memory of the process: see docs/transformer.md.
+# These and the number of threads limit the memory of the process: see docs/transformer.md.
 ALL_BODIES_BYTES = 48 * MIB
 TENSORS_BYTES = 32 * MIB
 # Requests whose tensors are made, and wait for their share of the memory, without a handler.
@@ -83,8 +83,8 @@ class Predictions:
         own = release.handler
         self.before = handlers if own and own.preprocess else None
         self.after = handlers if own and own.postprocess else None
-        self.thread = Thread()
-        self.pictures = Pictures(release, self.thread) if release.image else None
+        self.threads = Threads(settings.max_threads)
+        self.pictures = Pictures(release, self.threads) if release.image else None
         self.bodies = Budget(ALL_BODIES_BYTES)
         self.tensors = Budget(TENSORS_BYTES)
         self.requests = 0
@@ -209,10 +209,10 @@ class Predictions:
         await limits.tensors.take(size)
 
     async def _sized(self, size: int, function: Any, *arguments: Any) -> Any:
-        """Call a function, in the thread where there is much to do."""
+        """Call a function, in a thread where there is much to do."""
         if size <= SMALL_BODY_BYTES:
             return function(*arguments)
-        return await self.thread.run(function, *arguments)
+        return await self.threads.run(function, *arguments)
 
     async def _infer(
         self, inputs: Arrays, outputs: Sequence[Tensor], limits: Limits
@@ -228,8 +228,8 @@ class Predictions:
             self.metrics.predict.observe(time.perf_counter() - started)
 
     async def close(self) -> None:
-        """End the thread and close the connections to the predictor."""
-        self.thread.close()
+        """End the threads and close the connections to the predictor."""
+        self.threads.close()
         await self.predictor.close()
 
 

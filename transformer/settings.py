@@ -20,8 +20,7 @@ UNUSED = {
     "protocol": "--predictor_protocol replaces it",
     "grpc_port": "the transformer serves HTTP",
     "enable_grpc": "the transformer serves HTTP",
-    "max_threads": "one thread decodes",
-    "max_asyncio_workers": "one thread decodes",
+    "max_asyncio_workers": "--max_threads replaces it",
     "enable_docs_url": "there is no docs page",
     "enable_latency_logging": "latency is in /metrics",
     "configure_logging": "failed requests are logged as JSON lines",
@@ -58,6 +57,7 @@ class Settings:
     port: int
     deadline: float
     max_batch_size: int
+    max_threads: int
     drain: float
     handler: Path | None
     handler_parameters: dict[str, Any]
@@ -104,6 +104,7 @@ def parse(
         port=options.http_port,
         deadline=options.deadline_seconds,
         max_batch_size=options.max_batch_size,
+        max_threads=options.max_threads,
         drain=options.drain_seconds,
         handler=Path(environment["HANDLER"]) if environment.get("HANDLER") else None,
         handler_parameters=_parameters(parser, environment.get("HANDLER_PARAMETERS") or "{}"),
@@ -129,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--workers", type=int, choices=(1,), help="one process serves a pod: add replicas (1)")
     add("--deadline_seconds", default=10.0, type=_deadline, help="time for a whole request (10)")
     add("--max_batch_size", default=32, type=_count, help="rows in one request to Triton (32)")
+    add("--max_threads", default=1, type=_count, help="threads that decode pictures (1)")
     add(
         "--drain_seconds",
         default=2.0,

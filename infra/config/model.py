@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
@@ -14,8 +15,10 @@ from infra.config.triton import Triton
 from infra.config.types import Device, Mode, Placement, ScaleMetric
 
 MIB = 1024**2
-# Memory a worker needs, measured over the largest images it takes; see tests/transformer.
+# Memory the server needs, measured over the largest images it takes; see tests/transformer.
 SERVER_BYTES = 512 * MIB
+# Memory of each further thread that decodes: the largest picture, in its file and in JSON.
+THREAD_BYTES = 320 * MIB
 # Memory of an interpreter with numpy and Pillow; see transformer/settings.py.
 LEAST_HANDLER_MIB = 64
 _METRICS = {
@@ -94,6 +97,16 @@ class ModelSettings(Section):
     def separate_transformer(self) -> bool:
         """Whether there is a transformer in pods of its own."""
         return self.transformer.enabled and self.placement is Placement.SEPARATE
+
+    @property
+    def decoding_threads(self) -> int:
+        """Threads of the transformer that decode pictures: as its memory and CPU allow.
+
+        Two for one CPU, so that a picture that takes long leaves one for the others.
+        """
+        spare = t.amount(self.transformer.memory) - SERVER_BYTES
+        cpus = math.ceil(t.amount(self.transformer.cpu))
+        return min(1 + int(spare // THREAD_BYTES), max(2, cpus))
 
     @model_validator(mode="after")
     def _check_rules(self) -> Self:

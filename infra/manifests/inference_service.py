@@ -229,14 +229,17 @@ def _sdk_arguments(served: ServedRelease, split: bool) -> dict[str, object]:
 def _own_arguments(served: ServedRelease) -> dict[str, object]:
     """Arguments of this project's transformer alone."""
     settings = served.settings
-    batching = served.artefact.release.batching
+    release = served.artefact.release
     args: dict[str, object] = {
         "release": f"{RELEASE_MOUNT}/{RELEASE_JSON}",
         "deadline_seconds": max(
             settings.transformer.timeout_seconds - TRANSFORMER_MARGIN_SECONDS, 1
         ),
-        "max_batch_size": max(settings.triton.max_batch_size, 1) if batching else 1,
+        "max_batch_size": max(settings.triton.max_batch_size, 1) if release.batching else 1,
     }
+    if release.image and not release.handler:
+        # A handler's processes need the memory that more threads would take.
+        args["max_threads"] = settings.decoding_threads
     if settings.mode is Mode.STANDARD:
         args["drain_seconds"] = settings.transformer.drain_seconds
         if settings.separate_transformer:

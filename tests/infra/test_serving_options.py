@@ -235,3 +235,14 @@ def test_nobody_outside_the_named_namespaces_is_admitted() -> None:
 
 def test_the_network_can_be_left_to_others() -> None:
     assert policies({"network": {"enabled": False}}) == {}
+
+
+@pytest.mark.parametrize(
+    ("memory", "cpu", "threads"),
+    [("512Mi", "4", 1), ("1Gi", "1", 2), ("2Gi", "1", 2), ("2Gi", "4", 5), ("2Gi", "3500m", 4)],
+)
+def test_pictures_are_decoded_by_as_many_threads_as_memory_and_cpu_are_for(
+    memory: str, cpu: str, threads: int
+) -> None:
+    spec = run("local", {"transformer": {"memory": memory, "cpu": cpu}}).one(ISVC)["spec"]
+    assert f"--max_threads={threads}" in spec["transformer"]["containers"][0]["args"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import urllib.parse
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,9 +14,28 @@ from PIL import Image
 
 from release.images import Converter
 from release.schema import ImageInput
-from tests.transformer.pictures import KINDS, b64, encoded, noise, scans
+from tests.transformer.pictures import (
+    KINDS,
+    b64,
+    chunked_png,
+    encoded,
+    noise,
+    padded_jpeg,
+    run_lengths_bmp,
+    scans,
+)
 from transformer.errors import RequestError
-from transformer.images import MAX_SCANS, decode_base64, decode_cost, has_many_scans, open_image
+from transformer.images import decode_base64
+from transformer.picture_file import (
+    MAX_SCANS,
+    SlowPictureError,
+    decode_cost,
+    has_more_scans,
+    open_image,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @given(st.binary(min_size=1, max_size=400))
@@ -80,12 +100,12 @@ def test_a_picture_that_is_turned_or_composed_costs_its_copies() -> None:
 def test_scans_are_counted_up_to_the_end_of_a_jpeg(count: int, many: bool) -> None:
     picture = scans(16, count)
     video = b"\xff\xda" * 1000
-    assert has_many_scans(picture) == many
-    assert has_many_scans(picture + video) == many
+    assert has_more_scans(picture, MAX_SCANS) == many
+    assert has_more_scans(picture + video, MAX_SCANS) == many
     # A thumbnail in a segment is not a scan of the picture, and its end not the picture's.
     thumbnail = (video + b"\xff\xd9")[:60_000]
     segment = b"\xff\xe5" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
-    assert has_many_scans(picture[:2] + segment + picture[2:]) == many
+    assert has_more_scans(picture[:2] + segment + picture[2:], MAX_SCANS) == many
 
 
 @given(st.binary(max_size=300), st.integers(0, 2**32))
@@ -96,8 +116,34 @@ def test_scans_that_a_decoder_sees_are_counted(noise_between: bytes, seed: int) 
     at = picture.find(b"\xff\xda")
     kept = noise_between.replace(b"\xff", b"\xfe")
     unknown = bytes((0xFF, 0x02 + seed % 0x80)) + b"\xff\xff"
-    assert has_many_scans(picture[:at] + kept + picture[at:])
-    assert has_many_scans(picture[:at] + unknown + picture[at:])
+    assert has_more_scans(picture[:at] + kept + picture[at:], MAX_SCANS)
+    assert has_more_scans(picture[:at] + unknown + picture[at:], MAX_SCANS)
+
+
+def test_a_jpeg_of_millions_of_markers_is_refused_at_once() -> None:
+    picture = scans(16, MAX_SCANS - 9)
+    comments = b"\xff\xfe\x00\x02" * 10**6
+    assert has_more_scans(picture[:2] + comments + picture[2:] + b"\xff\xda" * 99, MAX_SCANS)
+
+
+def test_the_larger_a_jpeg_the_fewer_scans_it_may_have() -> None:
+    large = Image.new("RGB", (6000, 4000))
+    assert open_image(encoded(large, "JPEG", progressive=True)).size == large.size
+    with pytest.raises(RequestError, match="JPEG of more than 22 scans"):
+        open_image(scans(6000, 20, 4000))
+
+
+@pytest.mark.parametrize("seconds", [0, 0.01])
+@pytest.mark.parametrize("make", [padded_jpeg, chunked_png], ids=["JPEG", "PNG"])
+def test_a_file_that_takes_long_is_given_up(make: Callable[[int], bytes], seconds: float) -> None:
+    with pytest.raises(SlowPictureError):
+        open_image(make(2**20), seconds).load()
+
+
+def test_run_lengths_are_refused() -> None:
+    with pytest.raises(RequestError, match="BMP with run-length encoding") as found:
+        open_image(run_lengths_bmp(64, 64))
+    assert found.value.status == 400
 
 
 def test_a_jpeg_with_a_video_behind_it_is_opened() -> None:
