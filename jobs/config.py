@@ -38,6 +38,9 @@ class VerifyConfig:
     `tolerance` is the largest difference of floats from the release's, relative to the largest
     value of a tensor where that is more than 1.
 
+    `predictor_port` and `transformer_port` are those of the pods, each of which is asked at its own
+    address; `None` where pods are only asked through their Service.
+
     `predictions`: `equal` to the release's; `any`, where the stack gives the handler other
     parameters; `none` are asked for, where the transformer is a server of the user's own.
     """
@@ -49,6 +52,8 @@ class VerifyConfig:
     transformer_url: str | None = None
     predictor_url: str | None = None
     predictor_protocol: Protocol
+    predictor_port: int | None = None
+    transformer_port: int | None = None
     predictions: Literal["equal", "any", "none"] = "equal"
     deadline_seconds: float
     release_digest: str

@@ -46,6 +46,11 @@ class Verification(Section):
         description="largest difference from the release's own answers, as a share of a sample's "
         "largest one where that is above 1",
     )
+    each_pod: bool = Field(
+        True,
+        description="false: pods are asked through their Service only, as where a mesh refuses "
+        "requests to a pod's own address; Standard mode",
+    )
 
 
 class Objectives(Section):

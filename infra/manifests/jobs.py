@@ -13,8 +13,10 @@ from infra.manifests.names import (
     ATTEMPT,
     ATTEMPT_VARIABLE,
     CANARY,
+    GRPC_PORT,
     JOB_VARIABLE,
     RESULTS,
+    TRANSFORMER_PORT,
     Manifest,
     job_labels,
     job_name,
@@ -35,7 +37,7 @@ from infra.manifests.urls import canary_host, predictor_url, transformer_url
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from infra.config import Jobs
+    from infra.config import Jobs, ModelSettings
     from infra.manifests.served_release import ServedRelease
 
 # A verification's own deadline counts from its pod's creation; Kubernetes' ends this much later.
@@ -143,11 +145,24 @@ def _verify(served: ServedRelease) -> Manifest:
         "namespace": served.namespace,
         "mode": settings.mode.value,
         "predictor_protocol": settings.protocol.value,
+        **_ports(settings),
         "predictions": _predictions(served),
         "deadline_seconds": settings.verification.deadline_seconds,
         "release_digest": served.artefact.digest,
         "storage_uri": served.storage_uri,
         "tolerance": settings.verification.tolerance,
+    }
+
+
+def _ports(settings: ModelSettings) -> Manifest:
+    """Ports at which each pod is asked. Under Knative pods are reached through its proxies only."""
+    if settings.mode is Mode.KNATIVE or not settings.verification.each_pod:
+        return {}
+    collocated = settings.placement is Placement.COLLOCATED
+    triton = GRPC_PORT if settings.protocol is Protocol.GRPC else TRANSFORMER_PORT
+    return {
+        "predictor_port": None if collocated else triton,
+        "transformer_port": TRANSFORMER_PORT if settings.transformer.enabled else None,
     }
 
 

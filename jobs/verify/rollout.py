@@ -25,6 +25,7 @@ __all__ = [
     "may_serve",
     "parse_time",
     "replicas",
+    "serving_pods",
     "split",
     "storage_uri",
     "unfinished_rollout",
@@ -130,6 +131,14 @@ def unfinished_rollout(
             return f"{ready} of {wanted} {name} pods of this version are ready{_pod_states(own)}"
     serving = [pod["metadata"]["name"] for pod in older if is_ready(pod)]
     return f"older pods still serve: {', '.join(serving)}" if serving else None
+
+
+def serving_pods(
+    service: Object, pods: list[Object], uri: str, canary: str | None = None
+) -> list[Object]:
+    """The ready pods of the version to verify."""
+    current, _ = split(_pods_of(service, pods, canary), uri)
+    return [pod for pod in current if is_ready(pod)]
 
 
 def condition(thing: Object, kind: str) -> Mapping[str, Any]:

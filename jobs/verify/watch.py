@@ -11,7 +11,14 @@ from jobs.verify.diagnosis import STALE_SECONDS, Snapshot, diagnose, last_warnin
 from jobs.verify.failure import Failure
 from jobs.verify.kubernetes import ApiError, Cluster, ForbiddenError
 from jobs.verify.revisions import misplaced_traffic, unfinished_revisions
-from jobs.verify.rollout import is_ready, is_young, split, storage_uri, unfinished_rollout
+from jobs.verify.rollout import (
+    is_ready,
+    is_young,
+    serving_pods,
+    split,
+    storage_uri,
+    unfinished_rollout,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +108,13 @@ class Watch:
         """Of a canary under Knative: why its stable release doesn't get the other requests."""
         revisions, uri = self._snapshot.revisions, self.config.stable_uri
         return misplaced_traffic(service, revisions, uri) if revisions and uri else None
+
+    def serving(self) -> list[Object]:
+        """The pods of the version that are ready, as they were read last."""
+        seen, config = self._snapshot, self.config
+        if seen.service is None or seen.pods is None:
+            return []
+        return serving_pods(seen.service, seen.pods, config.storage_uri, config.canary)
 
     def hint(self) -> str:
         """The newest warning, and the log of a failed container, to append to a message."""
