@@ -69,7 +69,7 @@ class LimitedHttp(HttpToolsProtocol):  # type: ignore[misc]
     def __init__(self, *, client_seconds: float, **options: Any) -> None:
         super().__init__(**options)
         self.client_seconds = client_seconds
-        self.parser = Parser(self.parser, self)
+        self.parser = Parser(self)
         # Whether what comes is no longer read, since it can't be a request.
         self.refused = False
         # Bytes since the last piece of a body, or since the last request.

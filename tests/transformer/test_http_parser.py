@@ -24,7 +24,7 @@ class Recorder:
     """What uvicorn's class and ours do with the callbacks, without a server."""
 
     def __init__(self) -> None:
-        self.parser = Parser(httptools.HttpRequestParser(self), self)
+        self.parser = Parser(self)
         self.messages: list[Message] = []
         self.complete = 0
 
@@ -51,10 +51,13 @@ class Recorder:
             self.complete += 1
 
 
-def encode(method: str, path: str, upgrade: str | None, body: bytes | None, chunked: bool) -> bytes:
-    lines = [f"{method} {path} HTTP/1.1", "Host: x"]
+def encode(
+    method: str, path: str, upgrade: str | None, body: bytes | None, chunked: bool, close: bool
+) -> bytes:
+    options = ["close"] * close + ["Upgrade", "HTTP2-Settings"] * bool(upgrade)
+    lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Connection: {', '.join(options)}"]
     if upgrade:
-        lines += ["Connection: Upgrade, HTTP2-Settings", f"Upgrade: {upgrade}", "HTTP2-Settings: A"]
+        lines += [f"Upgrade: {upgrade}", "HTTP2-Settings: A"]
     if body is not None:
         lines.append("Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(body)}")
     if body and chunked:
@@ -76,12 +79,15 @@ REQUESTS = st.lists(
 )
 
 
-@given(REQUESTS, st.data())
+@given(REQUESTS, st.booleans(), st.data())
 @settings(max_examples=500)
 def test_every_request_is_read_whole(
-    given_requests: list[tuple[str, str, str | None, bytes | None, bool]], data: st.DataObject
+    given_requests: list[tuple[str, str, str | None, bytes | None, bool]],
+    close: bool,
+    data: st.DataObject,
 ) -> None:
-    stream = b"".join(encode(*each) for each in given_requests)
+    *others, last = given_requests
+    stream = b"".join((*(encode(*each, False) for each in others), encode(*last, close)))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
     recorder = Recorder()
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
