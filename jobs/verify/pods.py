@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["pod_failures"]
 
 STATUSES = ("initContainerStatuses", "containerStatuses")
-PULLING = ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable")
+PULLING = (
+    "ErrImagePull",
+    "ImageInspectError",
+    "ImagePullBackOff",
+    "RegistryUnavailable",
+    "SignatureValidationFailed",
+)
 # The kubelet never pulls these: the name can't be read, or the policy is Never.
 NEVER_PULLED = ("InvalidImageName", "ErrImageNeverPull")
 CONTAINER = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
