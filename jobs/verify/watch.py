@@ -83,7 +83,7 @@ class Watch:
         unfinished = self._unfinished(service, now)
         misplaced = None if unfinished else self._misplaced(service)
         failure = diagnose(self._snapshot, uri, now)
-        if failure is None and misplaced:
+        if misplaced and (failure is None or failure.settle > STALE_SECONDS):
             failure = Failure("traffic", misplaced, STALE_SECONDS)
         self._fail_if_lasting(failure)
         self.settled = not (unfinished or misplaced)
