@@ -228,5 +228,7 @@ def test_a_wrong_answer_after_the_rollout_does_not_wait_for_the_deadline(
     raw = verify_job | {"predictor_url": f"http://{triton.http}", "model": "other"}
     raw["release_digest"] = release.digest
     job = read_config(VerifyConfig, write(raw | {"deadline_seconds": 60}))
-    with pytest.raises(FailedError, match="is rolled out and answers wrongly: predictor: the model's inputs"):
+    with pytest.raises(
+        FailedError, match="is rolled out and answers wrongly: predictor: the model's inputs"
+    ):
         module.verify(job, release, None, Progress(io.StringIO()))
