@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 TRITON_ARGUMENTS = ("--disable-auto-complete-config",)
 # The transformer's deadline ends this much before the caller's.
 TRANSFORMER_MARGIN_SECONDS = 1
+OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 # Fields that KServe refuses in a canary, whose pods are counted by its share of the traffic.
 _FIXED = ("minReplicas", "maxReplicas", "scaleMetric", "scaleTarget")
 
@@ -175,7 +176,8 @@ def transformer_container(served: ServedRelease, name: str, split: bool = False)
     settings = served.settings
     transformer = settings.transformer
     args = _sdk_arguments(served, split)
-    env = transformer.env
+    env = {OTLP_ENDPOINT: transformer.traces} if transformer.traces else {}
+    env |= transformer.env
     if not transformer.own:
         args |= _own_arguments(served)
         env = env | handler_environment(served)

@@ -131,6 +131,9 @@ def _egress(served: ServedRelease, role: str, network: Network) -> list[Manifest
         if served.settings.mode is Mode.KNATIVE:
             to += _namespaces(network.ingress_namespaces)
         made.append({"to": to})
+    collector = served.settings.transformer.traces
+    if collector and role == _role_of_transformer(served.settings):
+        made.append({"ports": _tcp((int(collector.rpartition(":")[2]),))})
     if role == "transformer" and not fetches_handler(served):
         return made
     # The storage initializer gets its credentials from the metadata server, the model by HTTPS.
@@ -138,6 +141,10 @@ def _egress(served: ServedRelease, role: str, network: Network) -> list[Manifest
         {"to": [{"ipBlock": {"cidr": cidr}}], "ports": _tcp((port,))} for cidr, port in METADATA
     ]
     return [*made, *metadata, {"ports": _tcp((443,))}]
+
+
+def _role_of_transformer(settings: ModelSettings) -> str:
+    return "transformer" if settings.separate_transformer else "predictor"
 
 
 def _namespaces(names: Iterable[str]) -> list[Manifest]:

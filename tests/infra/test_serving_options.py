@@ -233,6 +233,27 @@ def test_nobody_outside_the_named_namespaces_is_admitted() -> None:
     assert "shop" not in str(opened["digits-predictor"]["ingress"])
 
 
+@pytest.mark.parametrize("placement", ["separate", "collocated"])
+def test_spans_go_to_the_collector_that_the_stack_names(placement: str) -> None:
+    collector = "http://collector.monitoring:4317"
+    engine = run("local", {"placement": placement, "transformer": {"traces": collector}})
+    role = "transformer" if placement == "separate" else "predictor"
+    containers = engine.one(ISVC)["spec"][role]["containers"]
+    variable = {"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": collector}
+    assert (
+        variable in next(each for each in containers if each["name"].endswith("container"))["env"]
+    )
+    rules = {name: each["spec"]["egress"] for name, each in engine.of("NetworkPolicy").items()}
+    open_to_it = [name for name, found in rules.items() if 4317 in ports(only_ports(found))]
+    assert open_to_it == [f"digits-{role}"]
+    without = run("local", {"placement": placement}).of("NetworkPolicy")
+    assert 4317 not in ports(only_ports(without[f"digits-{role}"]["spec"]["egress"]))
+
+
+def only_ports(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [rule for rule in rules if "ports" in rule]
+
+
 def test_the_network_can_be_left_to_others() -> None:
     assert policies({"network": {"enabled": False}}) == {}
 
