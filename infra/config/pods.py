@@ -133,8 +133,8 @@ class Transformer(Component):
     memory: t.Quantity = Field("1Gi", description="memory, requested and limit")
     traces: t.Collector | None = Field(
         None,
-        description="collector of OpenTelemetry that gets a request's spans, by OTLP over gRPC, such "
-        "as http://collector.monitoring:4317; none: no spans",
+        description="collector of OpenTelemetry that gets a request's spans, by OTLP over gRPC, "
+        "such as http://collector.monitoring:4317; none: no spans",
     )
 
     @property
