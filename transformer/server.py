@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from transformer.app import App
+from transformer.clients import Clients
 from transformer.http_limits import KEEP_ALIVE_SECONDS, LimitedHttp
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ def serve(settings: Settings, release: Release, listening: socket.socket) -> Non
     config = uvicorn.Config(
         functools.partial(App, settings, release, fail),
         factory=True,
-        http=functools.partial(LimitedHttp, client_seconds=settings.deadline + CLIENT_SECONDS),
+        http=functools.partial(
+            LimitedHttp, clients=Clients(), client_seconds=settings.deadline + CLIENT_SECONDS
+        ),
         loop="uvloop",
         ws="none",
         lifespan="on",
