@@ -113,8 +113,7 @@ class Writer(logging.Handler):
     def _queue_repeats(self, now: float) -> None:
         with self.counting:
             for record, repeated in self.repeats.end_periods(now):
-                record.repeated = repeated
-                self._queue(record)
+                self._queue(logging.makeLogRecord(record.__dict__ | {"repeated": repeated}))
 
     def _run(self) -> None:
         while True:
