@@ -1,8 +1,7 @@
 """vegeta, the load generator: its command line, an attack, and the requests that it recorded.
 
-The load test, the tuner and the benchmark all send their load with this module. vegeta writes its
-results into a pipe, from which they are read while the attack runs, so that their size on disk and
-in memory doesn't grow with what the endpoint answers.
+The load test, the tuner and the benchmark all send their load with this module. In the load test
+vegeta's results go through a pipe, so that they take no space on disk.
 """
 
 from __future__ import annotations
@@ -97,22 +96,30 @@ def run_attack(
     """Run an attack and return its requests.
 
     `folder` holds vegeta's files; `program` is `$VEGETA` or `vegeta` on PATH by default; `report`
-    receives a line of progress every few seconds. Raises LoadError when vegeta can't be run, fails,
-    or sends nothing.
+    receives a line of progress every few seconds. Without it the results are read from a file when
+    the attack has ended, so that nothing else takes CPU meanwhile. Raises LoadError when vegeta
+    can't be run, fails, or sends nothing.
     """
     program = program or os.environ.get("VEGETA") or "vegeta"
     given, output = folder / "targets.json", folder / "output.txt"
     given.write_text("".join(f"{target.to_json()}\n" for target in targets))
     command = [program, *attack.arguments(given)]
-    with running(command, "VEGETA", output) as (process, results):
-        with results:
-            recording = Recording(program, results)
-        with recording:
-            summary = Summary(recording.hits, attack.seconds)
-            progress = report and (lambda seconds: report(summary.line(seconds)))
-            wait_for(process, attack, output, progress)
-            if not recording.finish() and recording.hits.at:
-                raise LoadError("vegeta can't read its own results")
+    if report:
+        with running(command, "VEGETA", output) as (process, results):
+            with results:
+                recording = Recording(program, results, READER_PRIORITY)
+            with recording:
+                summary = Summary(recording.hits, attack.seconds)
+                wait_for(process, attack, output, lambda seconds: report(summary.line(seconds)))
+                complete = recording.finish()
+    else:
+        recorded = folder / "results.bin"
+        with running([*command, f"-output={recorded}"], "VEGETA", output) as (process, _):
+            wait_for(process, attack, output)
+        with recorded.open("rb") as results, Recording(program, results) as recording:
+            complete = recording.finish()
+    if recording.hits.at and not complete:
+        raise LoadError("vegeta can't read its own results")
     if not recording.hits.at:
         raise LoadError(f"vegeta sent no request to {targets[0].url}")
     return recording.hits
@@ -191,16 +198,20 @@ class Recording:
     `vegeta encode` decodes them; vegeta's own report would only give estimates of percentiles.
     """
 
-    def __init__(self, program: str, results: IO[bytes]) -> None:
-        """Start to decode an open file or pipe. Raises OSError when the decoder can't be run."""
+    def __init__(self, program: str, results: IO[bytes], priority: int = 0) -> None:
+        """Start to decode an open file or pipe, at a priority (nice value).
+
+        Raises OSError when the decoder can't be run.
+        """
         self.hits = Hits()
+        self._priority = priority
         self._decoder = subprocess.Popen(
             [program, "encode", "-to=csv"],
             stdin=results,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
-        os.setpriority(os.PRIO_PROCESS, self._decoder.pid, READER_PRIORITY)
+        os.setpriority(os.PRIO_PROCESS, self._decoder.pid, priority)
         self._executor = ThreadPoolExecutor(1, "recording")
         self._collected = self._executor.submit(self._collect)
 
@@ -219,7 +230,7 @@ class Recording:
 
     def _collect(self) -> None:
         # On Linux a priority belongs to a thread, so this changes that of this one only.
-        os.setpriority(os.PRIO_PROCESS, 0, READER_PRIORITY)
+        os.setpriority(os.PRIO_PROCESS, 0, self._priority)
         csv.field_size_limit(sys.maxsize)
         assert self._decoder.stdout is not None
         # If this fails, the pipe is closed; otherwise decoder and vegeta would both block.
