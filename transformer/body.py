@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 from transformer.deadline import BODY, MEMORY
@@ -42,12 +43,16 @@ class Body:
         self.headers = headers
         self.http_version = version
         self.more = True
+        # As far as it is known, and since when the client may send it.
+        self.size = 0
+        self.since = 0.0
 
     async def read(self, share: Share, deadline: Deadline) -> bytes | bytearray:
         """The whole body. Raises RequestError as soon as it turns out to be too large."""
-        size = self._declared_size()
-        if size > SMALL_BODY_BYTES:
-            await _take(share, size, deadline)
+        self.size = self._declared_size()
+        if self.size > SMALL_BODY_BYTES:
+            await _take(share, self.size, deadline)
+        self.since = time.monotonic()
         part = await self._next_part()
         # Most bodies are small and arrive in one part, which needs no copy.
         return await self._read_rest(part, share, deadline) if self.more else part
@@ -56,7 +61,9 @@ class Body:
         body = bytearray(part)
         while self.more:
             if len(body) > SMALL_BODY_BYTES and not share.held:
-                await _take(share, MAX_BODY_BYTES, deadline)
+                self.size = MAX_BODY_BYTES
+                await _take(share, self.size, deadline)
+                self.since = time.monotonic()
             body += await self._next_part()
             if len(body) > MAX_BODY_BYTES:
                 raise _too_large()

@@ -25,6 +25,7 @@ from transformer.handler_messages import Call
 from transformer.images import Pictures
 from transformer.predictor import rows
 from transformer.threads import Threads
+from transformer.uploads import Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -60,6 +61,7 @@ class Limits:
 
     context: Context
     deadline: Deadline
+    timeout: asyncio.Timeout
     body: Share
     tensors: Share
 
@@ -87,6 +89,7 @@ class Predictions:
         self.pictures = Pictures(release, self.threads) if release.image else None
         self.bodies = Budget(ALL_BODIES_BYTES)
         self.tensors = Budget(TENSORS_BYTES)
+        self.uploads = Uploads(self.bodies)
         self.requests = 0
         # While requests wait for memory the tensors of only so many are there already.
         self.slots = asyncio.Semaphore(handlers.count if handlers else WAITING_REQUESTS)
@@ -113,22 +116,26 @@ class Predictions:
         self, work: Callable[[Body, Limits], Awaitable[Any]], body: Body, context: Context
     ) -> Any:
         """Do the work of a request within its limits. Raises RequestError."""
-        if self.requests >= MAX_REQUESTS:
+        if self.requests >= MAX_REQUESTS and not self.uploads.drop_slowest():
             raise RequestError(503, f"busy with {MAX_REQUESTS} other requests")
         context.check_size()
         deadline = Deadline(self.settings.deadline)
         self.requests += 1
         try:
-            async with asyncio.timeout(deadline.seconds):
+            async with asyncio.timeout(deadline.seconds) as timeout:
                 with self.bodies.share() as share, self.tensors.share() as tensors:
-                    return await work(body, Limits(context, deadline, share, tensors))
+                    return await work(body, Limits(context, deadline, timeout, share, tensors))
         except TimeoutError as error:
             raise deadline.error() from error
         finally:
             self.requests -= 1
 
+    async def _read(self, body: Body, limits: Limits) -> bytes | bytearray:
+        with self.uploads.receive(body, limits.deadline, limits.timeout):
+            return await body.read(limits.body, limits.deadline)
+
     async def _v1(self, body: Body, limits: Limits) -> bytes:
-        content = await body.read(limits.body, limits.deadline)
+        content = await self._read(body, limits)
         started = time.perf_counter()
         with self.spans.decode():
             inputs = await self._preprocess(content, limits)
@@ -146,7 +153,7 @@ class Predictions:
         return answer
 
     async def _v2(self, body: Body, limits: Limits) -> tuple[int | None, bytes]:
-        content = await body.read(limits.body, limits.deadline)
+        content = await self._read(body, limits)
         started = time.perf_counter()
         head, raw = v2.split(content, body.headers.get(v2.HEADER_LENGTH))
         with self.spans.decode():

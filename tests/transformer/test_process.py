@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import http.client
 import signal
 import socket
@@ -13,6 +14,8 @@ import pytest
 
 from tests.transformer.predictors import FakePredictor
 from tests.transformer.server import PATIENCE_SECONDS, Transformer, eventually, instances
+from transformer.predict import MAX_REQUESTS
+from transformer.uploads import LARGE_BODY_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,17 +104,52 @@ def test_a_late_body_is_answered_with_408(tmp_path: Path) -> None:
         assert late.sock is None
 
 
-def test_the_257th_request_is_refused(tmp_path: Path) -> None:
-    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n".encode()
-    with Transformer("127.0.0.1:1", tmp_path) as made:
-        held = [socket.create_connection(("127.0.0.1", made.port)) for _ in range(256)]
-        for connection in held:
-            connection.sendall(head)
-        eventually(lambda: in_flight(made, 256))
-        status, answer = made.predict(b"{}")
+def post(made: Transformer, body: bytes, size: int) -> socket.socket:
+    """Send a request's head and what there is of its body."""
+    connection = socket.create_connection(("127.0.0.1", made.port), PATIENCE_SECONDS)
+    lines = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n"
+    connection.sendall(lines.encode() + body)
+    return connection
+
+
+def test_the_257th_request_is_refused(tmp_path: Path, samples: Samples) -> None:
+    body = instances([samples[0]["image"]])
+    with (
+        FakePredictor() as fake,
+        Transformer(fake.address, tmp_path, "--deadline_seconds=55") as made,
+        contextlib.ExitStack() as stack,
+    ):
+        for _ in range(MAX_REQUESTS):
+            stack.enter_context(post(made, body, len(body)))
+        eventually(lambda: in_flight(made, MAX_REQUESTS))
+        status, answer = made.predict(body)
         assert (status, answer) == (503, {"error": "busy with 256 other requests"})
         # Health is not limited.
         assert made.ask("/v2/health/live")[0] == 200
-        for connection in held:
-            connection.close()
-        eventually(lambda: made.predict(b"{}")[0] == 400)
+
+
+def test_a_body_that_stays_away_gives_way_to_another_request(tmp_path: Path) -> None:
+    with (
+        Transformer("127.0.0.1:1", tmp_path, "--deadline_seconds=55") as made,
+        contextlib.ExitStack() as stack,
+    ):
+        held = [stack.enter_context(post(made, b"{", 9)) for _ in range(MAX_REQUESTS)]
+        eventually(lambda: in_flight(made, MAX_REQUESTS))
+        assert made.predict(b"{}")[0] == 400
+        assert held[0].recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+def test_large_bodies_that_stay_away_give_their_memory_to_others(tmp_path: Path) -> None:
+    """Two of them hold it all."""
+    with (
+        Transformer("127.0.0.1:1", tmp_path, "--deadline_seconds=55") as made,
+        contextlib.ExitStack() as stack,
+    ):
+        held = [stack.enter_context(post(made, b"{", 24 * 2**20)) for _ in range(2)]
+        eventually(lambda: in_flight(made, 2))
+        started = time.monotonic()
+        assert made.predict(b" " * 2**20)[0] == 400
+        assert time.monotonic() - started < 2 * LARGE_BODY_SECONDS
+        answer = held[0].recv(1000).decode()
+    assert answer.startswith("HTTP/1.1 408 ")
+    assert "s passed before the body arrived" in answer
