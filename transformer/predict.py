@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from transformer.predictor import Arrays, Predictor
     from transformer.settings import Settings
     from transformer.spans import Spans
+    from transformer.v2 import Request
 
 __all__ = ["Predictions"]
 
@@ -169,11 +170,11 @@ class Predictions:
 
     async def _parse(
         self, head: memoryview, raw: memoryview, limits: Limits
-    ) -> tuple[v2.Request, Arrays]:
+    ) -> tuple[Request, Arrays]:
         """A request of V2, and its inputs."""
         limits.deadline.waits_for = MEMORY
         async with self._slot(len(head)):
-            request: v2.Request = await self._sized(len(head), v2.parse, head, raw, self.release)
+            request: Request = await self._sized(len(head), v2.parse, head, raw, self.release)
             if not request.pictures:
                 await self._hold(request.inputs, limits)
                 return request, request.inputs
