@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from io import BytesIO
 from itertools import cycle, islice
 from typing import IO, TYPE_CHECKING
@@ -24,7 +27,8 @@ from jobs.samples import rows, stacked
 from release import tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    import subprocess
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from release.schema import Release
@@ -36,7 +40,7 @@ CALL = "inference.GRPCInferenceService/ModelInfer"
 CONNECTIONS = 8
 LARGEST_MESSAGE = "1GiB"
 # If an endpoint is so slow that not all calls can be sent in time, the rest is left out after this.
-SPARE_SECONDS = 30.0
+SPARE_SECONDS = 5.0
 # A call in InfluxDB's line protocol: tags, then these fields and the time in nanoseconds.
 LINE = re.compile(r' latency=(\d+),error="(.*)",status="(\w*)" (\d+)\n$', re.DOTALL)
 ESCAPED = re.compile(r"\\([ ,=])")
@@ -84,10 +88,12 @@ def run_ghz(
         *(() if secure else ("--insecure",)),
         address,
     ]
+    hits = Hits()
     with ThreadPoolExecutor(1) as reader, running(command, "GHZ", output) as (process, results):
-        read = reader.submit(_read, results)
-        wait_for(process, attack, output, report and (lambda at: report(_progress(attack, at))))
-        hits = read.result()
+        read = reader.submit(_read, results, hits)
+        with _ending(process, attack, hits):
+            wait_for(process, attack, output, report and (lambda at: report(_progress(attack, at))))
+        read.result()
     if not hits.at:
         raise LoadError(f"ghz sent no call to {address}")
     sizes = [message.ByteSize() for message in messages]
@@ -103,23 +109,40 @@ def _pace(attack: Attack) -> list[str]:
     # As many clients as requests may wait for an answer: up to there an open loop.
     total = round(attack.rate * attack.seconds)
     clients = min(attack.most_at_once, total)
-    longest = attack.seconds + attack.timeout_seconds + SPARE_SECONDS
-    pace = [f"--rps={attack.rate}", f"--total={total}", f"--max-duration={longest:g}s"]
     connections = min(CONNECTIONS, total)
     return [
-        *(*pace, "--duration-stop=wait"),
+        *(f"--rps={attack.rate}", f"--total={total}", "--duration-stop=wait"),
         *(f"--concurrency={clients}", f"--connections={connections}"),
     ]
 
 
-def _read(results: IO[bytes]) -> Hits:
+@contextmanager
+def _ending(process: subprocess.Popen[bytes], attack: Attack, hits: Hits) -> Iterator[None]:
+    """Interrupt ghz soon after its time: it then sends no more, waits for answers, and tells all.
+
+    Not when it has begun to tell: there it can't be interrupted.
+    """
+
+    def interrupt() -> None:
+        if not hits.at:
+            process.send_signal(signal.SIGINT)
+
+    timer = threading.Timer(attack.seconds + SPARE_SECONDS, interrupt)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _read(results: IO[bytes], into: Hits) -> None:
     with results:
-        return read_lines(line.decode(errors="replace") for line in results)
+        read_lines((line.decode(errors="replace") for line in results), into)
 
 
-def read_lines(lines: Iterable[str]) -> Hits:
-    """Read calls from ghz's `influx-details`. The text of an error may have several lines."""
-    hits, text = Hits(), ""
+def read_lines(lines: Iterable[str], hits: Hits) -> None:
+    """Add calls of ghz's `influx-details`. The text of an error may have several lines."""
+    text = ""
     for line in lines:
         text += line
         found = LINE.search(text)
@@ -133,7 +156,6 @@ def read_lines(lines: Iterable[str]) -> Hits:
         if status != "OK":
             hits.errors[error_kind(ESCAPED.sub(r"\1", error)) or status] += 1
         hits.good.append(status == "OK")
-    return hits
 
 
 def _progress(attack: Attack, seconds: float) -> str:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tritonclient.grpc.service_pb2 import ModelInferRequest
 
 from jobs.load.ghz import infer_messages, read_lines, run_ghz
-from jobs.load.metrics import SECOND, most_in_flight
+from jobs.load.metrics import SECOND, Hits, most_in_flight
 from jobs.load.vegeta import Attack, LoadError
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ def test_every_call_is_read_whatever_its_error_says(
         LINE.format("true", took, re.sub(r"([ ,=])", r"\\\1", error), status, 2 * 10**18 + n)
         for n, (took, error, status) in enumerate(calls)
     )
-    hits = read_lines(io.StringIO(text, newline="\n"))
+    hits = Hits()
+    read_lines(io.StringIO(text, newline="\n"), hits)
     assert list(hits.latency) == [took for took, _, _ in calls]
     assert [at + took for at, took in zip(hits.at, hits.latency, strict=True)] == [
         2 * 10**18 + n for n in range(len(calls))
