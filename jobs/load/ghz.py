@@ -39,6 +39,8 @@ CALL = "inference.GRPCInferenceService/ModelInfer"
 # In an open loop; vegeta opens connections as needed.
 CONNECTIONS = 8
 LARGEST_MESSAGE = "1GiB"
+# Of messages without an answer: ghz holds each twice and more, and takes 500 MiB with as many.
+IN_FLIGHT_BYTES = 200_000_000
 # If an endpoint is so slow that not all calls can be sent in time, the rest is left out after this.
 SPARE_SECONDS = 5.0
 # A call in InfluxDB's line protocol: tags, then these fields and the time in nanoseconds.
@@ -80,11 +82,13 @@ def run_ghz(
     for message in messages:
         serialize_length_prefixed(message, several)
     data.write_bytes(several.getvalue())
+    sizes = [message.ByteSize() for message in messages]
+    limit = min(attack.most_at_once, max(IN_FLIGHT_BYTES // max(sizes), CONNECTIONS))
     command = [
         *(program or os.environ.get("GHZ") or "ghz", f"--call={CALL}", f"--protoset={protocol}"),
         *(f"--binary-file={data}", "--format=influx-details"),
         *(f"--timeout={attack.timeout_seconds:g}s", f"--max-recv-message-size={LARGEST_MESSAGE}"),
-        *(f"--max-send-message-size={LARGEST_MESSAGE}", *_pace(attack)),
+        *(f"--max-send-message-size={LARGEST_MESSAGE}", *_pace(attack, limit)),
         *(() if secure else ("--insecure",)),
         address,
     ]
@@ -96,19 +100,19 @@ def run_ghz(
         read.result()
     if not hits.at:
         raise LoadError(f"ghz sent no call to {address}")
-    sizes = [message.ByteSize() for message in messages]
+    hits.limit = limit
     hits.sent = sum(islice(cycle(sizes), len(hits.at)))
     return hits
 
 
-def _pace(attack: Attack) -> list[str]:
+def _pace(attack: Attack, limit: int) -> list[str]:
     if attack.rate is None:
         clients = attack.clients or 1
         pace = [f"--duration={attack.seconds:g}s", "--duration-stop=wait"]
         return [*pace, f"--concurrency={clients}", f"--connections={clients}"]
     # As many clients as requests may wait for an answer: up to there an open loop.
     total = round(attack.rate * attack.seconds)
-    clients = min(attack.most_at_once, total)
+    clients = min(limit, total)
     connections = min(CONNECTIONS, total)
     return [
         *(f"--rps={attack.rate}", f"--total={total}", "--duration-stop=wait"),

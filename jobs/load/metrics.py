@@ -61,13 +61,15 @@ class Hits:
     """Requests and their answers (vegeta's "hits"), as columns.
 
     `at` is when a request was sent and `latency` the time from then to its answer, in nanoseconds;
-    `good` is 1 for status 200, or OK over gRPC. `sent` is bytes of bodies.
+    `good` is 1 for status 200, or OK over gRPC. `sent` is bytes of bodies. `limit` is how many may
+    wait for an answer at a time; None: any number.
     """
 
     at: array[int] = field(default_factory=lambda: array("q"))
     latency: array[int] = field(default_factory=lambda: array("q"))
     good: array[int] = field(default_factory=lambda: array("b"))
     sent: int = 0
+    limit: int | None = None
     statuses: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
 

@@ -11,7 +11,7 @@ from jobs.http_client import UnreachableError, request
 from jobs.load.ghz import infer_messages, run_ghz
 from jobs.load.metrics import metrics
 from jobs.load.results import SCHEMA
-from jobs.load.vegeta import MAX_IN_FLIGHT, Attack, LoadError, run_attack
+from jobs.load.vegeta import Attack, LoadError, run_attack
 from jobs.load.verdict import judge
 from jobs.samples import exchanges, sample_inputs, sample_targets
 from jobs.verify.endpoint import GrpcPredictor, NotReadyError, WrongAnswerError
@@ -103,7 +103,7 @@ def document(
         service_p99_ms=found["service_ms"]["p99"],
         success_ratio=found["success_ratio"],
         rate_ratio=found["rate"]["ratio"],
-        overloaded=found["most_in_flight"] >= NEARLY * MAX_IN_FLIGHT,
+        overloaded=hits.limit is not None and found["most_in_flight"] >= NEARLY * hits.limit,
         objectives=config.objectives,
     )
     return {

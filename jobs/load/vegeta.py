@@ -42,7 +42,7 @@ MARGIN_SECONDS = 60.0
 REPORT_SECONDS = 3.0
 POLL_SECONDS = 0.1
 # A load generator's requests without an answer, at most: each takes memory, and a rate times the
-# time-out has no bound. Measured with 1 GiB and pictures of 100 kB; see docs/load-test.md.
+# time-out has no bound. vegeta takes 120 MiB with as many.
 MAX_IN_FLIGHT = 2000
 # Below the generator's, above none: results that wait in a full pipe would hold requests up.
 READER_PRIORITY = 10
@@ -122,6 +122,7 @@ def run_attack(
         raise LoadError("vegeta can't read its own results")
     if not recording.hits.at:
         raise LoadError(f"vegeta sent no request to {targets[0].url}")
+    recording.hits.limit = attack.most_at_once
     return recording.hits
 
 

@@ -129,6 +129,17 @@ def test_calls_without_an_answer_are_bounded(
     assert sum(hits.good) == 0
 
 
+def test_large_messages_are_fewer_at_a_time(
+    triton: Triton, release: Release, ghz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = infer_messages("picture", release)
+    largest = max(message.ByteSize() for message in messages)
+    monkeypatch.setattr("jobs.load.ghz.IN_FLIGHT_BYTES", 30 * largest)
+    hits = run_ghz(triton.grpc, messages, Attack(1, 50), tmp_path, program=str(ghz))
+    assert hits.limit == 30
+    assert len(hits.at) == 50
+
+
 def test_refused_calls_are_counted_by_their_error(
     triton: Triton, release: Release, ghz: Path, tmp_path: Path
 ) -> None:

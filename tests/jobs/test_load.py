@@ -131,7 +131,6 @@ def test_an_endpoint_that_is_overloaded_has_failed(
 ) -> None:
     """The rate is not kept, and that is not for want of CPU of the load generator's."""
     monkeypatch.setattr("jobs.load.vegeta.MAX_IN_FLIGHT", 10)
-    monkeypatch.setattr("jobs.load.run.MAX_IN_FLIGHT", 10)
 
     def answer(_: Asked) -> tuple[int, bytes]:
         time.sleep(0.4)
