@@ -36,6 +36,8 @@ SETTINGS: dict[str, Any] = {
     "predictor": {"cpu": "250m", "memory": "2Gi"},
     "transformer": {"cpu": "250m"},
     "jobs": {"cpu": "100m"},
+    # Its default is two cores, more than Knative's pods leave of a small machine.
+    "compiler": {"cpu": "250m", "memory": "4Gi"},
     "verification": {"deadlineSeconds": 90},
     # That it is measured and judged is tested here; how fast the machine is, is not.
     "perf": {
