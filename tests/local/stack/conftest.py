@@ -126,8 +126,7 @@ class Stack:
 
     def address(self, service: str) -> str:
         """A Service's URL on the host."""
-        book = json.loads((self.cluster.layout.node / "services.json").read_text())
-        return f"http://{book[f'{self.namespace}/{service}']['80']}"
+        return f"http://{self.cluster.layout.services()[f'{self.namespace}/{service}']['80']}"
 
     def list(self, kind: str, group: str = "/api/v1") -> list[dict[str, Any]]:
         path = f"{group}/namespaces/{self.namespace}/{kind}"
