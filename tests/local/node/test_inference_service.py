@@ -123,8 +123,7 @@ def _is_ready(service: Object) -> bool:
 
 
 def _address(pods: Pods, part: str) -> str:
-    book = json.loads((pods.cluster.layout.node / "services.json").read_text())
-    return str(book[f"{pods.namespace}/{_NAME}-{part}"]["80"])
+    return pods.cluster.layout.services()[f"{pods.namespace}/{_NAME}-{part}"]["80"]
 
 
 def _listing(address: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import urllib.request
@@ -42,8 +41,7 @@ def _service(pods: Pods, name: str) -> None:
 
 
 def _host_address(pods: Pods, name: str) -> str:
-    book = pods.cluster.layout.node / "services.json"
-    found: str = eventually(lambda: json.loads(book.read_text())[f"pods/{name}"]["80"])
+    found: str = eventually(lambda: pods.cluster.layout.services()[f"pods/{name}"]["80"])
     return f"http://{found}/"
 
 
@@ -185,8 +183,7 @@ def test_each_port_of_a_load_balancer_leads_to_its_named_port(pods: Pods) -> Non
     ]
     spec = {"type": "LoadBalancer", "selector": {"app": "ports"}, "ports": ports}
     pods.make("services", {"metadata": {"name": "ports"}, "spec": spec})
-    book = pods.cluster.layout.node / "services.json"
-    found = eventually(lambda: json.loads(book.read_text()).get("pods/ports"))
+    found = eventually(lambda: pods.cluster.layout.services().get("pods/ports"))
     assert sorted(found) == ["80", "81", "82"]
     eventually(lambda: pods.is_ready(name))
     eventually(lambda: {_get(f"http://{found[port]}/") for port in ("80", "81")} == {name})

@@ -36,6 +36,8 @@ SETTINGS: dict[str, Any] = {
     "predictor": {"cpu": "250m", "memory": "2Gi"},
     "transformer": {"cpu": "250m"},
     "jobs": {"cpu": "100m"},
+    # Its default is two cores, more than Knative's pods leave of a small machine.
+    "compiler": {"cpu": "250m", "memory": "4Gi"},
     "verification": {"deadlineSeconds": 90},
     # That it is measured and judged is tested here; how fast the machine is, is not.
     "perf": {
@@ -124,8 +126,7 @@ class Stack:
 
     def address(self, service: str) -> str:
         """A Service's URL on the host."""
-        book = json.loads((self.cluster.layout.node / "services.json").read_text())
-        return f"http://{book[f'{self.namespace}/{service}']['80']}"
+        return f"http://{self.cluster.layout.services()[f'{self.namespace}/{service}']['80']}"
 
     def list(self, kind: str, group: str = "/api/v1") -> list[dict[str, Any]]:
         path = f"{group}/namespaces/{self.namespace}/{kind}"

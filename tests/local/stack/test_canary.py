@@ -20,8 +20,7 @@ _AT_ONCE = 32
 
 def _answered(stack: Stack, service: str) -> int:
     """Requests that the Triton behind a Service has answered."""
-    book = json.loads((stack.cluster.layout.node / "services.json").read_text())
-    url = f"http://{book[f'models/{service}']['80']}/v2/models/digits/stats"
+    url = f"{stack.address(service)}/v2/models/digits/stats"
     with urllib.request.urlopen(url, timeout=10) as answer:
         (stats,) = json.load(answer)["model_stats"]
     return int(stats["inference_stats"]["success"]["count"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import urllib3
 
+from local.endpoints import gateway
 from tests.local.stack.conftest import SETTINGS, Stack, knative_config, program
 
 if TYPE_CHECKING:
@@ -40,8 +41,9 @@ class KnativeStack(Stack):
     @property
     def gateway(self) -> str:
         """The gateway's address on the host: 127.0.0.1:PORT."""
-        book = json.loads((self.cluster.layout.node / "services.json").read_text())
-        return str(book["kourier-system/kourier"]["80"])
+        found = gateway(self.cluster.layout.services())
+        assert found
+        return found
 
     def host(self, service: str = "digits-transformer") -> str:
         """What the header Host must say."""

@@ -73,8 +73,7 @@ def test_grpc_at_the_gateway_by_the_authority(served: KnativeStack) -> None:
 
 
 def test_the_address_on_this_machine_needs_no_header(served: KnativeStack, tmp_path: Path) -> None:
-    book = json.loads((served.cluster.layout.node / "services.json").read_text())
-    predict = endpoint(served.service(), book)["predict"]
+    predict = endpoint(served.service(), served.cluster.layout.services())["predict"]
     assert predict
     _check(_curl(predict, _picture(), tmp_path))
 
