@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+import os
+import signal
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +14,9 @@ from tests.local.stack.conftest import floats, knative_config, release
 from tests.local.stack.knative.conftest import SERVING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.local.cluster import Cluster
     from tests.local.stack.knative.conftest import KnativeStack
 
 _GKE = "cloud.google.com"
@@ -23,13 +29,6 @@ _NODES = {
 _KEYS = {"registries-skipping-tag-resolving", "progress-deadline"}
 _FEATURES = {"kubernetes.podspec-nodeselector", "kubernetes.podspec-tolerations"}
 _NO_LOAD = {"enabled": False}
-# Its instances are loaded one after the other.
-_SLOW: dict[str, Any] = {
-    "models": {
-        "digits": {"triton": {"instances": 24}, "predictor": {"cpu": "100m", "memory": "8Gi"}}
-    },
-    "perf": _NO_LOAD,
-}
 
 
 def test_a_gpu_stack_with_every_option_gets_its_revisions_and_leaves_nothing(
@@ -80,19 +79,31 @@ def test_the_walk_throughs_two_problems_and_their_cures(knative: KnativeStack) -
     assert "failed to resolve image to digest" in reason
 
     _patch_and_retry(knative, reason, progressDeadline="1s")
-    reason = _failure(knative, progressDeadline="1s")
+    with _silent_bucket(knative.cluster):
+        reason = _failure(knative, progressDeadline="1s")
     assert "ProgressDeadlineExceeded" in reason
 
     _patch_and_retry(knative, reason)
-    knative.deploy(**_SLOW)
+    knative.deploy(perf=_NO_LOAD)
     assert knative_config(knative.cluster).keys() >= _KEYS
     found = knative.predict()["scores"]
     assert found == pytest.approx(floats(release()["samples"][0]["outputs"][0]), abs=1e-3)
 
 
+@contextlib.contextmanager
+def _silent_bucket(cluster: Cluster) -> Iterator[None]:
+    """No model can be loaded: a pod that starts waits for its download."""
+    store = cluster.now().processes["fake-gcs-server"]
+    os.kill(store.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(store.pid, signal.SIGCONT)
+
+
 def _failure(knative: KnativeStack, **settings: str) -> str:
     """Why an update with these settings of Knative fails, as the CLI says it."""
-    done = knative.up(knative=settings, **_SLOW)
+    done = knative.up(knative=settings, perf=_NO_LOAD)
     assert done.returncode != 0
     (line,) = [each for each in done.stdout.splitlines() if "digits can't become ready" in each]
     return line
@@ -100,7 +111,7 @@ def _failure(knative: KnativeStack, **settings: str) -> str:
 
 def _patch_and_retry(knative: KnativeStack, reason: str, **settings: str) -> None:
     """Change Knative's settings alone; then do what the message says."""
-    done = knative.up("--target", "**KnativeConfig**", knative=settings, **_SLOW)
+    done = knative.up("--target", "**KnativeConfig**", knative=settings, perf=_NO_LOAD)
     assert done.returncode == 0, done.stdout
     command = f"kubectl delete revision -n {knative.namespace} "
     name = reason.partition(command)[2].split()[0]
