@@ -258,7 +258,14 @@ def test_the_network_can_be_left_to_others() -> None:
 
 @pytest.mark.parametrize(
     ("memory", "cpu", "threads"),
-    [("512Mi", "4", 1), ("1Gi", "1", 2), ("2Gi", "1", 2), ("2Gi", "4", 5), ("2Gi", "3500m", 4)],
+    [
+        ("512Mi", "4", 1),
+        ("1Gi", "4", 2),
+        ("2Gi", "4", 4),
+        ("2Gi", "2500m", 3),
+        ("1Gi", "1", 2),
+        ("4Gi", "1", 2),
+    ],
 )
 def test_pictures_are_decoded_by_as_many_threads_as_memory_and_cpu_are_for(
     memory: str, cpu: str, threads: int
