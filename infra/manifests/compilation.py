@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING
 
 from infra.config.types import Device
-from infra.manifests.job_template import Attempts, JobSpec, job_manifest
+from infra.manifests.job_template import JobSpec, job_manifest
 from infra.manifests.names import Manifest, job_name
 from infra.manifests.pods import SCRATCH, SECURITY, resources, scratch_volume
 from infra.manifests.scaling import scheduling
@@ -70,7 +70,7 @@ def compilation(served: ServedRelease, jobs: Jobs, bucket: str) -> JobSpec:
         seconds=seconds,
         own_labels={"app.kubernetes.io/component": "compiler"},
         account=settings.compiler.service_account,
-        attempts=Attempts(RETRIES),
+        retries=RETRIES,
     )
     return JobSpec(name, artefact.version, seconds, manifest)
 

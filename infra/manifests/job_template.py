@@ -9,6 +9,8 @@ from infra.manifests.names import Manifest, labels
 from infra.manifests.pods import pull_secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from infra.config import Jobs
     from infra.manifests.served_release import ServedRelease
 
@@ -23,10 +25,7 @@ STAY_ANNOTATIONS = {
 }
 # An evicted pod, one of a drained or lost node, or a preempted one has not failed: Kubernetes makes
 # it again, whatever the limit of retries.
-DISRUPTED = {
-    "action": "Ignore",
-    "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
-}
+DISRUPTED = {"onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
 
 
 @dataclass(frozen=True)
@@ -42,26 +41,6 @@ class JobSpec:
     manifest: Manifest
 
 
-@dataclass(frozen=True)
-class Attempts:
-    """How often Kubernetes starts a pod again that failed, though nothing disrupted it.
-
-    The `final` exit codes of the container are a result: they fail the Job at once.
-    """
-
-    retries: int = 0
-    container: str = ""
-    final: tuple[int, ...] = ()
-
-    @property
-    def policy(self) -> Manifest:
-        """The Job's `podFailurePolicy`."""
-        codes = {"containerName": self.container, "operator": "In", "values": list(self.final)}
-        result = [{"action": "FailJob", "onExitCodes": codes}] if self.final else []
-        # The first rule that fits decides. A disruption may end a container with any code.
-        return {"rules": [DISRUPTED, *result]}
-
-
 def job_manifest(
     name: str,
     served: ServedRelease,
@@ -71,9 +50,17 @@ def job_manifest(
     seconds: int,
     own_labels: dict[str, str],
     account: str | None,
-    attempts: Attempts,
+    retries: int = 0,
+    ignored: Sequence[Manifest] = (),
 ) -> Manifest:
-    """A Job's metadata and spec. `pod` has the containers and volumes."""
+    """A Job's metadata and spec. `pod` has the containers and volumes.
+
+    `ignored` are conditions of a `podFailurePolicy`, besides a disruption, under which a pod starts
+    again until the Job's deadline. Other failures are counted, up to `retries`.
+    """
+    # With the action FailJob, Pulumi would not see that a Job has failed: its plugin knows the
+    # reasons BackoffLimitExceeded and DeadlineExceeded only.
+    rules = [{"action": "Ignore"} | rule for rule in (DISRUPTED, *ignored)]
     found = labels(served.name) | own_labels
     annotations = NO_SIDECAR_ANNOTATIONS | STAY_ANNOTATIONS | jobs.annotations
     template = {
@@ -96,8 +83,8 @@ def job_manifest(
             "labels": found,
         },
         "spec": {
-            "backoffLimit": attempts.retries,
-            "podFailurePolicy": attempts.policy,
+            "backoffLimit": retries,
+            "podFailurePolicy": {"rules": rules},
             "activeDeadlineSeconds": seconds,
             "template": template,
         },

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from infra.config.types import Mode, Placement, Protocol
 from infra.manifests.inference_service import inference_service
-from infra.manifests.job_template import Attempts, JobSpec, job_manifest
+from infra.manifests.job_template import JobSpec, job_manifest
 from infra.manifests.names import (
     ATTEMPT,
     ATTEMPT_VARIABLE,
@@ -44,11 +44,9 @@ if TYPE_CHECKING:
 VERIFY_MARGIN_SECONDS = 60
 # Time for a node to be added and an image to be pulled before a load test.
 LOAD_MARGIN_SECONDS = 300
-# Exit codes of the Jobs: the endpoint failed, or their own configuration is wrong.
-FAILED, INVALID = 1, 2
-# A verification changes nothing, so that a container which ends otherwise (out of memory, a node
-# that fails) may run again. A load test is not: what stopped it once would spoil its figures again.
-VERIFY_RETRIES = 2
+# Exit codes of a verification other than these are no result: the endpoint failed, or its own
+# configuration is wrong. It changes nothing, so one that ends otherwise (out of memory) runs again.
+UNFINISHED = {"onExitCodes": {"containerName": "verify", "operator": "NotIn", "values": [1, 2]}}
 # A request of the load test that takes longer has failed.
 LOAD_TIMEOUT_SECONDS = 10
 
@@ -83,9 +81,8 @@ def verification(
     )
     name = job_name(f"verify-{served.name}{'-canary' if stable else ''}", key)
     seconds = served.settings.verification.deadline_seconds + VERIFY_MARGIN_SECONDS
-    attempts = Attempts(VERIFY_RETRIES, "verify", (FAILED, INVALID))
     account = verifier_name(stack)
-    manifest = _job(name, "verify", config, seconds, served, jobs, account, attempts)
+    manifest = _job(name, "verify", config, seconds, served, jobs, account, [UNFINISHED])
     return JobSpec(name, key, seconds, manifest)
 
 
@@ -101,7 +98,7 @@ def load_test(
     seconds = 2 * settings.duration_seconds + LOAD_MARGIN_SECONDS
     config = _load(served, result)
     account = jobs.service_account
-    manifest = _job(name, "load", config, seconds, served, jobs, account, Attempts())
+    manifest = _job(name, "load", config, seconds, served, jobs, account)
     return JobSpec(name, key, seconds, manifest)
 
 
@@ -209,7 +206,7 @@ def _job(
     served: ServedRelease,
     jobs: Jobs,
     account: str | None,
-    attempts: Attempts,
+    ignored: Sequence[Manifest] = (),
 ) -> Manifest:
     pod = {
         "containers": [_container(command, config, jobs)],
@@ -223,7 +220,7 @@ def _job(
         seconds=seconds,
         own_labels=job_labels(served.name),
         account=account,
-        attempts=attempts,
+        ignored=ignored,
     )
 
 
