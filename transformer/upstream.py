@@ -104,9 +104,10 @@ class Patience:
 class Upstream(Generic[C]):
     """The predictor's Service, and its pods where they have a name of their own.
 
-    Requests go to the pods in turn. One that fails, or is not answered in time, is sent once more,
-    through the Service and on a new connection: the cluster routes that to a pod that is ready,
-    while names of pods may be old.
+    Requests go to the pods in turn. One that fails is sent once more, through the Service and on a
+    new connection: the cluster routes that to a pod that is ready, while names of pods may be old.
+    One that is not answered in time goes to another pod, since the cluster may take the silent one
+    for ready for a while.
     """
 
     def __init__(
@@ -133,10 +134,11 @@ class Upstream(Generic[C]):
         self._look_up(started)
         pod = self._next(started)
         client = pod.client if pod else self.service
+        silent = False
         try:
             answer = await self.patience.limit(send(client), started)
         except TimeoutError:
-            pass
+            silent = True
         except PredictorError as error:
             if not error.again:
                 raise
@@ -145,7 +147,12 @@ class Upstream(Generic[C]):
             if pod:
                 pod.retry_at = 0.0
             return answer
-        return await self._ask_again(send, pod, client, started)
+        now = asyncio.get_running_loop().time()
+        if pod:
+            pod.retry_at = now + FAILED_SECONDS
+        client.drop(started)
+        other = self._next(now) if silent else None
+        return await self._ask_again(send, other, started)
 
     async def ready(self, ask: Callable[[C], Awaitable[bool]]) -> bool:
         """Whether the predictor is ready, as the Service's pods answer."""
@@ -161,14 +168,14 @@ class Upstream(Generic[C]):
         return ready
 
     async def _ask_again(
-        self, send: Callable[[C], Awaitable[T]], pod: Pod[C] | None, client: C, before: float
+        self, send: Callable[[C], Awaitable[T]], pod: Pod[C] | None, before: float
     ) -> T:
         started = asyncio.get_running_loop().time()
-        if pod:
-            pod.retry_at = started + FAILED_SECONDS
+        client = pod.client if pod else self.service
         client.drop(before)
-        self.service.drop(before)
-        answer = await send(self.service)
+        answer = await send(client)
+        if pod:
+            pod.retry_at = 0.0
         self._note(started)
         return answer
 

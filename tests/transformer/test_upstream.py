@@ -91,6 +91,15 @@ def test_a_pod_that_fails_costs_no_request(
     assert 1 <= made[1].count <= 60 // 3
 
 
+def test_a_silent_pod_that_the_service_leads_to_costs_no_request(
+    spread: tuple[Spread, list[Pod]], body: bytes
+) -> None:
+    """The cluster takes it for ready until its probe has failed some times."""
+    transformer, made = spread
+    made[0].faults = itertools.repeat("silent")
+    assert set(statuses(transformer, body, 60)) == {200}
+
+
 def test_a_pod_that_answers_again_gets_its_share_again(
     spread: tuple[Spread, list[Pod]], body: bytes
 ) -> None:
