@@ -1,0 +1,203 @@
+"""Faults of Triton's pods and of the way to them, at 100 requests a second and at 1,000."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local import toolchain
+from local.api import condition_status
+from local.environment import environment
+from measure.procfs import descendants
+from tests.local.cluster import eventually
+from tests.local.stack.load import load
+from tests.local.stack.programs import find, kill
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from local.api import Object
+    from tests.local.stack.conftest import Stack
+    from tests.local.stack.load import Load
+
+_RATE, _HIGH_RATE = 100, 1000
+_PODS = 3
+_SMALL = {"cpu": "100m", "memory": "512Mi"}
+# How long a pod is silent: longer than any attempt, shorter than its probe's patience.
+_SILENT_SECONDS = 15
+_BEFORE_SECONDS = 3
+_TABLE = "Triton under load"
+# Asked inside the cluster, where the pods have their addresses.
+_COUNT = """
+import json, sys, urllib.request
+for address in sys.argv[1:]:
+    url = f"http://{address}:8080/v2/models/digits/stats"
+    (stats,) = json.load(urllib.request.urlopen(url))["model_stats"]
+    print(stats["inference_stats"]["success"]["count"])
+"""
+
+
+def _deploy(stack: Stack, protocol: str, placement: str, pods: int, **env: str) -> None:
+    """Another environment makes other pods of the predictor."""
+    replicas = {"minReplicas": pods, "maxReplicas": pods}
+    stack.deploy(
+        protocol=protocol,
+        placement=placement,
+        predictor=_SMALL | replicas | {"env": env},
+        transformer={"cpu": "100m"},
+        perf={"enabled": False},
+    )
+
+
+@pytest.fixture(scope="module", params=["http", "grpc"])
+def protocol(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def deployed(stack: Stack, protocol: str) -> Iterator[Stack]:
+    """Three pods of Triton behind one transformer."""
+    _deploy(stack, protocol, "separate", _PODS)
+    yield stack
+
+
+@pytest.fixture
+def whole(deployed: Stack) -> Stack:
+    """All pods are ready."""
+    eventually(lambda: len(_pods(deployed)) == _PODS and all(map(_is_ready, _pods(deployed))), 90)
+    return deployed
+
+
+def _pods(stack: Stack) -> list[Object]:
+    """Triton's pods that are not ending."""
+    return [pod for pod in _all(stack) if "deletionTimestamp" not in pod["metadata"]]
+
+
+def _is_ready(pod: Object) -> bool:
+    return condition_status(pod, "Ready") == "True"
+
+
+def _delete(stack: Stack, pod: Object) -> None:
+    path = f"/api/v1/namespaces/{stack.namespace}/pods/{pod['metadata']['name']}"
+    stack.cluster.api.delete(path)
+    eventually(lambda: stack.cluster.api.find(path) is None, 120)
+
+
+def _crash(stack: Stack, pod: Object) -> None:
+    kill(stack.cluster, pod, "kserve-container", "tritonserver")
+
+
+def _hang(stack: Stack, pod: Object) -> None:
+    process = find(stack.cluster, pod["metadata"]["name"], "tritonserver")
+    os.kill(process, signal.SIGSTOP)
+    try:
+        time.sleep(_SILENT_SECONDS)
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+def _cut_off(stack: Stack, pod: Object) -> None:
+    """Whatever is sent to the pod, on old and new connections, gets lost."""
+    cable = f"pod{pod['status']['podIP'].rpartition('.')[2]}"
+    _in_the_nodes_network(stack, "ip", "link", "set", cable, "down")
+    try:
+        time.sleep(_SILENT_SECONDS)
+    finally:
+        _in_the_nodes_network(stack, "ip", "link", "set", cable, "up")
+
+
+def _in_the_nodes_network(stack: Stack, *words: str) -> None:
+    agent, *started = descendants(stack.cluster.now().processes["node"].pid)
+    # The first process that is not in the machine's own network.
+    inside = next(each for each in started if _network(each) != _network(agent))
+    user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
+    subprocess.run(["nsenter", f"--target={inside}", "--net", *user, *words], check=True)
+
+
+def _network(process: int) -> Path:
+    return Path(f"/proc/{process}/ns/net").readlink()
+
+
+@pytest.mark.parametrize(
+    ("fault", "break_it"),
+    [
+        ("one of three pods is deleted", _delete),
+        ("one of three Tritons crashes", _crash),
+        ("one of three Tritons hangs for 15 s", _hang),
+        ("one of three pods is cut off for 15 s", _cut_off),
+    ],
+)
+def test_a_pod_that_fails_costs_no_request(
+    whole: Stack,
+    protocol: str,
+    measured: Callable[..., None],
+    fault: str,
+    break_it: Callable[[Stack, Object], None],
+) -> None:
+    with load(whole, _RATE) as loaded:
+        time.sleep(_BEFORE_SECONDS)
+        break_it(whole, _pods(whole)[0])
+    _note(measured, f"{fault}, {protocol}", loaded)
+    assert not loaded.lost, loaded.lost[:5]
+
+
+def test_pods_get_equal_shares(whole: Stack, protocol: str, measured: Callable[..., None]) -> None:
+    addresses = [pod["status"]["podIP"] for pod in _pods(whole)]
+    before = _counts(whole, addresses)
+    with load(whole, _RATE):
+        time.sleep(10)
+    gained = [now - then for now, then in zip(_counts(whole, addresses), before, strict=True)]
+    shares = [count / sum(gained) for count in gained]
+    measured(
+        "Shares", f"three pods, Standard, {protocol}", " / ".join(f"{each:.1%}" for each in shares)
+    )
+    assert min(shares) >= 1 / _PODS / 2
+
+
+def _counts(stack: Stack, addresses: list[str]) -> list[int]:
+    """Requests that each pod has answered since it started."""
+    words = ["exec", "-n", stack.namespace, "deploy/digits-transformer", "--", "python", "-c"]
+    done = subprocess.run(
+        [str(toolchain.tool("kubectl")), *words, _COUNT, *addresses],
+        env=environment(stack.cluster.layout),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [int(line) for line in done.stdout.split()]
+
+
+@pytest.mark.parametrize("placement", ["separate", "collocated"])
+@pytest.mark.parametrize("rate", [_RATE, _HIGH_RATE])
+def test_a_rollout_loses_nothing(
+    stack: Stack, protocol: str, measured: Callable[..., None], placement: str, rate: int
+) -> None:
+    _deploy(stack, protocol, placement, 1)
+    service = "digits-transformer" if placement == "separate" else "digits-predictor"
+    with load(stack, rate, service) as loaded:
+        time.sleep(_BEFORE_SECONDS)
+        _deploy(stack, protocol, placement, 1, TRY=str(rate))
+        # Until the old pod has ended.
+        eventually(lambda: len(_all(stack)) == 1, 120)
+    _note(measured, f"rollout of one pod at {rate:,}/s, {placement}, {protocol}", loaded)
+    assert not loaded.lost, loaded.lost[:5]
+
+
+def _all(stack: Stack) -> list[Object]:
+    """Triton's pods, ending ones too."""
+    return [
+        pod for pod in stack.list("pods") if pod["metadata"]["name"].startswith("digits-predictor")
+    ]
+
+
+def _note(measured: Callable[..., None], row: str, loaded: Load) -> None:
+    """A row: requests, lost ones, the slowest answer, and how long not all were fast."""
+    figures = f"{loaded.slowest * 1000:,.0f} ms", f"{loaded.healed:.1f} s"
+    measured(_TABLE, row, f"{len(loaded.hits):,}", f"{len(loaded.lost):,}", *figures)
