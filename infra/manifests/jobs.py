@@ -13,7 +13,6 @@ from infra.manifests.names import (
     ATTEMPT,
     ATTEMPT_VARIABLE,
     CANARY,
-    GRPC_PORT,
     JOB_VARIABLE,
     RESULTS,
     TRANSFORMER_PORT,
@@ -32,7 +31,7 @@ from infra.manifests.pods import (
     resources,
     scratch_volume,
 )
-from infra.manifests.urls import canary_host, predictor_url, transformer_url
+from infra.manifests.urls import canary_host, predictor_port, predictor_url, transformer_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from infra.config import Jobs, ModelSettings
     from infra.manifests.served_release import ServedRelease
 
-# A verification's own deadline counts from its pod's creation; Kubernetes' ends this much later.
+# A verification's own deadline and Kubernetes' count from the Job's start; this is between them.
 VERIFY_MARGIN_SECONDS = 60
 # Time for a node to be added and an image to be pulled before a load test.
 LOAD_MARGIN_SECONDS = 300
@@ -156,9 +155,8 @@ def _ports(settings: ModelSettings) -> Manifest:
     if settings.mode is Mode.KNATIVE or not settings.verification.each_pod:
         return {}
     collocated = settings.placement is Placement.COLLOCATED
-    triton = GRPC_PORT if settings.protocol is Protocol.GRPC else TRANSFORMER_PORT
     return {
-        "predictor_port": None if collocated else triton,
+        "predictor_port": None if collocated else predictor_port(settings),
         "transformer_port": TRANSFORMER_PORT if settings.transformer.enabled else None,
     }
 

@@ -109,7 +109,8 @@ def _failed_conditions(
 ) -> Iterator[Failure]:
     for found in service.get("status", {}).get("conditions") or []:
         reason, message = cause(found, revisions), str(found.get("message"))
-        if found.get("status") != "False" or not _is_final(reason, message, ending):
+        refused = reason in REFUSING and is_refusal(message, ending=ending)
+        if found.get("status") != "False" or not (refused or reason in TERMINAL):
             continue
         # A Deployment goes on after its deadline. Knative gives a revision up.
         if reason == "ProgressDeadlineExceeded" and revisions is None:
@@ -118,13 +119,6 @@ def _failed_conditions(
         text += remedy(found, reason, service["metadata"]["namespace"])
         settle = _settle(service, found.get("lastTransitionTime"))
         yield Failure(f"condition {found.get('type')}", text, settle=settle)
-
-
-def _is_final(reason: str | None, message: str, ending: bool) -> bool:
-    if reason in REFUSING:
-        # Pods that end may free a quota.
-        return is_refusal(message) and not (ending and "exceeded quota" in message)
-    return reason in TERMINAL
 
 
 def _settle(service: Object, time: str | None) -> float:

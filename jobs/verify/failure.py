@@ -38,6 +38,7 @@ HEALS = math.inf
 # object. A webhook that can't be reached is another case, and heals: "failed calling webhook".
 _REFUSED = re.compile(r"denied the request|is forbidden:|is invalid:")
 _CALLED = "failed calling webhook"
+_QUOTA = "exceeded quota"
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,13 @@ class Failure:
     log: Log | None = None
 
 
-def is_refusal(message: str) -> bool:
-    """Whether an object was refused, as it will be each time."""
-    return bool(_REFUSED.search(message)) and _CALLED not in message
+def is_refusal(message: str, *, ending: bool = False) -> bool:
+    """Whether an object was refused, as it will be each time.
+
+    Pods that are `ending` may free a quota.
+    """
+    heals = _CALLED in message or (ending and _QUOTA in message)
+    return bool(_REFUSED.search(message)) and not heals
 
 
 def events_of(name: str, events: Iterable[Object], *reasons: str) -> list[Object]:

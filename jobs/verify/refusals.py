@@ -39,10 +39,9 @@ def refused_pods(
         if not may_serve({"metadata": {}, **template}, uri):
             continue
         name, message = each["metadata"]["name"], str(found.get("message"))
-        # Pods that end may free a quota.
-        final = is_refusal(message) and not (ending and "exceeded quota" in message)
         text = f"ReplicaSet {name} can't make pods: {found.get('reason')}: {message}"
-        yield Failure(f"refused {name}", text, settle=SETTLE_SECONDS if final else HEALS)
+        settle = SETTLE_SECONDS if is_refusal(message, ending=ending) else HEALS
+        yield Failure(f"refused {name}", text, settle=settle)
 
 
 def refused_objects(service: Object, events: list[Object], now: datetime) -> Iterator[Failure]:
