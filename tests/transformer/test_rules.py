@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.transformer.pictures import b64, encoded, noise
+from tests.transformer.raw_http import answers, talk
 from tests.transformer.server import PATIENCE_SECONDS, instances
 from transformer.http_limits import MAX_HEADER_BYTES
 
@@ -52,27 +52,6 @@ HEADS = [
         "Transfer-Encoding 'gzip, chunked'",
     ),
 ]
-
-
-def talk(made: Transformer, *parts: bytes) -> bytes:
-    """Send them, and read until the server closes the connection."""
-    with socket.create_connection(("127.0.0.1", made.port), PATIENCE_SECONDS) as connection:
-        for part in parts:
-            connection.sendall(part)
-        return b"".join(iter(lambda: connection.recv(65536), b""))
-
-
-def answers(text: bytes) -> list[tuple[int, dict[str, str], bytes]]:
-    """Status, headers and content of each answer."""
-    found = []
-    while text:
-        head, _, rest = text.partition(b"\r\n\r\n")
-        status, *lines = head.decode().split("\r\n")
-        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-        size = int(headers["content-length"])
-        found.append((int(status.split()[1]), headers, rest[:size]))
-        text = rest[size:]
-    return found
 
 
 @pytest.mark.parametrize(

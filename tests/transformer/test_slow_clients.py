@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +38,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transformer]:
 @pytest.fixture(scope="module")
 def idle(strict: Transformer) -> int:
     """How many sockets it has open without clients."""
-    return sockets(strict)
+    return strict.sockets()
 
 
 @pytest.fixture(autouse=True)
@@ -47,17 +46,8 @@ def serves_afterwards(strict: Transformer, idle: int) -> Iterator[None]:
     """After each test the server answers, has no connection left, and took little memory."""
     yield
     assert strict.ask("/v2/health/live")[0] == 200
-    eventually(lambda: sockets(strict) <= idle)
+    eventually(lambda: strict.sockets() <= idle)
     assert strict.peak_mib() < MAX_MIB
-
-
-def sockets(made: Transformer) -> int:
-    """The sockets that it has open."""
-    found = 0
-    for descriptor in Path(f"/proc/{made.process.pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            found += str(descriptor.readlink()).startswith("socket:")
-    return found
 
 
 def connect(made: Transformer) -> socket.socket:
@@ -121,9 +111,9 @@ def test_many_unfinished_heads_take_bounded_memory_and_keep_nobody_out(
         for _ in range(4 * MAX_CONNECTIONS):
             send_until_closed(stack.enter_context(connect(strict)), long)
         assert strict.ask("/v2/health/live")[0] == 200
-        assert sockets(strict) <= MAX_CONNECTIONS + idle
+        assert strict.sockets() <= MAX_CONNECTIONS + idle
         # They are closed though their clients keep them open.
-        eventually(lambda: sockets(strict) <= idle)
+        eventually(lambda: strict.sockets() <= idle)
 
 
 @pytest.mark.parametrize(("count", "status"), [(MAX_HEADERS - 1, 200), (MAX_HEADERS, 431)])
@@ -182,10 +172,10 @@ def ask_without_reading(made: Transformer) -> socket.socket:
 def test_a_client_that_does_not_read_is_closed(talkative: Transformer) -> None:
     status, answer = talkative.predict(b'{"instances": [[1.0]]}')
     assert (status, len(answer["predictions"][0]["OUT"])) == (200, 2 * 10**6)
-    before = sockets(talkative)
+    before = talkative.sockets()
     with ask_without_reading(talkative):
-        eventually(lambda: sockets(talkative) > before)
-        eventually(lambda: sockets(talkative) <= before)
+        eventually(lambda: talkative.sockets() > before)
+        eventually(lambda: talkative.sockets() <= before)
 
 
 def test_answers_that_nobody_reads_take_bounded_memory(talkative: Transformer) -> None:
@@ -198,5 +188,5 @@ def test_answers_that_nobody_reads_take_bounded_memory(talkative: Transformer) -
             assert connection.recv(1) == b"H"
         status, _ = talkative.predict(b'{"instances": [[1.0]]}')
         assert status == 200
-        eventually(lambda: sockets(talkative) < clients)
+        eventually(lambda: talkative.sockets() < clients)
     assert talkative.peak_mib() < MAX_MIB
