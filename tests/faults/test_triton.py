@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from tests.local.stack.conftest import Stack
     from tests.local.stack.load import Load
 
-_RATE, _HIGH_RATE = 100, 1000
-_PODS = 3
-_SMALL = {"cpu": "100m", "memory": "512Mi"}
+RATE, _HIGH_RATE = 100, 1000
+PODS = 3
+SMALL = {"cpu": "100m", "memory": "512Mi"}
 # How long a pod is silent: longer than any attempt, shorter than its probe's patience.
 _SILENT_SECONDS = 15
 _BEFORE_SECONDS = 3
+_SHARED_SECONDS = 10
 _TABLE = "Triton under load"
 # Asked inside the cluster, where the pods have their addresses.
 _COUNT = """
@@ -49,7 +50,7 @@ def _deploy(stack: Stack, protocol: str, placement: str, pods: int, **env: str) 
     stack.deploy(
         protocol=protocol,
         placement=placement,
-        predictor=_SMALL | replicas | {"env": env},
+        predictor=SMALL | replicas | {"env": env},
         transformer={"cpu": "100m"},
         perf={"enabled": False},
     )
@@ -63,14 +64,14 @@ def protocol(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def deployed(stack: Stack, protocol: str) -> Iterator[Stack]:
     """Three pods of Triton behind one transformer."""
-    _deploy(stack, protocol, "separate", _PODS)
+    _deploy(stack, protocol, "separate", PODS)
     yield stack
 
 
 @pytest.fixture
 def whole(deployed: Stack) -> Stack:
     """All pods are ready."""
-    eventually(lambda: len(_pods(deployed)) == _PODS and all(map(_is_ready, _pods(deployed))), 90)
+    eventually(lambda: len(_pods(deployed)) == PODS and all(map(_is_ready, _pods(deployed))), 90)
     return deployed
 
 
@@ -140,24 +141,26 @@ def test_a_pod_that_fails_costs_no_request(
     fault: str,
     break_it: Callable[[Stack, Object], None],
 ) -> None:
-    with load(whole, _RATE) as loaded:
+    with load(whole, RATE) as loaded:
         time.sleep(_BEFORE_SECONDS)
         break_it(whole, _pods(whole)[0])
-    _note(measured, f"{fault}, {protocol}", loaded)
-    assert not loaded.lost, loaded.lost[:5]
+    note(measured, f"{fault}, {protocol}", loaded)
 
 
 def test_pods_get_equal_shares(whole: Stack, protocol: str, measured: Callable[..., None]) -> None:
-    addresses = [pod["status"]["podIP"] for pod in _pods(whole)]
-    before = _counts(whole, addresses)
-    with load(whole, _RATE):
-        time.sleep(10)
-    gained = [now - then for now, then in zip(_counts(whole, addresses), before, strict=True)]
+    note_shares(whole, _pods(whole), f"three pods, Standard, {protocol}", measured)
+
+
+def note_shares(stack: Stack, pods: list[Object], row: str, measured: Callable[..., None]) -> None:
+    """Measure which part of the requests each pod gets. None may have less than half of a share."""
+    addresses = [pod["status"]["podIP"] for pod in pods]
+    before = _counts(stack, addresses)
+    with load(stack, RATE):
+        time.sleep(_SHARED_SECONDS)
+    gained = [now - then for now, then in zip(_counts(stack, addresses), before, strict=True)]
     shares = [count / sum(gained) for count in gained]
-    measured(
-        "Shares", f"three pods, Standard, {protocol}", " / ".join(f"{each:.1%}" for each in shares)
-    )
-    assert min(shares) >= 1 / _PODS / 2
+    measured("Shares", row, " / ".join(f"{each:.1%}" for each in shares))
+    assert min(shares) >= 1 / len(pods) / 2
 
 
 def _counts(stack: Stack, addresses: list[str]) -> list[int]:
@@ -175,7 +178,7 @@ def _counts(stack: Stack, addresses: list[str]) -> list[int]:
 
 
 @pytest.mark.parametrize("placement", ["separate", "collocated"])
-@pytest.mark.parametrize("rate", [_RATE, _HIGH_RATE])
+@pytest.mark.parametrize("rate", [RATE, _HIGH_RATE])
 def test_a_rollout_loses_nothing(
     stack: Stack, protocol: str, measured: Callable[..., None], placement: str, rate: int
 ) -> None:
@@ -186,8 +189,7 @@ def test_a_rollout_loses_nothing(
         _deploy(stack, protocol, placement, 1, TRY=str(rate))
         # Until the old pod has ended.
         eventually(lambda: len(_all(stack)) == 1, 120)
-    _note(measured, f"rollout of one pod at {rate:,}/s, {placement}, {protocol}", loaded)
-    assert not loaded.lost, loaded.lost[:5]
+    note(measured, f"rollout of one pod at {rate:,}/s, {placement}, {protocol}", loaded)
 
 
 def _all(stack: Stack) -> list[Object]:
@@ -197,7 +199,11 @@ def _all(stack: Stack) -> list[Object]:
     ]
 
 
-def _note(measured: Callable[..., None], row: str, loaded: Load) -> None:
-    """A row: requests, lost ones, the slowest answer, and how long not all were fast."""
+def note(measured: Callable[..., None], row: str, loaded: Load) -> None:
+    """A row: requests, lost ones, the slowest answer, and how long not all were fast.
+
+    None may be lost.
+    """
     figures = f"{loaded.slowest * 1000:,.0f} ms", f"{loaded.healed:.1f} s"
     measured(_TABLE, row, f"{len(loaded.hits):,}", f"{len(loaded.lost):,}", *figures)
+    assert not loaded.lost, loaded.lost[:5]

@@ -1,0 +1,426 @@
+"""What goes wrong around the Jobs: each fault during one `pulumi up`, and how that ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local import toolchain
+from local.api import ApiError
+from local.environment import environment
+from local.node.quantity import quantity
+from tests.local.cluster import eventually
+from tests.local.stack.conftest import kubectl_patch
+from tests.local.stack.programs import find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from local.api import Object
+    from tests.local.stack.conftest import Stack
+    from tests.local.stack.knative.conftest import KnativeStack
+
+    Row = Callable[[str, "Update", str], None]
+
+# A pod's initializer asks for 100m.
+_PREDICTOR, _TRANSFORMER, _JOB = 0.2, 0.1, 0.01
+_REPLICAS = 4
+_SMALL: dict[str, Any] = {"cpu": "200m", "memory": "512Mi"}
+_SERVED = {"app": "isvc.digits-predictor"}
+_CORE = "/api/v1"
+_NAMESPACE = f"{_CORE}/namespaces/models"
+
+
+@dataclass(frozen=True)
+class Update:
+    """A `pulumi up`, from its start to its end."""
+
+    seconds: float
+    passed: bool
+    said: str
+
+
+@pytest.fixture
+def row(measured: Callable[..., None]) -> Row:
+    """A row: what goes wrong, the update, and what its output has or what came of it."""
+
+    def add(name: str, update: Update, outcome: str) -> None:
+        ended = "passes" if update.passed else "fails"
+        text = " ".join(outcome.split()).replace("|", "/")
+        measured("Jobs", name, f"{update.seconds:.0f}", f"{ended}: {text}")
+
+    return add
+
+
+@pytest.fixture(scope="module")
+def served(stack: Stack) -> Stack:
+    """A stack whose models are up, so that an update has one thing to do."""
+    done = _update(stack)
+    assert done.passed, done.said
+    return stack
+
+
+def _update(stack: Stack, deadline: int = 90, replicas: int = 1, **changes: Any) -> Update:
+    """Another environment makes other pods of the predictor."""
+    predictor = _SMALL | {"minReplicas": replicas, "maxReplicas": replicas}
+    settings: dict[str, Any] = {
+        "predictor": predictor | {"env": changes.pop("env", {})},
+        "transformer": {"cpu": "100m"} | changes.pop("transformer", {}),
+        "jobs": {"cpu": "10m"},
+        "verification": {"deadlineSeconds": deadline},
+        "perf": {"enabled": False},
+    }
+    begun = time.monotonic()
+    done = stack.up(**settings | changes)
+    said = done.stdout[done.stdout.find("Diagnostics:") :] + done.stderr
+    return Update(time.monotonic() - begun, done.returncode == 0, said)
+
+
+@contextlib.contextmanager
+def _updating(stack: Stack, **changes: Any) -> Iterator[list[Update]]:
+    """An update that goes on during the block; it is in the list after it."""
+    made: list[Update] = []
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(_update, stack, **changes)
+        yield made
+        made.append(future.result())
+
+
+def _found(update: Update, pattern: str) -> str:
+    """The part of the update's output that says why."""
+    found = re.search(pattern, update.said)
+    assert found, update.said
+    return found[0]
+
+
+def _job_pod(stack: Stack, job: str, says: str = "") -> Object:
+    """The running pod of a Job, once its log has a text."""
+
+    def running() -> Object | None:
+        for pod in stack.list("pods"):
+            name = pod["metadata"]["name"]
+            if name.startswith(f"{job}-digits") and pod["status"]["phase"] == "Running":
+                return pod if says in _log(stack, name) else None
+        return None
+
+    found: Object = eventually(running, 90)
+    return found
+
+
+def _log(stack: Stack, pod: str) -> str:
+    return stack.cluster.api.text(f"{_NAMESPACE}/pods/{pod}/log")
+
+
+def _verdict(stack: Stack) -> str:
+    """What the newest verification that passed says."""
+    pods = [
+        pod
+        for pod in stack.list("pods")
+        if pod["metadata"]["name"].startswith("verify-digits")
+        and pod["status"]["phase"] == "Succeeded"
+    ]
+    newest = max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+    return _log(stack, newest["metadata"]["name"]).strip().splitlines()[-1]
+
+
+@contextlib.contextmanager
+def _full_node(stack: Stack) -> Iterator[str]:
+    """A pod that leaves room for one more predictor and a Job. Its path, to delete it."""
+    (node,) = stack.cluster.api.get(f"{_CORE}/nodes")["items"]
+    pods = stack.cluster.api.get(f"{_CORE}/pods")["items"]
+    free = float(quantity(node["status"]["allocatable"]["cpu"])) - sum(map(_cpu, pods))
+    cpu = f"{int((free - _PREDICTOR - 5 * _JOB) * 1000)}m"
+    # Only its request matters.
+    container = {"name": "hog", "image": "test/run:1", "command": ["sleep", "600"]}
+    hog = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "hog", "namespace": "default"},
+        "spec": {
+            "terminationGracePeriodSeconds": 0,
+            "containers": [container | {"resources": {"requests": {"cpu": cpu}}}],
+        },
+    }
+    path = stack.cluster.api.path(hog)
+    stack.cluster.api.apply(hog)
+    try:
+        eventually(lambda: stack.cluster.api.get(path)["status"]["phase"] == "Running")
+        yield path
+    finally:
+        stack.cluster.api.delete(path)
+        eventually(lambda: stack.cluster.api.find(path) is None)
+
+
+def _cpu(pod: Object) -> float:
+    """What the scheduler counts for a pod."""
+    if pod["status"]["phase"] in ("Succeeded", "Failed"):
+        return 0.0
+    spec = pod["spec"]
+    groups = [spec["containers"], *([each] for each in spec.get("initContainers", ()))]
+    return max(sum(map(_request, group)) for group in groups)
+
+
+def _request(container: Object) -> float:
+    return float(quantity(container.get("resources", {}).get("requests", {}).get("cpu", "0")))
+
+
+def test_replicas_without_room(served: Stack, row: Row) -> None:
+    with _full_node(served) as hog:
+        done = _update(served, deadline=15, replicas=_REPLICAS)
+        assert not done.passed, done.said
+        reason = _found(done, r"2 of 4 predictor pods of this version are ready")
+        reason += f"; {_found(done, r'no node fits: [^.]*')}"
+        row("2 of 4 replicas don't fit the node, deadline 15 s", done, reason)
+
+        with _updating(served, replicas=_REPLICAS) as made:
+            _job_pod(served, "verify", "2 of 4 predictor pods")
+            served.cluster.api.delete(hog)
+        (done,) = made
+        assert done.passed, done.said
+        row("2 of 4 replicas fit once another pod has gone", done, _asked(served))
+
+
+def test_all_replicas_are_asked(served: Stack, row: Row) -> None:
+    done = _update(served, replicas=_REPLICAS, env={"TRY": "replicas"})
+    assert done.passed, done.said
+    row("nothing: rollout of 4 replicas", done, _asked(served))
+
+
+def _asked(stack: Stack) -> str:
+    """Four predictors and the transformer were asked, one by one."""
+    found = re.search(r"(\d+) pods asked at their own addresses", _verdict(stack))
+    assert found
+    assert int(found[1]) == _REPLICAS + 1
+    return found[0]
+
+
+def test_an_image_that_cant_be_pulled(served: Stack, row: Row) -> None:
+    done = _update(served, deadline=15, transformer={"image": "nowhere.example/absent:1"})
+    assert not done.passed, done.said
+    assert "does not serve release" in done.said
+    reason = _found(done, r"image nowhere\.example/absent:1 can't be pulled: \w+")
+    row("an image can't be pulled, deadline 15 s", done, reason)
+
+
+def test_an_initializer_that_fails_twice(served: Stack, row: Row) -> None:
+    with (
+        _updating(served, env={"TRY": "initializer"}) as made,
+        _silent_bucket(served),
+    ):
+        for restarts in range(2):
+            pod = eventually(lambda restarts=restarts: _initializing(served, restarts), 90)
+            program = Path(sys.executable).resolve().name
+            os.kill(find(served.cluster, pod["metadata"]["name"], program), signal.SIGKILL)
+        eventually(lambda: _initializing(served, 2), 90)
+    (done,) = made
+    assert done.passed, done.said
+    row("the storage initializer fails twice", done, "it has a third try")
+
+
+@contextlib.contextmanager
+def _silent_bucket(stack: Stack) -> Iterator[None]:
+    """No model can be loaded: a pod that starts waits for its download."""
+    store = stack.cluster.now().processes["fake-gcs-server"]
+    os.kill(store.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(store.pid, signal.SIGCONT)
+
+
+def _initializing(stack: Stack, restarts: int) -> Object | None:
+    """The pod whose storage initializer runs, after as many restarts."""
+    for pod in stack.list("pods"):
+        for status in pod["status"].get("initContainerStatuses", ()):
+            if "running" in status["state"] and status["restartCount"] == restarts:
+                return pod
+    return None
+
+
+def _policy(kind: str, spec: Object) -> Object:
+    """Of admission, for the predictor's pods."""
+    about = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": "owners"}}
+    return about | {"kind": kind, "spec": spec}
+
+
+_QUOTA = {
+    "apiVersion": "v1",
+    "kind": "ResourceQuota",
+    "metadata": {"name": "cpu", "namespace": "models"},
+    # What is there, a Job, and half of another predictor.
+    "spec": {"hard": {"requests.cpu": f"{1.5 * _PREDICTOR + _TRANSFORMER + _JOB:.2f}"}},
+}
+_RULE = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+_POLICY = [
+    _policy(
+        "ValidatingAdmissionPolicy",
+        {
+            "matchConstraints": {
+                "resourceRules": [_RULE],
+                "objectSelector": {"matchLabels": _SERVED},
+            },
+            "validations": [{"expression": "false", "message": "pods need an owner"}],
+        },
+    ),
+    _policy(
+        "ValidatingAdmissionPolicyBinding",
+        {"policyName": "owners", "validationActions": ["Deny"]},
+    ),
+]
+
+
+@contextlib.contextmanager
+def _applied(stack: Stack, manifests: list[Object]) -> Iterator[None]:
+    api = stack.cluster.api
+    try:
+        for each in manifests:
+            api.apply(each)
+        yield
+    finally:
+        for each in manifests:
+            api.delete(api.path(each))
+
+
+@contextlib.contextmanager
+def _restricted(stack: Stack) -> Iterator[None]:
+    key = "pod-security.kubernetes.io/enforce"
+    kubectl_patch(stack.cluster, _NAMESPACE, {"metadata": {"labels": {key: "restricted"}}})
+    try:
+        yield
+    finally:
+        kubectl_patch(stack.cluster, _NAMESPACE, {"metadata": {"labels": {key: None}}})
+
+
+@pytest.mark.parametrize(
+    ("name", "refuse", "text"),
+    [
+        ("a quota", lambda stack: _applied(stack, [_QUOTA]), "exceeded quota: cpu"),
+        ("Pod Security", _restricted, 'violates PodSecurity "restricted:latest"'),
+        ("an admission policy", lambda stack: _applied(stack, _POLICY), "pods need an owner"),
+    ],
+    ids=["quota", "security", "policy"],
+)
+def test_refused_pods(
+    served: Stack,
+    row: Row,
+    name: str,
+    refuse: Callable[[Stack], contextlib.AbstractContextManager[None]],
+    text: str,
+) -> None:
+    with refuse(served):
+        eventually(lambda: text in _refusal(served))
+        done = _update(served, env={"TRY": name})
+    assert not done.passed, done.said
+    assert "digits can't become ready" in done.said
+    row(f"{name} refuses the pods", done, _found(done, re.escape(text)))
+
+
+def _refusal(stack: Stack) -> str:
+    """What the API server says of another pod of the predictor's."""
+    resources = {"requests": {"cpu": str(_PREDICTOR)}}
+    pod = {
+        "metadata": {"name": "tried", "labels": _SERVED},
+        "spec": {"containers": [{"name": "all", "image": "test/run:1", "resources": resources}]},
+    }
+    try:
+        stack.cluster.api.request("POST", f"{_NAMESPACE}/pods?dryRun=All", pod)
+    except ApiError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("job", "says", "perf"),
+    [
+        ("verify", "waiting: ", {"enabled": False}),
+        ("perf", " of 8 s: ", {"rate": 50, "durationSeconds": 8}),
+    ],
+)
+def test_a_drained_node(served: Stack, row: Row, job: str, says: str, perf: dict[str, Any]) -> None:
+    stopped = _silent_bucket(served) if job == "verify" else contextlib.nullcontext()
+    with _updating(served, env={"TRY": "drain"}, perf=served.settings["perf"] | perf) as made:
+        with stopped:
+            pod = _job_pod(served, job, says)["metadata"]["name"]
+            _drain(served, pod)
+            again = _job_pod(served, job)["metadata"]["name"]
+        assert again != pod
+    (done,) = made
+    assert done.passed, done.said
+    row(f"the node is drained during {job}", done, "the Job's next pod goes on")
+
+
+def _drain(stack: Stack, pod: str) -> None:
+    """`kubectl drain` with the eviction of one pod; then the node takes pods again."""
+    (node,) = stack.cluster.api.get(f"{_CORE}/nodes")["items"]
+    name = node["metadata"]["name"]
+    job = stack.cluster.api.get(f"{_NAMESPACE}/pods/{pod}")["metadata"]["labels"]["job-name"]
+    options = [f"--pod-selector=job-name={job}", "--delete-emptydir-data", "--timeout=60s"]
+    try:
+        _kubectl(stack, "drain", name, *options)
+    finally:
+        _kubectl(stack, "uncordon", name)
+
+
+def _kubectl(stack: Stack, *words: str) -> None:
+    command = [str(toolchain.tool("kubectl")), *words]
+    variables = environment(stack.cluster.layout)
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_rate_that_the_endpoint_cant_take(served: Stack, row: Row) -> None:
+    """Triton falls silent, so that each request takes its whole time-out of 10 s."""
+    perf = served.settings["perf"] | {"rate": 1000, "durationSeconds": 15}
+    with _updating(served, transformer={"enabled": False}, perf=perf) as made:
+        _job_pod(served, "perf", " of 15 s: ")
+        (pod,) = (
+            each
+            for each in served.list("pods")
+            if each["metadata"]["labels"].get("app") == _SERVED["app"]
+            and "deletionTimestamp" not in each["metadata"]
+        )
+        triton = find(served.cluster, pod["metadata"]["name"], "tritonserver")
+        os.kill(triton, signal.SIGSTOP)
+        eventually(lambda: not _runs(served, "perf"), 120)
+        os.kill(triton, signal.SIGCONT)
+    (done,) = made
+    assert not done.passed
+    row(
+        "1,000 requests/s at an endpoint that takes 10 s, Job of 1 GiB",
+        done,
+        _found(done, "load test of digits: fail"),
+    )
+
+
+def _runs(stack: Stack, job: str) -> bool:
+    return any(
+        pod["metadata"]["name"].startswith(f"{job}-digits") and pod["status"]["phase"] == "Running"
+        for pod in stack.list("pods")
+    )
+
+
+def test_knatives_limit(knative: KnativeStack, row: Row) -> None:
+    path = f"{_CORE}/namespaces/knative-serving/configmaps/config-autoscaler"
+    kubectl_patch(knative.cluster, path, {"data": {"max-scale-limit": "2"}})
+    try:
+        predictor = knative.settings["predictor"] | {"maxReplicas": 3}
+        begun = time.monotonic()
+        up = knative.up(predictor=predictor, perf={"enabled": False})
+        said = up.stdout + up.stderr
+        done = Update(time.monotonic() - begun, up.returncode == 0, said)
+    finally:
+        kubectl_patch(knative.cluster, path, {"data": {"max-scale-limit": None}})
+    assert not done.passed, done.said
+    assert "digits can't become ready" in done.said
+    row("Knative's webhook refuses its Service", done, _found(done, r"expected 1 <= 3 <= 2[^\n]*"))
