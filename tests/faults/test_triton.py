@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local import toolchain
 from local.api import condition_status
 from local.environment import environment
 from measure.procfs import descendants
 from tests.local.cluster import eventually
+from tests.local.node.kubectl import find_kubectl
 from tests.local.stack.load import load
 from tests.local.stack.programs import find, kill
 
@@ -167,7 +167,7 @@ def _counts(stack: Stack, addresses: list[str]) -> list[int]:
     """Requests that each pod has answered since it started."""
     words = ["exec", "-n", stack.namespace, "deploy/digits-transformer", "--", "python", "-c"]
     done = subprocess.run(
-        [str(toolchain.tool("kubectl")), *words, _COUNT, *addresses],
+        [str(find_kubectl()), *words, _COUNT, *addresses],
         env=environment(stack.cluster.layout),
         capture_output=True,
         text=True,
