@@ -33,7 +33,10 @@ __all__ = [
 
 # Pods in the status of a waiting rollout.
 SHOWN_PODS = 5
-REVISION_LABELS = ("serving.knative.dev/revision", "pod-template-hash")
+TEMPLATE_LABEL = "pod-template-hash"
+REVISION_LABELS = ("serving.knative.dev/revision", TEMPLATE_LABEL)
+# Of a ReplicaSet: the number of its Deployment's revision, raised when it is used again.
+NUMBER_ANNOTATION = "deployment.kubernetes.io/revision"
 INITIALIZER = "storage-initializer"
 SOURCE_ANNOTATION = "internal.serving.kserve.io/storage-initializer-sourceuri"
 # Controllers see a changed spec within this time; until then the status is that of the old spec.
@@ -51,7 +54,10 @@ def storage_uri(service: Object, canary: str | None = None) -> str | None:
 
 
 def _pods_of(service: Object, pods: Iterable[Object], canary: str | None) -> list[Object]:
-    """The pods of a canary, or of no canary; KServe names a canary's app after it."""
+    """The pods of a canary, or of no canary; KServe names a canary's app after it.
+
+    Likewise for ReplicaSets, which have the labels of their pods.
+    """
     name = service.get("metadata", {}).get("name")
     predictors = [entry.get("predictor", {}) for entry in service["spec"].get("canary") or []]
     apps = {f"isvc.{name}-{each.get('name')}-predictor": each.get("name") for each in predictors}
@@ -117,13 +123,21 @@ def _least(spec: Mapping[str, Any]) -> int:
 
 
 def unfinished_rollout(
-    service: Object, pods: list[Object], uri: str, canary: str | None = None
+    service: Object,
+    pods: list[Object],
+    uri: str,
+    canary: str | None = None,
+    sets: Iterable[Object] = (),
 ) -> str | None:
     """What must still happen until every request reaches the version to verify; None when finished.
 
-    For a canary only its own pods are examined.
+    For a canary only its own pods and ReplicaSets are examined.
     """
     current, older = split(_pods_of(service, pods, canary), uri)
+    for each in _newest(_pods_of(service, sets, canary)):
+        # Until then the youngest pod is one of the version before.
+        if each["spec"].get("replicas") and not _has_pod(each, current + older):
+            return f"ReplicaSet {each['metadata']['name']} has no pod yet"
     for name in components(service) if canary is None else ["predictor"]:
         own = [pod for pod in current if component(pod) == name]
         ready, wanted = sum(map(is_ready, own)), replicas(service, name, canary)
@@ -131,6 +145,26 @@ def unfinished_rollout(
             return f"{ready} of {wanted} {name} pods of this version are ready{_pod_states(own)}"
     serving = [pod["metadata"]["name"] for pod in older if is_ready(pod)]
     return f"older pods still serve: {', '.join(serving)}" if serving else None
+
+
+def _newest(sets: Iterable[Object]) -> list[Object]:
+    """The newest ReplicaSet of each Deployment."""
+    # Of several with the same key a dict keeps the last one.
+    return list({_owner(each): each for each in sorted(sets, key=_number)}.values())
+
+
+def _owner(thing: Object) -> str | None:
+    owners = thing["metadata"].get("ownerReferences") or [{}]
+    return owners[0].get("uid")
+
+
+def _number(replica_set: Object) -> int:
+    return int((replica_set["metadata"].get("annotations") or {}).get(NUMBER_ANNOTATION, 0))
+
+
+def _has_pod(replica_set: Object, pods: Iterable[Object]) -> bool:
+    wanted = _labels(replica_set).get(TEMPLATE_LABEL)
+    return any(_labels(pod).get(TEMPLATE_LABEL) == wanted for pod in pods)
 
 
 def serving_pods(

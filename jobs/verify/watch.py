@@ -98,7 +98,8 @@ class Watch:
         if config.mode == "Standard":
             if seen.pods is None:
                 return None
-            return unfinished_rollout(service, seen.pods, config.storage_uri, config.canary)
+            sets = seen.replica_sets or []
+            return unfinished_rollout(service, seen.pods, config.storage_uri, config.canary, sets)
         if seen.revisions is None:
             return None
         canary = config.stable_uri is not None

@@ -153,13 +153,26 @@ def traffic(*shares: tuple[int, int], component: str = "predictor") -> dict[str,
 
 
 def replica_set(
-    message: str | None = None, *, uri: str = NEW, replicas: int = 1, name: str = "digits-6c9d4f7b5"
+    message: str | None = None,
+    *,
+    uri: str = NEW,
+    replicas: int = 1,
+    template: str = "6c9d4f7b5",
+    number: int = 1,
 ) -> dict[str, Any]:
-    """A ReplicaSet of the predictor; with a message, one that could not make its last pod."""
+    """A ReplicaSet of the predictor, of its Deployment's `number`th revision.
+
+    With a message it is one that could not make its last pod.
+    """
     failed = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
     source = "internal.serving.kserve.io/storage-initializer-sourceuri"
     return {
-        "metadata": {"name": name},
+        "metadata": {
+            "name": f"digits-{template}",
+            "annotations": {"deployment.kubernetes.io/revision": str(number)},
+            "labels": {"app": "isvc.digits-predictor", "pod-template-hash": template},
+            "ownerReferences": [{"uid": "digits-predictor"}],
+        },
         "spec": {
             "replicas": replicas,
             "template": {"metadata": {"annotations": {source: uri}}, "spec": {"containers": []}},

@@ -15,7 +15,7 @@ from jobs.verify.rollout import (
     storage_uri,
     unfinished_rollout,
 )
-from tests.jobs.objects import NEW, NOW, OLD, ago, pod, service, waiting
+from tests.jobs.objects import NEW, NOW, OLD, ago, pod, replica_set, service, waiting
 
 
 def test_spec_is_dated_by_its_last_writer() -> None:
@@ -52,6 +52,19 @@ def test_revision_with_the_youngest_pod_is_the_current_one() -> None:
 def test_waits_for_old_pods_to_go() -> None:
     pods = [pod(ready=True), pod("old-1", uri=OLD, ready=True)]
     assert unfinished_rollout(service(), pods, NEW) == "older pods still serve: old-1"
+
+
+def test_waits_for_the_first_pod_of_a_newer_replica_set() -> None:
+    """One that has another image or resources and serves the same release."""
+    pods = [pod(ready=True)]
+    sets = [replica_set(), replica_set(template="newer", number=10), replica_set(number=9)]
+    text = "ReplicaSet digits-newer has no pod yet"
+    assert unfinished_rollout(service(), pods, NEW, sets=sets) == text
+    assert unfinished_rollout(service(), pods, NEW, sets=sets[::2]) is None
+    sets[1]["spec"]["replicas"] = 0
+    assert unfinished_rollout(service(), pods, NEW, sets=sets) is None
+    made = [*pods, pod("newer", template="newer", made=1)]
+    assert "0 of 1" in (unfinished_rollout(service(), made, NEW) or "")
 
 
 def test_waits_for_the_new_pod_and_says_what_it_does() -> None:
