@@ -164,6 +164,21 @@ def test_the_largest_requests_at_the_same_time(transformer: Transformer) -> None
     assert [status for status, _ in found] == [200, 400, 413] * 3
 
 
+def test_the_largest_pictures_of_all_kinds_at_the_same_time(transformer: Transformer) -> None:
+    large = [
+        encoded(Image.new("P", (7320, 7320)), "GIF"),
+        encoded(Image.new("RGB", (8190, 8190)), "PNG"),
+        encoded(Image.new("RGBA", (3660, 3660)), "PNG"),
+        encoded(Image.new("RGB", (4090, 4090)), "WEBP", method=0),
+        encoded(Image.new("RGB", (5120, 5120)), "JPEG", progressive=True),
+    ]
+    # Blanks in front make large bodies of them.
+    bodies = [b" " * 20 * MIB + instances([b64(each)]) for each in large]
+    with concurrent.futures.ThreadPoolExecutor(len(bodies)) as pool:
+        found = list(pool.map(transformer.predict, bodies))
+    assert [status for status, _ in found] == [200] * len(bodies)
+
+
 def test_headers_without_end(transformer: Transformer) -> None:
     with socket.create_connection(("127.0.0.1", transformer.port), 10) as connection:
         connection.sendall(b"GET /v2 HTTP/1.1\r\nHost: x\r\nX-Long: ")
