@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.faults.tables import PAGE, Rows, replace
 
 _HEAD = ["", "| row | measured |", "|---|---|"]
-_CELL = st.text("abc 1,;:%`_<>", min_size=1, max_size=20).map(str.strip).filter(None)
+_CELL = st.text("abc 1,;:%`_<>", min_size=1, max_size=20).map(str.strip).filter(bool)
 _ROWS = st.dictionaries(_CELL, _CELL, max_size=6).map(
     lambda cells: {name: (name, cell) for name, cell in cells.items()}
 )
