@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.transformer.pictures import b64, encoded, grey_png, noise, png_header, scans
+from tests.transformer.pictures import (
+    b64,
+    encoded,
+    grey_png,
+    noise,
+    png_header,
+    run_lengths_bmp,
+    scans,
+)
 from tests.transformer.server import instances
 
 if TYPE_CHECKING:
@@ -50,6 +58,12 @@ BODIES = [
     ("not an image", instances([GOOD, b64(b"plain text")]), 400, "instances[1]: not an image"),
     ("SVG", instances([b64(b"<svg/>")]), 400, "instances[0]: not an image; allowed: PNG, JPEG"),
     ("TIFF", instances([b64(encoded(noise("RGB", 8, 8), "TIFF"))]), 400, "not an image"),
+    (
+        "BMP of run lengths",
+        instances([b64(run_lengths_bmp(64, 64))]),
+        400,
+        "instances[0]: BMP with run-length encoding; allowed: without",
+    ),
     (
         "truncated PNG",
         instances([GOOD, b64(PNG[:-700])]),
@@ -139,6 +153,15 @@ def test_convertible_images_get_the_answer_of_their_rgb(
     assert status == 200
     given, expected = answer["predictions"]
     assert given["label"] == expected["label"]
+    assert given["scores"] == pytest.approx(expected["scores"], abs=1e-4)
+
+
+def test_a_motion_photo_gets_the_answer_of_its_picture(transformer: Transformer) -> None:
+    picture = encoded(noise("RGB", 32, 32), "JPEG")
+    video = np.random.default_rng(0).bytes(8 * MIB)
+    status, answer = transformer.predict(instances([b64(picture), b64(picture + video)]))
+    assert status == 200
+    expected, given = answer["predictions"]
     assert given["scores"] == pytest.approx(expected["scores"], abs=1e-4)
 
 

@@ -66,8 +66,10 @@ def test_a_repeated_failure_is_counted(tmp_path: Path) -> None:
         for _ in range(336):
             assert made.predict(b"{}")[0] == 400
     failures = [line for line in made.lines() if line.get("status") == 400]
-    assert len(failures) == FIRST + 1
-    assert failures[-1]["repeated"] == 336 - FIRST
+    assert sum(line.get("repeated", 1) for line in failures) == 336
+    # A machine that is very slow takes more than one period for them.
+    assert len(failures) < 336 // 4
+    assert failures[-1]["repeated"] > FIRST
     assert failures[-1]["path"] == "/v1/models/digits:predict"
 
 

@@ -18,7 +18,7 @@ from tests.transformer.predictors import (
     unused_address,
     v2_answer,
 )
-from tests.transformer.server import RELEASE, Transformer, instances
+from tests.transformer.server import RELEASE, Transformer, eventually, instances
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,10 +181,7 @@ def test_comes_and_goes(triton: Triton, protocol: str, tmp_path: Path, samples: 
         assert made.predict(body)[0] == 503
         for _ in range(2):
             with Relay(triton.grpc if protocol == GRPC else triton.http, port):
-                end = time.monotonic() + 5
-                while made.ask("/v2/models/digits/ready")[0] != 200:
-                    assert time.monotonic() < end
-                    time.sleep(0.05)
+                eventually(lambda: made.ask("/v2/models/digits/ready")[0] == 200)
                 assert made.predict(body)[0] == 200
             assert made.predict(body)[0] == 503
             assert made.ask("/v2/models/digits/ready")[0] == 503

@@ -15,7 +15,6 @@ import pytest
 from tests.transformer.predictors import FakePredictor
 from tests.transformer.server import PATIENCE_SECONDS, Transformer, eventually, instances
 from transformer.predict import MAX_REQUESTS
-from transformer.uploads import LARGE_BODY_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,7 +148,8 @@ def test_large_bodies_that_stay_away_give_their_memory_to_others(tmp_path: Path)
         eventually(lambda: in_flight(made, 2))
         started = time.monotonic()
         assert made.predict(b" " * 2**20)[0] == 400
-        assert time.monotonic() - started < 2 * LARGE_BODY_SECONDS
+        # Long before the deadline.
+        assert time.monotonic() - started < PATIENCE_SECONDS
         answer = held[0].recv(1000).decode()
     assert answer.startswith("HTTP/1.1 408 ")
     assert "s passed before the body arrived" in answer
