@@ -7,26 +7,26 @@ import contextlib
 import json
 import os
 import re
-import selectors
 import signal
 import socket
 import statistics
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from measure.procfs import reset_peak, usage
-from tests.faults.served import PYTHON, process, sample
+from tests.faults.served import PYTHON, pod, run_python, sample
 from tests.local.stack.conftest import release_path
 from tests.local.stack.load import load
+from tests.local.stack.programs import find
 from tests.transformer.server import Transformer, instances
 from tests.transformer.test_log import REQUESTS, fail, unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.faults.served import Served
     from tests.local.stack.conftest import Stack
@@ -67,32 +67,15 @@ def test_nothing_slow(stack: Stack, served: Served, measured: Measured) -> None:
 
 
 def test_unfinished_heads(stack: Stack, served: Served, measured: Measured) -> None:
-    head = _POST + b"X-Long: " + b"x" * 15_000
+    """They come from another pod."""
+    program = Path(__file__).with_name("unfinished_heads.py").read_text()
     reset_peak([served.process.pid])
-    with (
-        load(stack, _RATE) as loaded,
-        contextlib.ExitStack() as opened,
-        selectors.DefaultSelector() as selector,
-    ):
-        for _ in range(_CONNECTIONS):
-            made = opened.enter_context(socket.create_connection(("127.0.0.1", served.port), 30))
-            with contextlib.suppress(ConnectionError):
-                made.sendall(head)
-            selector.register(made, selectors.EVENT_READ)
-        last = time.monotonic()
-        while selector.get_map():
-            ended = selector.select(_PATIENCE_SECONDS)
-            assert ended, f"{len(selector.get_map())} connections stay open"
-            for key, _ in ended:
-                with contextlib.suppress(ConnectionError):
-                    assert key.fileobj.recv(1) == b""
-                selector.unregister(key.fileobj)
-        seconds = time.monotonic() - last
+    with load(stack, _RATE) as loaded:
+        seconds = run_python(stack, program, served.pod["status"]["podIP"], str(_CONNECTIONS))
     peak = usage([served.process.pid]).peak_mib
-    text = f"peak {peak:.0f} MiB; all closed {seconds:.1f} s after the last one began"
-    measured(
-        _TABLE, f"{_CONNECTIONS:,} connections, heads unfinished", f"{text}; {_others(loaded)}"
-    )
+    row = f"{_CONNECTIONS:,} connections with unfinished heads"
+    text = f"peak {peak:.0f} MiB; all closed {float(seconds):.1f} s after the last one began"
+    measured(_TABLE, row, f"{text}; {_others(loaded)}")
     assert not loaded.lost, loaded.lost[:5]
     assert peak < _MAX_MIB
 
@@ -162,7 +145,7 @@ def test_a_log_that_nobody_reads(stack: Stack, tmp_path: Path, measured: Measure
 
 
 def test_who_waited_is_in_the_histogram(stack: Stack, served: Served, measured: Measured) -> None:
-    triton = process(stack, "predictor", "tritonserver")
+    triton = find(stack.cluster, pod(stack, "predictor")["metadata"]["name"], "tritonserver")
     before = _slow(served)
     os.kill(triton, signal.SIGSTOP)
     threading.Timer(3, os.kill, (triton, signal.SIGCONT)).start()
