@@ -170,7 +170,7 @@ class Connections:
             )
         except OSError as error:
             reason = f"{self.host}:{self.port}: {error.strerror or error}"
-            raise PredictorError(reason, again=True) from error
+            raise PredictorError(reason, unreached=True) from error
         return connection
 
     def drop(self, before: float) -> None:

@@ -45,6 +45,9 @@ CHANNELS = 3
 # that ends and cancels its calls.
 AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.CANCELLED)
 
+# What gRPC says where a connection can't be made, with UNAVAILABLE.
+NO_CONNECTION = "failed to connect to all addresses"
+
 
 @dataclass
 class Channel:
@@ -67,14 +70,21 @@ class Channels:
         self.closing: set[asyncio.Task[None]] = set()
 
     def stub(self) -> Any:
-        """Triton's methods, on the next connection."""
-        now = asyncio.get_running_loop().time()
-        self.turn = (self.turn + 1) % CHANNELS
-        kept = self.channels[self.turn]
-        if kept is None or kept.expires < now:
-            self._remove(self.turn)
-            kept = self.channels[self.turn] = self._create(now)
+        """Triton's methods, on the next connection that has not just failed."""
+        for _ in range(CHANNELS):
+            self.turn = (self.turn + 1) % CHANNELS
+            kept = self._renew(self.turn)
+            if kept.channel.get_state() is not grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+                break
         return kept.stub
+
+    def _renew(self, place: int) -> Channel:
+        now = asyncio.get_running_loop().time()
+        kept = self.channels[place]
+        if kept is None or kept.expires < now:
+            self._remove(place)
+            kept = self.channels[place] = self._create(now)
+        return kept
 
     def _create(self, now: float) -> Channel:
         channel = grpc.aio.insecure_channel(self.target, options=OPTIONS)
@@ -162,7 +172,8 @@ def _error(error: grpc.aio.AioRpcError) -> PredictorError:
     # What fails inside Triton fails with another pod too.
     status = 500 if code is grpc.StatusCode.INTERNAL else 503
     again = code in AGAIN and not overloaded(details)
-    return PredictorError(f"{code.name}: {details}", status, again=again)
+    unreached = details.startswith(NO_CONNECTION)
+    return PredictorError(f"{code.name}: {details}", status, again=again, unreached=unreached)
 
 
 def _read_outputs(answer: Any, outputs: Sequence[Tensor], rows: int | None) -> list[NDArray[Any]]:

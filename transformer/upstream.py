@@ -107,7 +107,7 @@ class Upstream(Generic[C]):
     Requests go to the pods in turn. One that fails is sent once more, through the Service and on a
     new connection: the cluster routes that to a pod that is ready, while names of pods may be old.
     One that is not answered in time goes to another pod, since the cluster may take the silent one
-    for ready for a while.
+    for ready for a while; so does one that reached nobody by the Service.
     """
 
     def __init__(
@@ -132,26 +132,25 @@ class Upstream(Generic[C]):
         """The answer to a request that may be sent twice. Raises PredictorError."""
         started = asyncio.get_running_loop().time()
         self._look_up(started)
-        pod = self._next(started)
+        pod, other = self._next(started), None
         client = pod.client if pod else self.service
-        silent = False
         try:
             answer = await self.patience.limit(send(client), started)
+            self._note(pod, started)
+            return answer
         except TimeoutError:
-            silent = True
+            self._leave(pod, started)
+            other = self._next(asyncio.get_running_loop().time())
         except PredictorError as error:
             if not error.again:
                 raise
-        else:
-            self._note(started)
-            if pod:
-                pod.retry_at = 0.0
-            return answer
-        now = asyncio.get_running_loop().time()
-        if pod:
-            pod.retry_at = now + FAILED_SECONDS
-        client.drop(started)
-        other = self._next(now) if silent else None
+            self._leave(pod, started)
+        try:
+            return await self._ask_again(send, other, started)
+        except PredictorError as error:
+            other = self._next(asyncio.get_running_loop().time()) if error.unreached else None
+            if other is None:
+                raise
         return await self._ask_again(send, other, started)
 
     async def ready(self, ask: Callable[[C], Awaitable[bool]]) -> bool:
@@ -170,16 +169,25 @@ class Upstream(Generic[C]):
     async def _ask_again(
         self, send: Callable[[C], Awaitable[T]], pod: Pod[C] | None, before: float
     ) -> T:
+        """Ask a pod or the Service, on a connection that was made after `before`."""
         started = asyncio.get_running_loop().time()
         client = pod.client if pod else self.service
         client.drop(before)
         answer = await send(client)
-        if pod:
-            pod.retry_at = 0.0
-        self._note(started)
+        self._note(pod, started)
         return answer
 
-    def _note(self, started: float) -> None:
+    def _leave(self, pod: Pod[C] | None, started: float) -> None:
+        """A pod has failed, or the Service."""
+        now = asyncio.get_running_loop().time()
+        if pod:
+            pod.retry_at = now + FAILED_SECONDS
+        (pod.client if pod else self.service).drop(started)
+
+    def _note(self, pod: Pod[C] | None, started: float) -> None:
+        """A pod has answered, or the Service."""
+        if pod:
+            pod.retry_at = 0.0
         self.patience.note(started, asyncio.get_running_loop().time())
 
     def _next(self, now: float) -> Pod[C] | None:

@@ -146,13 +146,19 @@ def _serve_grpc(pod: Pod, address: str, port: int) -> Iterator[None]:
 
 
 class Spread(Transformer):
-    """A transformer for which a name has the addresses of these pods, and whose Service is one."""
+    """A transformer for which a name has the addresses of these pods, and the Service is one."""
 
     def __init__(
-        self, port: int, made: Sequence[Pod], folder: Path, protocol: str, *arguments: str
+        self,
+        port: int,
+        made: Sequence[Pod],
+        folder: Path,
+        protocol: str,
+        *arguments: str,
+        service: str = "",
     ) -> None:
         more = (f"--predictor_pods={NAME}:{port}", protocol, *arguments)
-        super().__init__(f"127.0.0.2:{port}", folder, *more)
+        super().__init__(service or f"127.0.0.2:{port}", folder, *more)
         hosts = folder / "hosts"
         lines = [f"127.0.0.{number} {NAME}\n" for number, _ in enumerate(made, 2)]
         hosts.write_text("".join(lines))

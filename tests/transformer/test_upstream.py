@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -50,13 +51,18 @@ def spread(
         pods(triton, protocol) as (port, made),
         Spread(port, made, tmp_path, protocol, DEADLINE) as transformer,
     ):
-        assert transformer.predict(body)[0] == 200
-        eventually(lambda: "pods of the predictor" in transformer.log.read_text())
-        for _ in range(3 * len(made)):
-            assert transformer.predict(body)[0] == 200
+        learn_pods(transformer, body)
         for pod in made:
             pod.count = 0
         yield transformer, made
+
+
+def learn_pods(transformer: Transformer, body: bytes) -> None:
+    """Let it look its pods up, and connect to each."""
+    assert transformer.predict(body)[0] == 200
+    eventually(lambda: "pods of the predictor" in transformer.log.read_text())
+    for _ in range(9):
+        assert transformer.predict(body)[0] == 200
 
 
 def statuses(transformer: Transformer, body: bytes, count: int) -> list[int]:
@@ -98,6 +104,20 @@ def test_a_silent_pod_that_the_service_leads_to_costs_no_request(
     transformer, made = spread
     made[0].faults = itertools.repeat("silent")
     assert set(statuses(transformer, body, 60)) == {200}
+
+
+def test_the_other_pods_answer_while_the_service_leads_to_nobody(
+    triton: Triton, protocol: str, tmp_path: Path, body: bytes
+) -> None:
+    """As right after a crash, until the cluster has noticed it."""
+    with contextlib.ExitStack() as stack:
+        port, made = stack.enter_context(pods(triton, protocol))
+        with Relay(f"127.0.0.2:{port}", 0) as service:
+            given = Spread(port, made, tmp_path, protocol, DEADLINE, service=service.address)
+            transformer = stack.enter_context(given)
+            learn_pods(transformer, body)
+        made[1].faults = itertools.repeat("gateway")
+        assert set(statuses(transformer, body, 60)) == {200}
 
 
 def test_a_pod_that_answers_again_gets_its_share_again(
