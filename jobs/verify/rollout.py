@@ -154,7 +154,7 @@ def _newest(sets: Iterable[Object]) -> list[Object]:
 
 
 def _owner(thing: Object) -> str | None:
-    owners = thing["metadata"].get("ownerReferences") or [{}]
+    owners: list[dict[str, str]] = thing["metadata"].get("ownerReferences") or [{}]
     return owners[0].get("uid")
 
 
