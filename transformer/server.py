@@ -22,8 +22,8 @@ __all__ = ["listen", "serve"]
 
 # A client has the request's deadline and these seconds to send a request or to read an answer.
 CLIENT_SECONDS = 5
-# How long a thread that reads a file in Python may hold the event loop up. Python's default is 5 ms,
-# with which others' requests take three times as long meanwhile.
+# How long a thread that reads a file in Python may hold the event loop up. With Python's default
+# of 5 ms, the requests of others take twice as long meanwhile.
 SWITCH_SECONDS = 0.001
 
 
