@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local import toolchain
 from local.api import ApiError
-from local.environment import environment
 from local.node.quantity import quantity
 from tests.local.cluster import eventually
 from tests.local.stack.conftest import kubectl_patch
@@ -38,6 +35,7 @@ _PREDICTOR, _TRANSFORMER, _JOB = 0.2, 0.1, 0.01
 _REPLICAS = 4
 _SMALL: dict[str, Any] = {"cpu": "200m", "memory": "512Mi"}
 _SERVED = {"app": "isvc.digits-predictor"}
+_PYTHON = Path(sys.executable).resolve().name
 _CORE = "/api/v1"
 _NAMESPACE = f"{_CORE}/namespaces/models"
 
@@ -64,7 +62,7 @@ def row(measured: Callable[..., None]) -> Row:
 
 
 @pytest.fixture(scope="module")
-def served(stack: Stack) -> Stack:
+def deployed(stack: Stack) -> Stack:
     """A stack whose models are up, so that an update has one thing to do."""
     done = _update(stack)
     assert done.passed, done.said
@@ -110,12 +108,16 @@ def _job_pod(stack: Stack, job: str, says: str = "") -> Object:
     def running() -> Object | None:
         for pod in stack.list("pods"):
             name = pod["metadata"]["name"]
-            if name.startswith(f"{job}-digits") and pod["status"]["phase"] == "Running":
+            if name.startswith(f"{job}-digits") and _is_running(pod):
                 return pod if says in _log(stack, name) else None
         return None
 
     found: Object = eventually(running, 90)
     return found
+
+
+def _is_running(pod: Object) -> bool:
+    return pod["status"]["phase"] == "Running"
 
 
 def _log(stack: Stack, pod: str) -> str:
@@ -175,26 +177,26 @@ def _request(container: Object) -> float:
     return float(quantity(container.get("resources", {}).get("requests", {}).get("cpu", "0")))
 
 
-def test_replicas_without_room(served: Stack, row: Row) -> None:
-    with _full_node(served) as hog:
-        done = _update(served, deadline=15, replicas=_REPLICAS)
+def test_replicas_without_room(deployed: Stack, row: Row) -> None:
+    with _full_node(deployed) as hog:
+        done = _update(deployed, deadline=15, replicas=_REPLICAS)
         assert not done.passed, done.said
         reason = _found(done, r"2 of 4 predictor pods of this version are ready")
         reason += f"; {_found(done, r'no node fits: [^.]*')}"
         row("2 of 4 replicas don't fit the node, deadline 15 s", done, reason)
 
-        with _updating(served, replicas=_REPLICAS) as made:
-            _job_pod(served, "verify", "2 of 4 predictor pods")
-            served.cluster.api.delete(hog)
+        with _updating(deployed, replicas=_REPLICAS) as made:
+            _job_pod(deployed, "verify", "2 of 4 predictor pods")
+            deployed.cluster.api.delete(hog)
         (done,) = made
         assert done.passed, done.said
-        row("2 of 4 replicas fit once another pod has gone", done, _asked(served))
+        row("2 of 4 replicas fit once another pod has gone", done, _asked(deployed))
 
 
-def test_all_replicas_are_asked(served: Stack, row: Row) -> None:
-    done = _update(served, replicas=_REPLICAS, env={"TRY": "replicas"})
+def test_all_replicas_are_asked(deployed: Stack, row: Row) -> None:
+    done = _update(deployed, replicas=_REPLICAS, env={"TRY": "replicas"})
     assert done.passed, done.said
-    row("nothing: rollout of 4 replicas", done, _asked(served))
+    row("nothing: rollout of 4 replicas", done, _asked(deployed))
 
 
 def _asked(stack: Stack) -> str:
@@ -205,24 +207,24 @@ def _asked(stack: Stack) -> str:
     return found[0]
 
 
-def test_an_image_that_cant_be_pulled(served: Stack, row: Row) -> None:
-    done = _update(served, deadline=15, transformer={"image": "nowhere.example/absent:1"})
+def test_an_image_that_cant_be_pulled(deployed: Stack, row: Row) -> None:
+    done = _update(deployed, deadline=15, transformer={"image": "nowhere.example/absent:1"})
     assert not done.passed, done.said
     assert "does not serve release" in done.said
     reason = _found(done, r"image nowhere\.example/absent:1 can't be pulled: \w+")
     row("an image can't be pulled, deadline 15 s", done, reason)
 
 
-def test_an_initializer_that_fails_twice(served: Stack, row: Row) -> None:
+def test_an_initializer_that_fails_twice(deployed: Stack, row: Row) -> None:
     with (
-        _updating(served, env={"TRY": "initializer"}) as made,
-        _silent_bucket(served),
+        _updating(deployed, env={"TRY": "initializer"}) as made,
+        _silent_bucket(deployed),
     ):
         for restarts in range(2):
-            pod = eventually(lambda restarts=restarts: _initializing(served, restarts), 90)
-            program = Path(sys.executable).resolve().name
-            os.kill(find(served.cluster, pod["metadata"]["name"], program), signal.SIGKILL)
-        eventually(lambda: _initializing(served, 2), 90)
+            pod = eventually(lambda restarts=restarts: _initializing(deployed, restarts), 90)
+            kill = (deployed.cluster, pod["metadata"]["name"], _PYTHON)
+            os.kill(eventually(lambda kill=kill: find(*kill)), signal.SIGKILL)
+        eventually(lambda: _initializing(deployed, 2), 90)
     (done,) = made
     assert done.passed, done.said
     row("the storage initializer fails twice", done, "it has a third try")
@@ -312,15 +314,15 @@ def _restricted(stack: Stack) -> Iterator[None]:
     ids=["quota", "security", "policy"],
 )
 def test_refused_pods(
-    served: Stack,
+    deployed: Stack,
     row: Row,
     name: str,
     refuse: Callable[[Stack], contextlib.AbstractContextManager[None]],
     text: str,
 ) -> None:
-    with refuse(served):
-        eventually(lambda: text in _refusal(served))
-        done = _update(served, env={"TRY": name})
+    with refuse(deployed):
+        eventually(lambda: text in _refusal(deployed))
+        done = _update(deployed, env={"TRY": name})
     assert not done.passed, done.said
     assert "digits can't become ready" in done.said
     row(f"{name} refuses the pods", done, _found(done, re.escape(text)))
@@ -347,52 +349,55 @@ def _refusal(stack: Stack) -> str:
         ("perf", " of 8 s: ", {"rate": 50, "durationSeconds": 8}),
     ],
 )
-def test_a_drained_node(served: Stack, row: Row, job: str, says: str, perf: dict[str, Any]) -> None:
-    stopped = _silent_bucket(served) if job == "verify" else contextlib.nullcontext()
-    with _updating(served, env={"TRY": "drain"}, perf=served.settings["perf"] | perf) as made:
+def test_a_drained_node(
+    deployed: Stack, row: Row, job: str, says: str, perf: dict[str, Any]
+) -> None:
+    stopped = _silent_bucket(deployed) if job == "verify" else contextlib.nullcontext()
+    with _updating(deployed, env={"TRY": "drain"}, perf=deployed.settings["perf"] | perf) as made:
         with stopped:
-            pod = _job_pod(served, job, says)["metadata"]["name"]
-            _drain(served, pod)
-            again = _job_pod(served, job)["metadata"]["name"]
+            pod = _job_pod(deployed, job, says)["metadata"]["name"]
+            _drain(deployed, pod)
+            again = _job_pod(deployed, job)["metadata"]["name"]
         assert again != pod
     (done,) = made
     assert done.passed, done.said
-    row(f"the node is drained during {job}", done, "the Job's next pod goes on")
+    name = {"verify": "verification", "perf": "load test"}[job]
+    row(f"the node is drained during the {name}", done, "the Job's next pod goes on")
 
 
 def _drain(stack: Stack, pod: str) -> None:
-    """`kubectl drain` with the eviction of one pod; then the node takes pods again."""
-    (node,) = stack.cluster.api.get(f"{_CORE}/nodes")["items"]
-    name = node["metadata"]["name"]
-    job = stack.cluster.api.get(f"{_NAMESPACE}/pods/{pod}")["metadata"]["labels"]["job-name"]
-    options = [f"--pod-selector=job-name={job}", "--delete-emptydir-data", "--timeout=60s"]
+    """What `kubectl drain --grace-period=1` does to one pod; then the node takes pods again."""
+    api, path = stack.cluster.api, f"{_NAMESPACE}/pods/{pod}"
+    (node,) = api.get(f"{_CORE}/nodes")["items"]
+    place = f"{_CORE}/nodes/{node['metadata']['name']}"
+    evicted = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": pod},
+        "deleteOptions": {"gracePeriodSeconds": 1},
+    }
+    api.merge(place, {"spec": {"unschedulable": True}})
     try:
-        _kubectl(stack, "drain", name, *options)
+        api.request("POST", f"{path}/eviction", evicted)
+        eventually(lambda: api.find(path) is None or not _is_running(api.get(path)), 60)
     finally:
-        _kubectl(stack, "uncordon", name)
+        api.merge(place, {"spec": {"unschedulable": None}})
 
 
-def _kubectl(stack: Stack, *words: str) -> None:
-    command = [str(toolchain.tool("kubectl")), *words]
-    variables = environment(stack.cluster.layout)
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def test_a_rate_that_the_endpoint_cant_take(served: Stack, row: Row) -> None:
+def test_a_rate_that_the_endpoint_cant_take(deployed: Stack, row: Row) -> None:
     """Triton falls silent, so that each request takes its whole time-out of 10 s."""
-    perf = served.settings["perf"] | {"rate": 1000, "durationSeconds": 15}
-    with _updating(served, transformer={"enabled": False}, perf=perf) as made:
-        _job_pod(served, "perf", " of 15 s: ")
+    perf = deployed.settings["perf"] | {"rate": 1000, "durationSeconds": 15}
+    with _updating(deployed, transformer={"enabled": False}, perf=perf) as made:
+        _job_pod(deployed, "perf", " of 15 s: ")
         (pod,) = (
             each
-            for each in served.list("pods")
+            for each in deployed.list("pods")
             if each["metadata"]["labels"].get("app") == _SERVED["app"]
             and "deletionTimestamp" not in each["metadata"]
         )
-        triton = find(served.cluster, pod["metadata"]["name"], "tritonserver")
+        triton = find(deployed.cluster, pod["metadata"]["name"], "tritonserver")
         os.kill(triton, signal.SIGSTOP)
-        eventually(lambda: not _runs(served, "perf"), 120)
+        eventually(lambda: not _runs(deployed, "perf"), 120)
         os.kill(triton, signal.SIGCONT)
     (done,) = made
     assert not done.passed
@@ -405,14 +410,15 @@ def test_a_rate_that_the_endpoint_cant_take(served: Stack, row: Row) -> None:
 
 def _runs(stack: Stack, job: str) -> bool:
     return any(
-        pod["metadata"]["name"].startswith(f"{job}-digits") and pod["status"]["phase"] == "Running"
+        pod["metadata"]["name"].startswith(f"{job}-digits") and _is_running(pod)
         for pod in stack.list("pods")
     )
 
 
 def test_knatives_limit(knative: KnativeStack, row: Row) -> None:
     path = f"{_CORE}/namespaces/knative-serving/configmaps/config-autoscaler"
-    kubectl_patch(knative.cluster, path, {"data": {"max-scale-limit": "2"}})
+    limits = {"max-scale": "2", "max-scale-limit": "2"}
+    kubectl_patch(knative.cluster, path, {"data": limits})
     try:
         predictor = knative.settings["predictor"] | {"maxReplicas": 3}
         begun = time.monotonic()
@@ -420,7 +426,7 @@ def test_knatives_limit(knative: KnativeStack, row: Row) -> None:
         said = up.stdout + up.stderr
         done = Update(time.monotonic() - begun, up.returncode == 0, said)
     finally:
-        kubectl_patch(knative.cluster, path, {"data": {"max-scale-limit": None}})
+        kubectl_patch(knative.cluster, path, {"data": dict.fromkeys(limits)})
     assert not done.passed, done.said
     assert "digits can't become ready" in done.said
     row("Knative's webhook refuses its Service", done, _found(done, r"expected 1 <= 3 <= 2[^\n]*"))
