@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, NDArray[Any]]
 
-__all__ = ["Predictor", "overloaded", "read_tensor", "rows"]
+__all__ = ["Predictor", "overloaded", "read_tensor", "rows", "unreached"]
 
 # What Triton and Knative's queue-proxy answer where too many requests wait. Another attempt would
 # add to them.
 OVERLOADED = ("Exceeds maximum queue size", "pending request queue full")
+# What gRPC and Envoy, as in Knative's gateway, say where a connection can't be made.
+UNREACHED = ("failed to connect to all addresses", "reset reason: remote connection failure")
 
 
 class Predictor(Protocol):
@@ -87,3 +89,8 @@ def _check_finite(output: Tensor, array: NDArray[Any], rows: int | None) -> None
 def overloaded(reason: str) -> bool:
     """Whether the predictor refused a request because too many wait."""
     return any(text in reason for text in OVERLOADED)
+
+
+def unreached(reason: str) -> bool:
+    """Whether an error says that nobody got the request."""
+    return any(text in reason for text in UNREACHED)

@@ -11,7 +11,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from release import tensors
 from transformer.errors import MAX_ANSWER_BYTES, PredictorError
-from transformer.predictor import overloaded, read_tensor, rows
+from transformer.predictor import overloaded, read_tensor, rows, unreached
 from transformer.upstream import Upstream, connection_lifetime
 
 if TYPE_CHECKING:
@@ -44,9 +44,6 @@ CHANNELS = 3
 # Another pod may answer: no connection, a Triton that ends and has unloaded its models, and one
 # that ends and cancels its calls.
 AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.CANCELLED)
-
-# What gRPC says where a connection can't be made, with UNAVAILABLE.
-NO_CONNECTION = "failed to connect to all addresses"
 
 
 @dataclass
@@ -172,8 +169,8 @@ def _error(error: grpc.aio.AioRpcError) -> PredictorError:
     # What fails inside Triton fails with another pod too.
     status = 500 if code is grpc.StatusCode.INTERNAL else 503
     again = code in AGAIN and not overloaded(details)
-    unreached = details.startswith(NO_CONNECTION)
-    return PredictorError(f"{code.name}: {details}", status, again=again, unreached=unreached)
+    message = f"{code.name}: {details}"
+    return PredictorError(message, status, again=again, unreached=unreached(details))
 
 
 def _read_outputs(answer: Any, outputs: Sequence[Tensor], rows: int | None) -> list[NDArray[Any]]:

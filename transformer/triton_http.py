@@ -10,7 +10,7 @@ import orjson
 from release import tensors
 from transformer.connections import Connections
 from transformer.errors import PredictorError
-from transformer.predictor import overloaded, read_tensor, rows
+from transformer.predictor import overloaded, read_tensor, rows, unreached
 from transformer.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ def _error(answer: Answer) -> PredictorError:
     reason = _reason(answer)
     # What Triton answers with 500 fails with another pod too.
     status = 500 if answer.status == 500 else 503
-    return PredictorError(reason, status, again=answer.status in AGAIN and not overloaded(reason))
+    again = answer.status in AGAIN and not overloaded(reason)
+    return PredictorError(reason, status, again=again, unreached=unreached(reason))
 
 
 def _reason(answer: Answer) -> str:

@@ -28,6 +28,9 @@ FAILED_SECONDS = 5.0
 PATIENCE = 4.0
 LEAST_PATIENCE_SECONDS = 1.0
 WINDOW_SECONDS = 60.0
+# Before further attempts of a request that reached nobody. A gateway takes some tenths of a second
+# to notice that a pod is gone.
+PAUSES = (0.05, 0.1, 0.2, 0.4)
 
 logger = logging.getLogger("transformer")
 
@@ -107,7 +110,8 @@ class Upstream(Generic[C]):
     Requests go to the pods in turn. One that fails is sent once more, through the Service and on a
     new connection: the cluster routes that to a pod that is ready, while names of pods may be old.
     One that is not answered in time goes to another pod, since the cluster may take the silent one
-    for ready for a while; so does one that reached nobody by the Service.
+    for ready for a while. One that reached nobody through the Service is tried some times more: by
+    another pod, or after a pause.
     """
 
     def __init__(
@@ -145,12 +149,16 @@ class Upstream(Generic[C]):
             if not error.again:
                 raise
             self._leave(pod, started)
-        try:
-            return await self._ask_again(send, other, started)
-        except PredictorError as error:
-            other = self._next(asyncio.get_running_loop().time()) if error.unreached else None
+        for pause in PAUSES:
+            try:
+                return await self._ask_again(send, other, started)
+            except PredictorError as error:
+                now = asyncio.get_running_loop().time()
+                if not error.unreached or now + pause > started + self.patience.most:
+                    raise
+            other = self._next(now)
             if other is None:
-                raise
+                await asyncio.sleep(pause)
         return await self._ask_again(send, other, started)
 
     async def ready(self, ask: Callable[[C], Awaitable[bool]]) -> bool:

@@ -165,7 +165,9 @@ def note_shares(stack: Stack, pods: list[Object], row: str, measured: Callable[.
 
 def _counts(stack: Stack, addresses: list[str]) -> list[int]:
     """Requests that each pod has answered since it started."""
-    words = ["exec", "-n", stack.namespace, "deploy/digits-transformer", "--", "python", "-c"]
+    pod = next(each for each in stack.list("pods") if "-transformer-" in each["metadata"]["name"])
+    name = pod["metadata"]["name"]
+    words = ["exec", "-n", stack.namespace, name, "-c", "kserve-container", "--", "python", "-c"]
     done = subprocess.run(
         [str(find_kubectl()), *words, _COUNT, *addresses],
         env=environment(stack.cluster.layout),
