@@ -71,7 +71,7 @@ def test_triton_goes_to_zero_behind_a_transformer_that_stays(
     assert knative.predict()["label"]
     first = time.monotonic() - started
     measured(
-        "Scale to zero",
-        "Triton behind a transformer that stays, Knative",
+        "Pods of Triton",
+        "`predictor.minReplicas: 0` behind a transformer that stays, Knative",
         f"no pod after {gone:.0f} s; then the first answer takes {first:.1f} s",
     )

@@ -159,7 +159,7 @@ def note_shares(stack: Stack, pods: list[Object], row: str, measured: Callable[.
         time.sleep(_SHARED_SECONDS)
     gained = [now - then for now, then in zip(_counts(stack, addresses), before, strict=True)]
     shares = [count / sum(gained) for count in gained]
-    measured("Shares", row, " / ".join(f"{each:.1%}" for each in shares))
+    measured("Pods of Triton", f"shares of {row}", " / ".join(f"{each:.1%}" for each in shares))
     assert min(shares) >= 1 / len(pods) / 2
 
 
