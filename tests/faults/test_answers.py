@@ -106,9 +106,10 @@ def _replace(stack: Stack, file: Path) -> None:
     url = f"{stack.cluster.layout.storage()}/upload/storage/v1/b/{bucket}/o"
     answer = urllib3.request("POST", f"{url}?uploadType=media&name={name}", body=file.read_bytes())
     assert answer.status == 200, answer.data
-    (old,) = _predictors(stack)
-    stack.cluster.api.delete(f"/api/v1/namespaces/{stack.namespace}/pods/{old['metadata']['name']}")
-    eventually(lambda: _is_served_by_another(stack, old), 90)
+    old = {pod["metadata"]["name"] for pod in _predictors(stack)}
+    for pod in old:
+        stack.cluster.api.delete(f"/api/v1/namespaces/{stack.namespace}/pods/{pod}")
+    eventually(lambda: _serves_anew(stack, old), 90)
 
 
 def _predictors(stack: Stack) -> list[Object]:
@@ -117,11 +118,10 @@ def _predictors(stack: Stack) -> list[Object]:
     ]
 
 
-def _is_served_by_another(stack: Stack, old: Object) -> bool:
+def _serves_anew(stack: Stack, old: set[str]) -> bool:
     """Whether there is one pod, a new one, and it is ready."""
     (pod,) = _predictors(stack)
-    new = pod["metadata"]["uid"] != old["metadata"]["uid"]
-    return new and condition_status(pod, "Ready") == "True"
+    return pod["metadata"]["name"] not in old and condition_status(pod, "Ready") == "True"
 
 
 def _answers(stack: Stack, six: list[float]) -> list[tuple[int, str]]:
