@@ -146,11 +146,11 @@ class LimitedHttp(HttpToolsProtocol):  # type: ignore[misc]
         if self.refused:
             self.transport.close()
         elif not self.clients.is_expected(self.client_transport):
-            self.clients.expect(self.client_transport, KEEP_ALIVE_SECONDS)
+            self.clients.expect_request(self.client_transport, KEEP_ALIVE_SECONDS)
 
     def on_message_begin(self) -> None:
         """Start the time for this head, unless it started with the connection."""
-        self.clients.expect_sooner(self.client_transport, self.head_seconds)
+        self.clients.expect_more(self.client_transport, self.head_seconds)
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.faults import tables
 from tests.faults.served import Served, sample, write_pictures
 from tests.local.conftest import cluster
+from tests.local.node.conftest import pods
 from tests.local.stack.conftest import stack
 from tests.local.stack.knative.conftest import knative
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.local.stack.conftest import Stack
 
-__all__ = ["cluster", "knative", "stack"]
+__all__ = ["cluster", "knative", "pods", "stack"]
 
 _MEASURED = pytest.StashKey[dict[str, tables.Rows]]()
 

@@ -6,23 +6,24 @@ import os
 import signal
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from local.api import condition_status
 from local.environment import environment
-from measure.procfs import descendants
+from tests.faults.served import PYTHON
 from tests.local.cluster import eventually
+from tests.local.node.conftest import python
 from tests.local.node.kubectl import find_kubectl
 from tests.local.stack.load import load
-from tests.local.stack.programs import find, kill
+from tests.local.stack.programs import find, in_its_network, kill, node_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from local.api import Object
+    from tests.local.node.conftest import Pods
     from tests.local.stack.conftest import Stack
     from tests.local.stack.load import Load
 
@@ -68,6 +69,14 @@ def deployed(stack: Stack, protocol: str) -> Iterator[Stack]:
     yield stack
 
 
+@pytest.fixture(scope="module")
+def client(pods: Pods) -> int:
+    """A process of a pod that stays."""
+    name = pods.run(python("import time; time.sleep(9999)"))
+    pods.phase(name, "Running")
+    return find(pods.cluster, name, PYTHON.resolve().name)
+
+
 @pytest.fixture
 def whole(deployed: Stack) -> Stack:
     """All pods are ready."""
@@ -106,23 +115,12 @@ def _hang(stack: Stack, pod: Object) -> None:
 def _cut_off(stack: Stack, pod: Object) -> None:
     """Whatever is sent to the pod, on old and new connections, gets lost."""
     cable = f"pod{pod['status']['podIP'].rpartition('.')[2]}"
-    _in_the_nodes_network(stack, "ip", "link", "set", cable, "down")
+    link = [*in_its_network(node_process(stack.cluster)), "ip", "link", "set", cable]
+    subprocess.run([*link, "down"], check=True)
     try:
         time.sleep(_SILENT_SECONDS)
     finally:
-        _in_the_nodes_network(stack, "ip", "link", "set", cable, "up")
-
-
-def _in_the_nodes_network(stack: Stack, *words: str) -> None:
-    agent, *started = descendants(stack.cluster.now().processes["node"].pid)
-    # The first process that is not in the machine's own network.
-    inside = next(each for each in started if _network(each) != _network(agent))
-    user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
-    subprocess.run(["nsenter", f"--target={inside}", "--net", *user, *words], check=True)
-
-
-def _network(process: int) -> Path:
-    return Path(f"/proc/{process}/ns/net").readlink()
+        subprocess.run([*link, "up"], check=True)
 
 
 @pytest.mark.parametrize(
@@ -182,11 +180,16 @@ def _counts(stack: Stack, addresses: list[str]) -> list[int]:
 @pytest.mark.parametrize("placement", ["separate", "collocated"])
 @pytest.mark.parametrize("rate", [RATE, _HIGH_RATE])
 def test_a_rollout_loses_nothing(
-    stack: Stack, protocol: str, measured: Callable[..., None], placement: str, rate: int
+    stack: Stack,
+    client: int,
+    protocol: str,
+    measured: Callable[..., None],
+    placement: str,
+    rate: int,
 ) -> None:
     _deploy(stack, protocol, placement, 1)
     service = "digits-transformer" if placement == "separate" else "digits-predictor"
-    with load(stack, rate, service) as loaded:
+    with load(stack, rate, service, pod=client) as loaded:
         time.sleep(_BEFORE_SECONDS)
         _deploy(stack, protocol, placement, 1, TRY=str(rate))
         # Until the old pod has ended.

@@ -116,6 +116,20 @@ def test_many_unfinished_heads_take_bounded_memory_and_keep_nobody_out(
         eventually(lambda: strict.sockets() <= idle)
 
 
+def test_idle_connections_make_room_for_clients_that_send_at_once(strict: Transformer) -> None:
+    """A client whose connection has just begun keeps it, as a probe at a busy server."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(MAX_CONNECTIONS):
+            connection = stack.enter_context(connect(strict))
+            connection.sendall(GET)
+            assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+        # All begin before one of them is read.
+        new = [stack.enter_context(connect(strict)) for _ in range(20)]
+        for connection in new:
+            connection.sendall(GET)
+            assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize(("count", "status"), [(MAX_HEADERS - 1, 200), (MAX_HEADERS, 431)])
 def test_headers_are_counted(strict: Transformer, count: int, status: int) -> None:
     with connect(strict) as connection:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.toolchain import tool
 from tests.local.stack.conftest import release
+from tests.local.stack.programs import in_its_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,12 +70,24 @@ def _sent(hit: dict[str, Any]) -> float:
 
 @contextlib.contextmanager
 def load(
-    stack: Stack, rate: int = 60, service: str = "digits-transformer", model: str = "digits"
+    stack: Stack,
+    rate: int = 60,
+    service: str = "digits-transformer",
+    model: str = "digits",
+    *,
+    pod: int | None = None,
 ) -> Iterator[Load]:
-    """Send a sample `rate` times a second until the block ends; then its figures are there."""
+    """Send a sample `rate` times a second until the block ends; then its figures are there.
+
+    `pod` is a process of a pod from which connections go straight to the Service, in mode Standard.
+    """
     picture = {"image_bytes": {"b64": release(model)["samples"][0]["image"]}}
     body = json.dumps({"instances": [picture]}).encode()
     url, host = stack.target(service, model)
+    if pod:
+        found = stack.cluster.api.get(f"/api/v1/namespaces/{stack.namespace}/services/{service}")
+        host = found["spec"]["clusterIP"]
+        url = f"http://{host}/v1/models/{model}:predict"
     target = {
         "method": "POST",
         "url": url,
@@ -86,7 +99,9 @@ def load(
         targets, recording = Path(folder, "targets"), Path(folder, "hits")
         targets.write_text(json.dumps(target) + "\n")
         options = [f"-targets={targets}", f"-output={recording}", f"-rate={rate}", "-timeout=60s"]
-        attack = subprocess.Popen([program, "attack", "-format=json", "-duration=0", *options])
+        before = in_its_network(pod) if pod else []
+        words = [*before, program, "attack", "-format=json", "-duration=0", *options]
+        attack = subprocess.Popen(words)
         try:
             yield made
         finally:

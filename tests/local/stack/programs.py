@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from local.api import Object
     from tests.local.cluster import Cluster
 
-__all__ = ["find", "kill"]
+__all__ = ["find", "in_its_network", "kill", "node_process"]
 
 
 def kill(cluster: Cluster, pod: Object, container: str, program: str) -> None:
@@ -46,3 +46,19 @@ def find(cluster: Cluster, pod: str, program: str) -> int:
 
     (found,) = filter(matches, descendants(cluster.now().processes["node"].pid))
     return found
+
+
+def node_process(cluster: Cluster) -> int:
+    """A process in the node's network, which connects the pods."""
+    agent, *started = descendants(cluster.now().processes["node"].pid)
+    return next(each for each in started if _network(each) != _network(agent))
+
+
+def in_its_network(process: int) -> list[str]:
+    """The words before a command's, with which it runs in the network of a process."""
+    user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
+    return ["nsenter", f"--target={process}", "--net", *user]
+
+
+def _network(process: int) -> Path:
+    return Path(f"/proc/{process}/ns/net").readlink()
