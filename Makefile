@@ -7,7 +7,7 @@ export UV_LINK_MODE ?= hardlink
 # Once, rather than at the start of every program where Python may not write it.
 export UV_COMPILE_BYTECODE ?= 1
 
-.PHONY: help install up down status logs report env check test releases bench bench-quick tune lock clean
+.PHONY: help install up down status logs report env check test faults releases bench bench-quick tune lock clean
 
 help: ## what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -113,6 +113,10 @@ test: ## everything, on the real programs
 	@.venv-model/bin/python -m pytest tests/release tests/model tests/serving tests/transformer tests/jobs tests/measure
 	@.venv-policy/bin/python -m pytest tests/policy
 	@.venv-local/bin/python -m pytest tests/local
+
+faults: ## what goes wrong around the transformer and the Jobs, measured on a cluster of its own: make faults ROW="rollout and grpc"
+	@$(MAKE) --no-print-directory ready build/test/models.lock.json
+	@.venv-local/bin/python -m pytest tests/faults --page $(if $(ROW),-k "$(ROW)")
 
 releases: .venv/stamp ## what the lock and the stacks name, from a bucket: make releases ARTEFACTS=gs://…
 	@.venv/bin/python -m model pull --all --from "$(ARTEFACTS)"

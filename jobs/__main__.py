@@ -83,11 +83,11 @@ def run_verify(path: Path | None, release: Path) -> int:
 
 
 def elapsed(config: VerifyConfig, cluster: Cluster | None) -> float:
-    """Seconds of the deadline that passed while this pod waited for its node and image.
+    """Seconds of the deadline that passed before: for a node, an image, or an earlier pod.
 
     Kubernetes ends the Job a minute after the deadline, counted from the start of the Job.
     """
-    age = cluster.pod_age(config.namespace, os.environ.get("HOSTNAME", "")) if cluster else 0.0
+    age = cluster.job_age(config.namespace, os.environ.get("HOSTNAME", "")) if cluster else 0.0
     return max(0.0, min(age, config.deadline_seconds - LEAST_SECONDS))
 
 

@@ -16,6 +16,8 @@ __all__ = ["JOB_VARIABLE", "JobError", "LoadConfig", "Objectives", "VerifyConfig
 
 # Holds the configuration in a container; on the command line it is a file.
 JOB_VARIABLE = "KSERVE_TRITON_JOB"
+# Requests of a load test: ghz keeps as many, and their figures are held in memory.
+MAX_REQUESTS = 1_000_000
 T = TypeVar("T")
 Protocol = Literal["http", "grpc"]
 _HTTP = re.compile(r"https?://[^/\s]+(/[^/\s]+)*")
@@ -36,6 +38,9 @@ class VerifyConfig:
     `tolerance` is the largest difference of floats from the release's, relative to the largest
     value of a tensor where that is more than 1.
 
+    `predictor_port` and `transformer_port` are those of the pods, each of which is asked at its own
+    address; `None` where pods are only asked through their Service.
+
     `predictions`: `equal` to the release's; `any`, where the stack gives the handler other
     parameters; `none` are asked for, where the transformer is a server of the user's own.
     """
@@ -47,6 +52,8 @@ class VerifyConfig:
     transformer_url: str | None = None
     predictor_url: str | None = None
     predictor_protocol: Protocol
+    predictor_port: int | None = None
+    transformer_port: int | None = None
     predictions: Literal["equal", "any", "none"] = "equal"
     deadline_seconds: float
     release_digest: str
@@ -95,6 +102,12 @@ class LoadConfig:
 
     def __post_init__(self) -> None:
         _check_positive(self, "rate", "duration_seconds", "timeout_seconds")
+        requests = self.rate * self.duration_seconds
+        if requests > MAX_REQUESTS:
+            raise ValueError(
+                f"rate, duration_seconds: found {requests:g} requests; allowed: {MAX_REQUESTS} in "
+                "all"
+            )
         for name, value in asdict(self.objectives).items():
             most = 1e9 if name == "p99_ms" else 1
             if not 0 < value <= most:

@@ -8,8 +8,10 @@ is `{"label", "index", "scores"}` where the first output has labels for its one 
 
 from __future__ import annotations
 
-import base64
+import binascii
+import contextlib
 import io
+import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,10 +28,22 @@ if TYPE_CHECKING:
 
     from release.schema import Release, Tensor
 
-__all__ = ["InstanceError", "arrays", "classified", "picture", "pictures", "predictions"]
+__all__ = [
+    "InstanceError",
+    "arrays",
+    "classified",
+    "decode_base64",
+    "picture",
+    "pictures",
+    "predictions",
+]
 
 PICTURE_KEYS = ("image_bytes", "image")
 PICTURE = '{"image_bytes": {"b64": "..."}}'
+DATA_URI = "data:"
+# RFC 4648: the alphabet for URLs differs in two characters.
+TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+BLANKS = b" \t\r\n"
 
 
 class InstanceError(ValueError):
@@ -58,6 +72,32 @@ def picture(index: int, instance: Any) -> str:
     return text
 
 
+def decode_base64(text: str) -> bytes:
+    """The bytes of base64 as browsers and phones send it. Raises ValueError.
+
+    It may use either alphabet of RFC 4648, have blanks and line breaks, lack its padding, and be a
+    data URI (RFC 2397).
+    """
+    if text[: len(DATA_URI)].lower() == DATA_URI:
+        text = _content_of_uri(text)
+    # binascii accepts three of them after a whole group of four characters.
+    if not text.endswith("==="):
+        with contextlib.suppress(ValueError):
+            return binascii.a2b_base64(text, strict_mode=True)
+    data = text.encode("ascii").translate(TO_STANDARD, BLANKS)
+    data += b"=" * (-len(data) % 4)
+    if data.endswith(b"==="):
+        raise ValueError("excess padding")
+    return binascii.a2b_base64(data, strict_mode=True)
+
+
+def _content_of_uri(text: str) -> str:
+    head, comma, content = text.partition(",")
+    if not comma or not head.lower().endswith(";base64"):
+        raise ValueError("the data URI has no ';base64,' in front of its data")
+    return urllib.parse.unquote(content) if "%" in content else content
+
+
 def pictures(release: Release, instances: Sequence[Any]) -> dict[str, NDArray[Any]]:
     """The input of an image model, [instances, 3, height, width]. Raises InstanceError.
 
@@ -70,7 +110,7 @@ def pictures(release: Release, instances: Sequence[Any]) -> dict[str, NDArray[An
     for index, instance in enumerate(instances):
         text = picture(index, instance)
         try:
-            image = Image.open(io.BytesIO(base64.b64decode(text)))
+            image = Image.open(io.BytesIO(decode_base64(text)))
             converter.convert(image, batch[index])
         # Decoders raise errors of many types: SyntaxError, EOFError, struct.error, OSError, ...
         except Exception as error:

@@ -7,7 +7,7 @@ import os
 import sys
 
 from release.schema import ReleaseError
-from transformer import log, served_release, server, settings
+from transformer import log, memory, served_release, server, settings
 
 
 def main() -> None:
@@ -20,6 +20,7 @@ def main() -> None:
         sys.exit(_refuse(str(error)))
     except OSError as error:
         sys.exit(_refuse(f"--http_port {options.port}: {os.strerror(error.errno or 0)}"))
+    memory.return_freed_memory()
     log.configure()
     logger = logging.getLogger("transformer")
     for warning in options.warnings:

@@ -6,54 +6,64 @@ import asyncio
 import logging
 import signal
 import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from transformer import log, metrics
+from transformer import forwarding, http_rules, log, metrics, spans
 from transformer.body import Body
 from transformer.errors import RequestError
 from transformer.handler_messages import Start
 from transformer.handlers import Handlers, process_count
+from transformer.metadata import documents
 from transformer.predict import Predictions
 from transformer.triton_http import HttpPredictor
-from transformer.v2 import HEADER_LENGTH, PICTURES
+from transformer.v2 import HEADER_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from release.schema import Release, Tensor
+    from release.schema import Release
     from transformer.body import Receive
+    from transformer.forwarding import Context
     from transformer.predictor import Predictor
     from transformer.settings import Settings
 
     Send = Callable[[dict[str, Any]], Awaitable[None]]
+    Headers = Sequence[tuple[bytes, bytes]]
     Response = tuple[int, bytes, bytes]
     # Content and headers of an answer with status 200.
-    Inference = tuple[bytes, list[tuple[bytes, bytes]]]
+    Inference = tuple[bytes, Headers]
     # Called with a message and a traceback.
     Fail = Callable[[str, str | None], None]
 
-__all__ = ["App", "create_app"]
+__all__ = ["App"]
 
 JSON = b"application/json"
 BINARY = b"application/octet-stream"
 # Less than the timeout of the readiness probe, so that the probe gets an answer.
 READY_SECONDS = 1.5
+CLOSE = (b"connection", b"close")
 
 logger = logging.getLogger("transformer")
 
 
-def create_app(settings: Settings, release: Release, fail: Fail) -> App:
-    """The application of one worker. It calls `fail` where the handler can't be set up."""
-    log.configure()
-    return App(settings, release, fail)
+@dataclass(frozen=True)
+class Exchange:
+    """A request's line and headers, and where its answer goes."""
+
+    method: str
+    path: str
+    context: Context
+    send: Send
 
 
 class App:
     """V1 predict, V2 infer, V1 and V2 health and metadata, metrics.
 
-    A route returns status, Content-Type and body.
+    It calls `fail` where the handler can't be set up. A route returns status, Content-Type and
+    body.
     """
 
     def __init__(self, settings: Settings, release: Release, fail: Fail) -> None:
@@ -62,99 +72,132 @@ class App:
         self.metrics = metrics.Metrics(release.name)
         self.predictor = _create_predictor(settings, release)
         self.handlers = _create_handlers(settings, release, fail)
-        self.predictions = Predictions(settings, self.predictor, self.metrics, self.handlers)
+        self.spans = spans.create(release.name)
+        self.predictions = Predictions(
+            settings, self.predictor, self.metrics, self.spans, self.handlers
+        )
+        self.documents = {
+            path: orjson.dumps(document) for path, document in documents(release).items()
+        }
         self.draining = False
         v1, v2 = f"/v1/models/{release.name}", f"/v2/models/{release.name}"
         self.predict_path = f"{v1}:predict"
-        self.inferences: dict[str, Callable[[Body], Awaitable[Inference]]] = {
+        self.inferences: dict[str, Callable[[Body, Context], Awaitable[Inference]]] = {
             self.predict_path: self._predict
         }
         self.routes: dict[str, Callable[[], Awaitable[Response]]] = {
-            "/": self._live,
             "/metrics": self._metrics,
-            "/v1/models": self._models,
             v1: self._model_ready,
-            "/v2": self._server,
-            "/v2/health/live": self._live,
             "/v2/health/ready": self._ready,
         }
         for path in (v2, f"{v2}/versions/1"):
             self.inferences[f"{path}/infer"] = self._infer
-            self.routes[path] = self._model
             self.routes[f"{path}/ready"] = self._model_ready
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Handle one ASGI connection scope."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif scope["path"] in self.inferences and scope["method"] == "POST":
-            await self._inference(scope, receive, send)
-        elif scope["type"] == "http":
-            await self._other(scope, send)
+            return
+        headers = dict(scope["headers"])
+        exchange = Exchange(scope["method"], scope["path"], forwarding.read(headers), send)
+        body = Body(headers, scope["http_version"], receive)
+        refusal = http_rules.check(scope["http_version"], scope["headers"])
+        if refusal:
+            await body.discard(closes=True)
+            await self._fail(exchange, refusal.status, refusal.message, more=[CLOSE])
+        elif exchange.path in self.inferences and exchange.method == "POST":
+            with self.spans.request(exchange.path, exchange.context) as context:
+                status = await self._inference(replace(exchange, context=context), body)
+                self.spans.answer(status)
+        else:
+            await self._other(exchange)
 
-    async def _inference(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def _inference(self, exchange: Exchange, body: Body) -> int:
+        """Answer an inference; the answer's status."""
         started = time.perf_counter()
-        body, path, trace = Body(scope, receive), scope["path"], None
-        headers: list[tuple[bytes, bytes]] = []
+        headers: Headers = ()
+        trace, message = None, ""
         self.metrics.in_flight.inc()
         try:
-            content, headers = await self.inferences[path](body)
+            content, headers = await self.inferences[exchange.path](body, exchange.context)
             status = 200
         except RequestError as error:
             status, message, trace = error.status, error.message, error.trace
         except Exception:
-            logger.exception("internal error")
+            logger.exception("internal error", extra={"fields": exchange.context.fields()})
             status, message = 500, "internal error of the transformer; see its log"
         finally:
             self.metrics.in_flight.dec()
-        self.metrics.count(status)
-        if status != 200:
-            log.log_failure(path, status, message, time.perf_counter() - started, trace)
-            content = orjson.dumps({"error": message})
-            await body.discard()
-        await self._send(send, status, BINARY if headers else JSON, content, headers)
+        seconds = time.perf_counter() - started
+        self.metrics.observe(status, seconds)
+        if status == 200:
+            await self._send(exchange, status, BINARY if headers else JSON, content, headers)
+            return status
+        await body.discard()
+        # After 408, the connection still carries the rest of the body.
+        more: Headers = [CLOSE] if status == 408 else ()
+        await self._fail(exchange, status, message, seconds, trace, more)
+        return status
 
-    async def _predict(self, body: Body) -> Inference:
-        return await self.predictions.v1(body), []
+    async def _predict(self, body: Body, context: Context) -> Inference:
+        return await self.predictions.v1(body, context), ()
 
-    async def _infer(self, body: Body) -> Inference:
-        length, content = await self.predictions.v2(body)
-        return content, [] if length is None else [(HEADER_LENGTH, b"%d" % length)]
+    async def _infer(self, body: Body, context: Context) -> Inference:
+        length, content = await self.predictions.v2(body, context)
+        return content, () if length is None else [(HEADER_LENGTH, b"%d" % length)]
 
-    async def _other(self, scope: dict[str, Any], send: Send) -> None:
-        path, method = scope["path"], scope["method"]
+    async def _other(self, exchange: Exchange) -> None:
+        path, method = exchange.path, exchange.method
         route = self.routes.get(path)
-        if route is not None and method == "GET":
-            await self._send(send, *(await route()))
+        if route and method in ("GET", "HEAD"):
+            await self._send(exchange, *(await route()))
             return
-        allowed = "GET" if route else "POST" if path in self.inferences else None
+        if path in self.documents and method in ("GET", "HEAD"):
+            await self._send(exchange, 200, JSON, self.documents[path])
+            return
+        read = route or path in self.documents
+        allowed = "GET, HEAD" if read else "POST" if path in self.inferences else None
         if allowed:
-            status, message = 405, f"{method} {path[:200]}; allowed: {allowed}"
+            message = f"{method} {path[:200]}; allowed: {allowed}"
+            await self._fail(exchange, 405, message, more=[(b"allow", allowed.encode())])
         else:
             model = f"the model is {self.release.name}, at {self.predict_path}"
-            status, message = 404, f"{path[:200]}: not found; {model}"
-        log.log_failure(path, status, message, 0)
-        await self._send(send, status, JSON, orjson.dumps({"error": message}))
+            await self._fail(exchange, 404, f"{path[:200]}: not found; {model}")
+
+    async def _fail(
+        self,
+        exchange: Exchange,
+        status: int,
+        message: str,
+        seconds: float = 0,
+        trace: str | None = None,
+        more: Headers = (),
+    ) -> None:
+        """Log an error, and answer it."""
+        fields = exchange.context.fields()
+        log.log_failure(exchange.path, status, message, seconds, fields, trace)
+        await self._send(exchange, status, JSON, orjson.dumps({"error": message}), more)
 
     async def _send(
         self,
-        send: Send,
+        exchange: Exchange,
         status: int,
         content_type: bytes,
         content: bytes,
-        more: Sequence[tuple[bytes, bytes]] = (),
+        more: Headers = (),
     ) -> None:
         headers = [
             (b"content-type", content_type),
             (b"content-length", b"%d" % len(content)),
+            (forwarding.REQUEST_ID, exchange.context.id.encode()),
             *more,
         ]
-        # While draining, the client's next request must reach another pod. After 408, the
-        # connection still carries the rest of the body.
-        if self.draining or status == 408:
-            headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        # The client's next request must reach another pod.
+        if self.draining:
+            headers.append(CLOSE)
+        await exchange.send({"type": "http.response.start", "status": status, "headers": headers})
+        await exchange.send({"type": "http.response.body", "body": content})
 
     @property
     def _accepts(self) -> bool:
@@ -169,9 +212,6 @@ class App:
         except TimeoutError:
             return False
 
-    async def _live(self) -> Response:
-        return 200, JSON, b'{"live":true}'
-
     async def _ready(self) -> Response:
         """Without Triton: a probe that asked it would keep it from scaling to zero."""
         ready = self._accepts
@@ -181,36 +221,6 @@ class App:
         ready = await self._predictor_ready()
         content = orjson.dumps({"name": self.release.name, "ready": ready})
         return 200 if ready else 503, JSON, content
-
-    async def _models(self) -> Response:
-        return 200, JSON, orjson.dumps({"models": [self.release.name]})
-
-    async def _server(self) -> Response:
-        metadata = {
-            "name": "kserve-triton transformer",
-            "version": "1",
-            "extensions": ["binary_tensor_data", "classification"],
-        }
-        return 200, JSON, orjson.dumps(metadata)
-
-    async def _model(self) -> Response:
-        pictures = {"name": PICTURES, "datatype": "BYTES", "shape": [-1]}
-        inputs = [pictures] if self.release.image else self._described(self.release.inputs)
-        metadata = {
-            "name": self.release.name,
-            "platform": "kserve-triton-transformer",
-            "versions": ["1"],
-            "inputs": inputs,
-            "outputs": self._described(self.release.outputs),
-        }
-        return 200, JSON, orjson.dumps(metadata)
-
-    def _described(self, tensors: Sequence[Tensor]) -> list[dict[str, Any]]:
-        batch = [-1] if self.release.batching else []
-        return [
-            {"name": each.name, "datatype": each.dtype, "shape": [*batch, *each.dims]}
-            for each in tensors
-        ]
 
     async def _metrics(self) -> Response:
         return 200, metrics.CONTENT_TYPE, self.metrics.render()
@@ -243,13 +253,13 @@ class App:
 
 
 def _create_predictor(settings: Settings, release: Release) -> Predictor:
-    host, port = settings.address
+    service, pods = settings.address, settings.pods
     if settings.protocol == "grpc-v2":
         # Imported only if needed, since gRPC takes time and memory.
         from transformer.triton_grpc import GrpcPredictor  # noqa: PLC0415
 
-        return GrpcPredictor(host, port, release)
-    return HttpPredictor(host, port, release)
+        return GrpcPredictor(service, pods, settings.deadline, release)
+    return HttpPredictor(service, pods, settings.deadline, release)
 
 
 def _create_handlers(settings: Settings, release: Release, fail: Fail) -> Handlers | None:
@@ -257,4 +267,4 @@ def _create_handlers(settings: Settings, release: Release, fail: Fail) -> Handle
         return None
     parameters = release.handler.parameters | settings.handler_parameters
     start = Start(release, settings.handler, parameters, settings.handler_memory)
-    return Handlers(start, process_count(settings.workers), settings.deadline, fail)
+    return Handlers(start, process_count(), settings.deadline, fail)

@@ -11,7 +11,7 @@ from transformer.errors import RequestError
 from transformer.predictor import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -25,20 +25,24 @@ BYTES_AT_ONCE = 8 * 2**20
 
 
 async def infer(
-    predictor: Predictor, inputs: Arrays, outputs: Sequence[Tensor], size: int
+    predictor: Predictor,
+    inputs: Arrays,
+    outputs: Sequence[Tensor],
+    headers: Mapping[str, str],
+    size: int,
 ) -> list[NDArray[Any]]:
     """The outputs of any number of rows, of which a batch has `size` at most.
 
-    Raises RequestError.
+    `headers` go with each request to the predictor. Raises RequestError.
     """
     count = rows(predictor.release, inputs)
     if count is None or count <= size:
-        return await predictor.infer(inputs, outputs)
+        return await predictor.infer(inputs, outputs, headers)
     parts: list[Arrays] = [
         {name: array[start : start + size] for name, array in inputs.items()}
         for start in range(0, count, size)
     ]
-    answers = await _infer_all(predictor, parts, outputs)
+    answers = await _infer_all(predictor, parts, outputs, headers)
     return [
         _joined(output, arrays, size)
         for output, arrays in zip(outputs, zip(*answers, strict=True), strict=True)
@@ -46,7 +50,10 @@ async def infer(
 
 
 async def _infer_all(
-    predictor: Predictor, parts: Sequence[Arrays], outputs: Sequence[Tensor]
+    predictor: Predictor,
+    parts: Sequence[Arrays],
+    outputs: Sequence[Tensor],
+    headers: Mapping[str, str],
 ) -> list[list[NDArray[Any]]]:
     part_bytes = sum(array.nbytes for array in parts[0].values())
     at_once = min(PARTS_AT_ONCE, BYTES_AT_ONCE // max(1, part_bytes))
@@ -54,7 +61,7 @@ async def _infer_all(
 
     async def infer_part(part: Arrays) -> list[NDArray[Any]]:
         async with slots:
-            return await predictor.infer(part, outputs)
+            return await predictor.infer(part, outputs, headers)
 
     tasks = [asyncio.create_task(infer_part(part)) for part in parts]
     try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 from transformer.deadline import BODY, MEMORY
 from transformer.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from transformer.budget import Share
     from transformer.deadline import Deadline
@@ -35,19 +36,23 @@ class ClientGoneError(RequestError):
 
 
 class Body:
-    """The body of one ASGI request."""
+    """The body of one ASGI request. Names of `headers` are in lower case."""
 
-    def __init__(self, scope: dict[str, Any], receive: Receive) -> None:
+    def __init__(self, headers: Mapping[bytes, bytes], version: str, receive: Receive) -> None:
         self.receive = receive
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.http_version = scope["http_version"]
+        self.headers = headers
+        self.http_version = version
         self.more = True
+        # As far as it is known, and since when the client may send it.
+        self.size = 0
+        self.since = 0.0
 
     async def read(self, share: Share, deadline: Deadline) -> bytes | bytearray:
         """The whole body. Raises RequestError as soon as it turns out to be too large."""
-        size = self._declared_size()
-        if size > SMALL_BODY_BYTES:
-            await _take(share, size, deadline)
+        self.size = self._declared_size()
+        if self.size > SMALL_BODY_BYTES:
+            await _take(share, self.size, deadline)
+        self.since = time.monotonic()
         part = await self._next_part()
         # Most bodies are small and arrive in one part, which needs no copy.
         return await self._read_rest(part, share, deadline) if self.more else part
@@ -56,19 +61,21 @@ class Body:
         body = bytearray(part)
         while self.more:
             if len(body) > SMALL_BODY_BYTES and not share.held:
-                await _take(share, MAX_BODY_BYTES, deadline)
+                self.size = MAX_BODY_BYTES
+                await _take(share, self.size, deadline)
+                self.since = time.monotonic()
             body += await self._next_part()
             if len(body) > MAX_BODY_BYTES:
                 raise _too_large()
         return body
 
-    async def discard(self) -> None:
-        """Read the rest if the connection ends with the answer.
+    async def discard(self, *, closes: bool = False) -> None:
+        """Read the rest if the connection ends with the answer, as the client or `closes` says.
 
         A client that is still sending when the connection closes gets a connection error instead
         of the answer.
         """
-        closes = self.headers.get(b"connection", b"").lower() == b"close"
+        closes = closes or self.headers.get(b"connection", b"").lower() == b"close"
         waits_for_continue = self.headers.get(b"expect", b"").lower() == b"100-continue"
         if waits_for_continue or not (closes or self.http_version == "1.0"):
             return

@@ -7,15 +7,20 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
 __all__ = ["Budget", "Share"]
 
 
 class Budget:
-    """A number of bytes, given out in the order of the requests for them."""
+    """A number of bytes, given out in the order of the requests for them.
+
+    `on_wait` is called when a request must wait.
+    """
 
     def __init__(self, limit: int) -> None:
+        self.on_wait: Callable[[], None] = _do_nothing
         self.limit = limit
         self.free = limit
         self.queue: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -32,6 +37,7 @@ class Budget:
         granted = asyncio.get_running_loop().create_future()
         entry = (size, granted)
         self.queue.append(entry)
+        self.on_wait()
         try:
             await granted
         except asyncio.CancelledError:
@@ -79,3 +85,7 @@ class Share:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def _do_nothing() -> None:
+    pass

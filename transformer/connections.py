@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import httptools
 
 from transformer.errors import MAX_ANSWER_BYTES, PredictorError
+from transformer.upstream import connection_lifetime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +37,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, created: float) -> None:
         self.created = created
+        self.expires = created + connection_lifetime()
         self.transport: asyncio.Transport
         self.answer: asyncio.Future[Answer] | None = None
         self.open = False
@@ -64,7 +66,7 @@ class Connection(asyncio.Protocol):
         if self.answer is None or not self.answered:
             self._fail(StaleError(str(exc or "closed the connection")))
         else:
-            self._fail(PredictorError("closed the connection within its answer"))
+            self._fail(PredictorError("closed the connection within its answer", again=True))
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio."""
@@ -118,11 +120,11 @@ class Connections:
     The connection used last is used next, so that the others become idle and can be closed.
     """
 
-    def __init__(self, host: str, port: int, max_age: float) -> None:
+    def __init__(self, host: str, port: int) -> None:
         self.host = host
         self.port = port
-        self.max_age = max_age
         self.idle: list[Connection] = []
+        self.closed = False
 
     async def exchange(self, request: Sequence[bytes | memoryview]) -> Answer:
         """Send a request, once more if the kept connection was closed. Raises PredictorError."""
@@ -135,7 +137,7 @@ class Connections:
         try:
             return await self._exchange_on(await self._connect(), request)
         except StaleError as error:
-            raise PredictorError(f"{self.host}:{self.port}: {error}") from error
+            raise PredictorError(f"{self.host}:{self.port}: {error}", again=True) from error
 
     async def _exchange_on(
         self, connection: Connection, request: Sequence[bytes | memoryview]
@@ -145,17 +147,17 @@ class Connections:
         except BaseException:
             connection.transport.abort()
             raise
-        if connection.open and len(self.idle) < MAX_IDLE:
+        if connection.open and not self.closed and len(self.idle) < MAX_IDLE:
             self.idle.append(connection)
         else:
             connection.transport.close()
         return answer
 
     def _pop_idle(self) -> Connection | None:
-        oldest = asyncio.get_running_loop().time() - self.max_age
+        now = asyncio.get_running_loop().time()
         while self.idle:
             connection = self.idle.pop()
-            if connection.open and connection.created > oldest:
+            if connection.open and connection.expires > now:
                 return connection
             connection.transport.close()
         return None
@@ -167,10 +169,19 @@ class Connections:
                 lambda: Connection(loop.time()), self.host, self.port
             )
         except OSError as error:
-            raise PredictorError(f"{self.host}:{self.port}: {error.strerror or error}") from error
+            reason = f"{self.host}:{self.port}: {error.strerror or error}"
+            raise PredictorError(reason, unreached=True) from error
         return connection
 
-    def close(self) -> None:
-        """Close the idle connections."""
-        while self.idle:
-            self.idle.pop().transport.close()
+    def drop(self, before: float) -> None:
+        """Close the idle connections that were made before this time of the loop."""
+        kept = [each for each in self.idle if each.created > before]
+        for connection in self.idle:
+            if connection.created <= before:
+                connection.transport.close()
+        self.idle = kept
+
+    async def close(self) -> None:
+        """Close the idle connections, and the others with their answers."""
+        self.closed = True
+        self.drop(asyncio.get_running_loop().time())

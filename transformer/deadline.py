@@ -32,6 +32,12 @@ class Deadline:
         """Whether the time is over."""
         return time.monotonic() > self.end
 
+    def end_now(self) -> None:
+        """Shorten the limit to the time that has passed."""
+        now = time.monotonic()
+        self.seconds = round(self.seconds - (self.end - now), 1)
+        self.end = now
+
     def error(self) -> RequestError:
         """The answer to the client when the time is over."""
         status, event = self.waits_for

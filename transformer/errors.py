@@ -23,7 +23,15 @@ class RequestError(Exception):
 
 
 class PredictorError(RequestError):
-    """The predictor is not reachable, it failed, or its answer is not the tensors asked for."""
+    """The predictor is not reachable, it failed, or its answer is not the tensors asked for.
 
-    def __init__(self, message: str, status: int = 503) -> None:
+    `again`: another pod may answer, so the request is worth a second attempt. `unreached`: nobody
+    got it.
+    """
+
+    def __init__(
+        self, message: str, status: int = 503, *, again: bool = False, unreached: bool = False
+    ) -> None:
         super().__init__(status, f"predictor: {message[:500]}")
+        self.again = again or unreached
+        self.unreached = unreached

@@ -203,10 +203,10 @@ class Handlers:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def process_count(workers: int) -> int:
-    """The processes of one of the server's workers: a CPU of the container for each."""
+def process_count() -> int:
+    """The number of processes: a CPU of the container for each."""
     cpus = float(len(os.sched_getaffinity(0)))
     with contextlib.suppress(OSError, ValueError):
         quota, period = CPU_MAX.read_text().split()
         cpus = min(cpus, int(quota) / int(period))
-    return min(max(math.ceil(cpus / workers), LEAST_PROCESSES), MOST_PROCESSES)
+    return min(max(math.ceil(cpus), LEAST_PROCESSES), MOST_PROCESSES)

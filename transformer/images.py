@@ -2,62 +2,52 @@
 
 from __future__ import annotations
 
-import binascii
-import io
-import warnings
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, PngImagePlugin
 
-from release.images import Converter, has_exif
+from release import instances
+from release.images import Converter
 from release.schema import DTYPES
 from transformer.body import SMALL_BODY_BYTES
 from transformer.errors import RequestError
+from transformer.picture_file import (
+    DECODE_SECONDS,
+    MAX_DECODE_BYTES,
+    RGB_BYTES,
+    SlowPictureError,
+    open_image,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from numpy.typing import NDArray
+    from PIL import Image
 
     from release.schema import Release
     from transformer.deadline import Deadline
-    from transformer.thread import Thread
+    from transformer.threads import Threads
 
-__all__ = ["MAX_DECODE_BYTES", "Pictures", "decode_base64", "decode_cost", "open_image"]
+__all__ = ["Pictures", "decode_base64"]
 
-# The formats of photographs and of the web. Each further format exposes more code to untrusted
-# data, and some decoders of Pillow (TIFF, EPS, PSD) take far more memory than their headers state.
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
-MAX_DECODE_BYTES = 256 * 2**20
-# Bytes that Pillow keeps for a pixel; other modes take four.
-PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2}
-RGB_BYTES = 4
-# The picture with its alpha, its background, both together, and the RGB of that.
-COMPOSED_BYTES = 16
-# The decoder goes over all pixels for each scan of a progressive JPEG, and a scan takes only a few
-# bytes. Encoders write about ten scans. Compressed data never contains this marker.
-JPEG_SCAN = b"\xff\xda"
-MAX_SCANS = 100
+# After this time the thread does other requests' work, before it goes on with further pictures.
+TURN_SECONDS = 0.05
 # Requests up to these sizes are decoded on the event loop: a thread takes longer to wake up.
 INLINE_PICTURES = 8
 INLINE_PIXELS = 64 * 1024
-
-PngImagePlugin.MAX_TEXT_MEMORY = 4 * 2**20
-# `open_image` has a stricter limit and raises an error.
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-Image.init()
+INLINE_SECONDS = 0.005
 
 
 class Pictures:
     """The built-in preprocessing of an image model."""
 
-    def __init__(self, release: Release, thread: Thread) -> None:
+    def __init__(self, release: Release, threads: Threads) -> None:
         assert release.image is not None
         (self.tensor,) = release.inputs
         self.converter = Converter(release.image)
-        self.thread = thread
+        self.threads = threads
 
     async def decode(
         self, pictures: Sequence[str | bytes], where: str, deadline: Deadline
@@ -67,30 +57,58 @@ class Pictures:
         `where` is the list's name in an error.
         """
         batch = np.empty((len(pictures), *self.tensor.dims), DTYPES[self.tensor.dtype])
-        small = len(pictures) <= INLINE_PICTURES and sum(map(len, pictures)) <= SMALL_BODY_BYTES
-        opened: list[Image.Image] = []
-        if small:
-            opened = [self._open(each, where, index) for index, each in enumerate(pictures)]
-        if small and sum(image.width * image.height for image in opened) <= INLINE_PIXELS:
-            for index, image in enumerate(opened):
-                self._convert(image, batch[index], where, index)
-        else:
-            await self.thread.run(self._decode_all, pictures, batch, where, deadline)
+        done = len(pictures) if self._decode_inline(pictures, batch, where) else 0
+        while done < len(pictures):
+            done = await self.threads.run(self._decode_some, pictures, done, batch, where, deadline)
         return {self.tensor.name: batch}
 
-    def _decode_all(
-        self, pictures: Sequence[str | bytes], batch: NDArray[Any], where: str, deadline: Deadline
-    ) -> None:
-        for index, picture in enumerate(pictures):
+    def _decode_inline(
+        self, pictures: Sequence[str | bytes], batch: NDArray[Any], where: str
+    ) -> bool:
+        """Whether they are decoded now, since that takes no time."""
+        if len(pictures) > INLINE_PICTURES or sum(map(len, pictures)) > SMALL_BODY_BYTES:
+            return False
+        try:
+            opened = [
+                self._open(each, where, index, INLINE_SECONDS)
+                for index, each in enumerate(pictures)
+            ]
+            if sum(image.width * image.height for image in opened) > INLINE_PIXELS:
+                return False
+            for index, image in enumerate(opened):
+                self._convert(image, batch[index], where, index)
+        except SlowPictureError:
+            return False
+        return True
+
+    def _decode_some(
+        self,
+        pictures: Sequence[str | bytes],
+        first: int,
+        batch: NDArray[Any],
+        where: str,
+        deadline: Deadline,
+    ) -> int:
+        """Decode pictures for TURN_SECONDS; the number of the next one."""
+        end = time.monotonic() + TURN_SECONDS
+        for index in range(first, len(pictures)):
             if deadline.passed():
                 raise deadline.error()
-            image = self._open(picture, where, index)
-            self._convert(image, batch[index], where, index)
+            try:
+                image = self._open(pictures[index], where, index, DECODE_SECONDS)
+                self._convert(image, batch[index], where, index)
+            except SlowPictureError as error:
+                raise error.at(f"{where}[{index}]") from error
+            if time.monotonic() > end:
+                return index + 1
+        return len(pictures)
 
-    def _open(self, picture: str | bytes, where: str, index: int) -> Image.Image:
+    def _open(self, picture: str | bytes, where: str, index: int, seconds: float) -> Image.Image:
         try:
             data = decode_base64(picture) if isinstance(picture, str) else picture
-            image = open_image(data)
+            image = open_image(data, seconds)
+        except SlowPictureError:
+            raise
         except RequestError as error:
             raise error.at(f"{where}[{index}]") from error
         width, height = self.converter.scaled_size(image.size)
@@ -104,6 +122,8 @@ class Pictures:
     def _convert(self, image: Image.Image, into: NDArray[Any], where: str, index: int) -> None:
         try:
             self.converter.convert(image, into)
+        except SlowPictureError:
+            raise
         # Decoders raise errors of many types: SyntaxError, EOFError, struct.error, OSError, ...
         except Exception as error:
             message = f"{image.format} can't be decoded: {str(error)[:200]}"
@@ -111,62 +131,9 @@ class Pictures:
 
 
 def decode_base64(text: str) -> bytes:
-    """Decode strictly, but accept line breaks and blanks. Raises RequestError."""
+    """The bytes. Raises RequestError."""
     try:
-        return _decode_strictly(text)
-    except ValueError:
-        pass
-    try:
-        return _decode_strictly("".join(text.split()))
+        return instances.decode_base64(text)
     except ValueError as error:
-        raise RequestError(400, f"wrong base64: {error}") from error
-
-
-def _decode_strictly(text: str) -> bytes:
-    if text.endswith("==="):
-        # binascii accepts it after a whole group of four characters.
-        raise ValueError("excess padding")
-    return binascii.a2b_base64(text, strict_mode=True)
-
-
-def open_image(data: bytes) -> Image.Image:
-    """Read the header. Raises RequestError if it isn't an image, or one too large to decode."""
-    try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.DecompressionBombError as error:
-        raise RequestError(413, f"too many pixels: {error}") from error
-    # Pillow's plugins raise errors of many types for broken data.
-    except Exception as error:
-        raise RequestError(400, f"not an image; allowed: {', '.join(FORMATS)}") from error
-    cost = decode_cost(image)
-    if cost > MAX_DECODE_BYTES:
-        raise RequestError(
-            413,
-            f"{image.format} of {image.width}×{image.height} pixels needs {cost >> 20} MiB to "
-            f"decode; allowed: {MAX_DECODE_BYTES >> 20} MiB",
-        )
-    if image.format in ("JPEG", "MPO") and data.count(JPEG_SCAN) > MAX_SCANS:
-        raise RequestError(413, f"JPEG of more than {MAX_SCANS} scans")
-    return image
-
-
-def decode_cost(image: Image.Image) -> int:
-    """The most bytes of memory that decoding and converting the image takes."""
-    pixel = PIXEL_BYTES.get(image.mode, 4)
-    if image.format == "WEBP":
-        # Two canvases of the animation decoder, and the frame's bytes.
-        pixel += 12
-    elif image.format in ("JPEG", "MPO"):
-        # With several scans libjpeg keeps all coefficients, two bytes each.
-        pixel += 2 * len(image.getbands())
-    if image.mode.startswith("I;16"):
-        pixel += 8
-    if has_exif(image):
-        # The picture and its turned copy.
-        pixel += PIXEL_BYTES.get(image.mode, 4)
-    if image.has_transparency_data:
-        pixel += COMPOSED_BYTES
-    elif image.mode != "RGB":
-        pixel += RGB_BYTES
-    size: int = image.width * image.height * pixel
-    return size
+        allowed = "base64, base64url, or a data URI of base64"
+        raise RequestError(400, f"wrong base64: {error}; allowed: {allowed}") from error

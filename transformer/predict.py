@@ -24,7 +24,8 @@ from transformer.errors import RequestError
 from transformer.handler_messages import Call
 from transformer.images import Pictures
 from transformer.predictor import rows
-from transformer.thread import Thread
+from transformer.threads import Threads
+from transformer.uploads import Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -34,15 +35,18 @@ if TYPE_CHECKING:
     from release.schema import Release, Tensor
     from transformer.body import Body
     from transformer.budget import Share
+    from transformer.forwarding import Context
     from transformer.handlers import Handlers
     from transformer.metrics import Metrics
     from transformer.predictor import Arrays, Predictor
     from transformer.settings import Settings
+    from transformer.spans import Spans
+    from transformer.v2 import Request
 
 __all__ = ["Predictions"]
 
 MIB = 2**20
-# These and the single decoding thread limit the memory of the process: see docs/transformer.md.
+# These and the number of threads limit the memory of the process: see docs/transformer.md.
 ALL_BODIES_BYTES = 48 * MIB
 TENSORS_BYTES = 32 * MIB
 # Requests whose tensors are made, and wait for their share of the memory, without a handler.
@@ -54,9 +58,11 @@ MAX_REQUESTS = 256
 
 @dataclass
 class Limits:
-    """What one request has: its time, and its shares of the memory."""
+    """What one request has: its context and time, and its shares of the memory."""
 
+    context: Context
     deadline: Deadline
+    timeout: asyncio.Timeout
     body: Share
     tensors: Share
 
@@ -69,19 +75,22 @@ class Predictions:
         settings: Settings,
         predictor: Predictor,
         metrics: Metrics,
+        spans: Spans,
         handlers: Handlers | None,
     ) -> None:
         self.settings = settings
         self.predictor = predictor
         self.metrics = metrics
+        self.spans = spans
         self.release = release = predictor.release
         own = release.handler
         self.before = handlers if own and own.preprocess else None
         self.after = handlers if own and own.postprocess else None
-        self.thread = Thread()
-        self.pictures = Pictures(release, self.thread) if release.image else None
+        self.threads = Threads(settings.max_threads)
+        self.pictures = Pictures(release, self.threads) if release.image else None
         self.bodies = Budget(ALL_BODIES_BYTES)
         self.tensors = Budget(TENSORS_BYTES)
+        self.uploads = Uploads(self.bodies)
         self.requests = 0
         # While requests wait for memory the tensors of only so many are there already.
         self.slots = asyncio.Semaphore(handlers.count if handlers else WAITING_REQUESTS)
@@ -91,38 +100,46 @@ class Predictions:
         labelled = builtin.classified(release) and not self.after
         self.wanted = release.outputs[:1] if labelled else release.outputs
 
-    async def v1(self, body: Body) -> bytes:
+    async def v1(self, body: Body, context: Context) -> bytes:
         """The answer of V1, `{"predictions": [...]}`. Raises RequestError."""
-        answer: bytes = await self._limited(self._v1, body)
+        answer: bytes = await self._limited(self._v1, body, context)
         return answer
 
-    async def v2(self, body: Body) -> tuple[int | None, bytes]:
+    async def v2(self, body: Body, context: Context) -> tuple[int | None, bytes]:
         """The answer of V2, and the length of its JSON where raw bytes follow.
 
         Raises RequestError.
         """
-        answer: tuple[int | None, bytes] = await self._limited(self._v2, body)
+        answer: tuple[int | None, bytes] = await self._limited(self._v2, body, context)
         return answer
 
-    async def _limited(self, work: Callable[[Body, Limits], Awaitable[Any]], body: Body) -> Any:
+    async def _limited(
+        self, work: Callable[[Body, Limits], Awaitable[Any]], body: Body, context: Context
+    ) -> Any:
         """Do the work of a request within its limits. Raises RequestError."""
-        if self.requests >= MAX_REQUESTS:
+        if self.requests >= MAX_REQUESTS and not self.uploads.drop_slowest():
             raise RequestError(503, f"busy with {MAX_REQUESTS} other requests")
+        context.check_size()
         deadline = Deadline(self.settings.deadline)
         self.requests += 1
         try:
-            async with asyncio.timeout(deadline.seconds):
+            async with asyncio.timeout(deadline.seconds) as timeout:
                 with self.bodies.share() as share, self.tensors.share() as tensors:
-                    return await work(body, Limits(deadline, share, tensors))
+                    return await work(body, Limits(context, deadline, timeout, share, tensors))
         except TimeoutError as error:
             raise deadline.error() from error
         finally:
             self.requests -= 1
 
+    async def _read(self, body: Body, limits: Limits) -> bytes | bytearray:
+        with self.uploads.receive(body, limits.deadline, limits.timeout):
+            return await body.read(limits.body, limits.deadline)
+
     async def _v1(self, body: Body, limits: Limits) -> bytes:
-        content = await body.read(limits.body, limits.deadline)
+        content = await self._read(body, limits)
         started = time.perf_counter()
-        inputs = await self._preprocess(content, limits)
+        with self.spans.decode():
+            inputs = await self._preprocess(content, limits)
         self.metrics.decode.observe(time.perf_counter() - started)
         if not self.after:
             del content
@@ -137,17 +154,11 @@ class Predictions:
         return answer
 
     async def _v2(self, body: Body, limits: Limits) -> tuple[int | None, bytes]:
-        content = await body.read(limits.body, limits.deadline)
+        content = await self._read(body, limits)
         started = time.perf_counter()
         head, raw = v2.split(content, body.headers.get(v2.HEADER_LENGTH))
-        limits.deadline.waits_for = MEMORY
-        async with self._slot(len(head)):
-            request = await self._sized(len(head), v2.parse, head, raw, self.release)
-            inputs = request.inputs
-            if not request.pictures:
-                await self._hold(inputs, limits)
-        if request.pictures:
-            inputs = await self._decode(request.pictures, v2.PICTURES, limits)
+        with self.spans.decode():
+            request, inputs = await self._parse(head, raw, limits)
         self.metrics.decode.observe(time.perf_counter() - started)
         wanted = [output.tensor for output in request.outputs]
         values = await self._infer(inputs, wanted, limits)
@@ -156,6 +167,18 @@ class Predictions:
             size, v2_answer.render, self.release, request, values
         )
         return answer
+
+    async def _parse(
+        self, head: memoryview, raw: memoryview, limits: Limits
+    ) -> tuple[Request, Arrays]:
+        """A request of V2, and its inputs."""
+        limits.deadline.waits_for = MEMORY
+        async with self._slot(len(head)):
+            request: Request = await self._sized(len(head), v2.parse, head, raw, self.release)
+            if not request.pictures:
+                await self._hold(request.inputs, limits)
+                return request, request.inputs
+        return request, await self._decode(request.pictures, v2.PICTURES, limits)
 
     async def _preprocess(self, content: bytes | bytearray, limits: Limits) -> Arrays:
         limits.deadline.waits_for = MEMORY
@@ -194,10 +217,10 @@ class Predictions:
         await limits.tensors.take(size)
 
     async def _sized(self, size: int, function: Any, *arguments: Any) -> Any:
-        """Call a function, in the thread where there is much to do."""
+        """Call a function, in a thread where there is much to do."""
         if size <= SMALL_BODY_BYTES:
             return function(*arguments)
-        return await self.thread.run(function, *arguments)
+        return await self.threads.run(function, *arguments)
 
     async def _infer(
         self, inputs: Arrays, outputs: Sequence[Tensor], limits: Limits
@@ -205,15 +228,16 @@ class Predictions:
         limits.deadline.waits_for = PREDICTOR
         started = time.perf_counter()
         try:
-            return await batches.infer(
-                self.predictor, inputs, outputs, self.settings.max_batch_size
-            )
+            with self.spans.predict(limits.context.headers) as headers:
+                return await batches.infer(
+                    self.predictor, inputs, outputs, headers, self.settings.max_batch_size
+                )
         finally:
             self.metrics.predict.observe(time.perf_counter() - started)
 
     async def close(self) -> None:
-        """End the thread and close the connections to the predictor."""
-        self.thread.close()
+        """End the threads and close the connections to the predictor."""
+        self.threads.close()
         await self.predictor.close()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from release import tensors
 from transformer.errors import PredictorError
 
@@ -16,11 +18,13 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, NDArray[Any]]
 
-__all__ = ["MAX_AGE_SECONDS", "Predictor", "read_tensor", "rows"]
+__all__ = ["Predictor", "overloaded", "read_tensor", "rows", "unreached"]
 
-# A Service distributes connections over its pods, not requests. Connections are replaced at this
-# age, so that new pods get requests too.
-MAX_AGE_SECONDS = 60.0
+# What Triton and Knative's queue-proxy answer where too many requests wait. Another attempt would
+# add to them.
+OVERLOADED = ("Exceeds maximum queue size", "pending request queue full")
+# What gRPC and Envoy, as in Knative's gateway, say where a connection can't be made.
+UNREACHED = ("failed to connect to all addresses", "reset reason: remote connection failure")
 
 
 class Predictor(Protocol):
@@ -28,10 +32,13 @@ class Predictor(Protocol):
 
     release: Release
 
-    async def infer(self, inputs: Arrays, outputs: Sequence[Tensor]) -> list[NDArray[Any]]:
+    async def infer(
+        self, inputs: Arrays, outputs: Sequence[Tensor], headers: Mapping[str, str]
+    ) -> list[NDArray[Any]]:
         """The outputs of a batch, in the order of `outputs`. Raises PredictorError.
 
-        `inputs` are all of the release's, in its types.
+        `inputs` are all of the release's, in its types. `headers` are sent with the request, or
+        as its metadata: names in lower case, values of printable ASCII.
         """
         ...
 
@@ -61,6 +68,29 @@ def read_tensor(
             f"{output.dtype} {expected}"
         )
     try:
-        return tensors.decode(raw, output.dtype, shape)
+        array = tensors.decode(raw, output.dtype, shape)
     except ValueError as error:
         raise PredictorError(f"answered {output.name} with {len(raw)} bytes: {error}") from error
+    _check_finite(output, array, rows)
+    return array
+
+
+def _check_finite(output: Tensor, array: NDArray[Any], rows: int | None) -> None:
+    """Raise PredictorError if a number is NaN or infinite: it is no prediction, nor JSON."""
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return
+    where = ""
+    if rows is not None:
+        finite = np.isfinite(array).reshape(rows, -1).all(axis=1)
+        where = f" in row {int(finite.argmin())}"
+    raise PredictorError(f"answered {output.name} with NaN or infinite values{where}", 500)
+
+
+def overloaded(reason: str) -> bool:
+    """Whether the predictor refused a request because too many wait."""
+    return any(text in reason for text in OVERLOADED)
+
+
+def unreached(reason: str) -> bool:
+    """Whether an error says that nobody got the request."""
+    return any(text in reason for text in UNREACHED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from typing import Any
 
 import orjson
@@ -35,7 +36,12 @@ def parse(
 
 
 def load(text: bytes | bytearray | memoryview, max_values: int, shape: str) -> Any:
-    """Parse JSON within a limit of memory. Raises RequestError, which shows the allowed `shape`."""
+    """Parse JSON within a limit of memory. Raises RequestError, which shows the allowed `shape`.
+
+    A byte order mark in front is ignored, as RFC 8259, section 8.1 allows.
+    """
+    if text[: len(BOM_UTF8)] == BOM_UTF8:
+        text = memoryview(text)[len(BOM_UTF8) :]
     if len(text) > max_values:
         text = bytes(text)
         if sum(map(text.count, STRUCTURAL_CHARACTERS)) > max_values:

@@ -20,15 +20,14 @@ UNUSED = {
     "protocol": "--predictor_protocol replaces it",
     "grpc_port": "the transformer serves HTTP",
     "enable_grpc": "the transformer serves HTTP",
-    "max_threads": "one thread a worker decodes",
-    "max_asyncio_workers": "one thread a worker decodes",
+    "max_asyncio_workers": "--max_threads replaces it",
     "enable_docs_url": "there is no docs page",
     "enable_latency_logging": "latency is in /metrics",
     "configure_logging": "failed requests are logged as JSON lines",
     "log_config_file": "failed requests are logged as JSON lines",
     "access_log_format": "failed requests are logged as JSON lines",
     "predictor_request_timeout_seconds": "--deadline_seconds bounds the whole request",
-    "predictor_request_retries": "only a request on a closed connection is sent again",
+    "predictor_request_retries": "a request that another pod may answer is sent once more",
     "enable_predictor_health_check": "/v2/models/NAME/ready always asks the predictor",
 }
 # Arguments that would change the behaviour. They are refused unless they switch it off.
@@ -53,11 +52,12 @@ class Settings:
     model: str
     release: Path
     predictor: str
+    predictor_pods: str | None
     protocol: str
     port: int
-    workers: int
     deadline: float
     max_batch_size: int
+    max_threads: int
     drain: float
     handler: Path | None
     handler_parameters: dict[str, Any]
@@ -68,6 +68,11 @@ class Settings:
     def address(self) -> tuple[str, int]:
         """The predictor's host and port."""
         return _split(self.predictor)
+
+    @property
+    def pods(self) -> tuple[str, int] | None:
+        """The name whose addresses are the predictor's pods, and their port."""
+        return _split(self.predictor_pods) if self.predictor_pods else None
 
 
 def parse(
@@ -94,11 +99,12 @@ def parse(
         model=options.model_name,
         release=options.release,
         predictor=options.predictor_host,
+        predictor_pods=options.predictor_pods,
         protocol=options.predictor_protocol,
         port=options.http_port,
-        workers=options.workers,
         deadline=options.deadline_seconds,
         max_batch_size=options.max_batch_size,
+        max_threads=options.max_threads,
         drain=options.drain_seconds,
         handler=Path(environment["HANDLER"]) if environment.get("HANDLER") else None,
         handler_parameters=_parameters(parser, environment.get("HANDLER_PARAMETERS") or "{}"),
@@ -114,11 +120,17 @@ def _parser() -> argparse.ArgumentParser:
     add("--model_name", required=True, help="the model's name in the URL and in Triton")
     add("--release", required=True, type=Path, help="path of release.json")
     add("--predictor_host", required=True, type=_address, help="host[:port] of Triton (port 80)")
+    add(
+        "--predictor_pods",
+        type=_address,
+        help="host[:port] of a headless Service: requests go to its addresses in turn (none)",
+    )
     add("--predictor_protocol", default="v2", choices=PROTOCOLS, help="v2 is HTTP (v2)")
     add("--http_port", default=8080, type=_port, help="port to listen on (8080)")
-    add("--workers", default=1, type=_count, help="number of processes (1)")
+    add("--workers", type=int, choices=(1,), help="one process serves a pod: add replicas (1)")
     add("--deadline_seconds", default=10.0, type=_deadline, help="time for a whole request (10)")
     add("--max_batch_size", default=32, type=_count, help="rows in one request to Triton (32)")
+    add("--max_threads", default=1, type=_count, help="threads that decode pictures (1)")
     add(
         "--drain_seconds",
         default=2.0,

@@ -10,48 +10,62 @@ import orjson
 from release import tensors
 from transformer.connections import Connections
 from transformer.errors import PredictorError
-from transformer.predictor import MAX_AGE_SECONDS, read_tensor, rows
+from transformer.predictor import overloaded, read_tensor, rows, unreached
+from transformer.upstream import Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from release.schema import Release, Tensor
     from transformer.connections import Answer
     from transformer.predictor import Arrays
+    from transformer.upstream import Address
 
 __all__ = ["HttpPredictor"]
 
 # The header with the length of the JSON in front of the raw bytes.
 HEADER_LENGTH = b"inference-header-content-length"
+# Another pod may answer: Triton has no model while it ends (404, 503), and a proxy in front of it
+# does not reach it (502, 503).
+AGAIN = (404, 502, 503)
 
 
 class HttpPredictor:
     """A client that keeps its connections. A request is JSON, and raw bytes behind it."""
 
-    def __init__(self, host: str, port: int, release: Release) -> None:
+    def __init__(
+        self, service: Address, pods: Address | None, deadline: float, release: Release
+    ) -> None:
         self.release = release
-        self.connections = Connections(host, port, MAX_AGE_SECONDS)
+        self.upstream = Upstream(service, pods, deadline, Connections)
+        host, port = service
         netloc = f"[{host}]" if ":" in host else host
         self.host = netloc if port == 80 else f"{netloc}:{port}"
         self.path = f"/v2/models/{quote(release.name, safe='')}"
 
-    async def infer(self, inputs: Arrays, outputs: Sequence[Tensor]) -> list[NDArray[Any]]:
+    async def infer(
+        self, inputs: Arrays, outputs: Sequence[Tensor], headers: Mapping[str, str]
+    ) -> list[NDArray[Any]]:
         """The outputs of a batch, in the order of `outputs`. Raises PredictorError."""
         raw = [tensors.encode(inputs[tensor.name], tensor.dtype) for tensor in self.release.inputs]
-        head = self._request_head(inputs, raw, outputs)
-        answer = await self.connections.exchange([head, *raw])
-        if answer.status != 200:
-            # What Triton answers with 500 fails with another pod too.
-            raise PredictorError(_reason(answer), 500 if answer.status == 500 else 503)
+        described = self._describe(inputs, raw, outputs)
+        head = self._request_head(len(described), sum(map(len, raw)), headers)
+        request = [head + described, *raw]
+
+        async def send(connections: Connections) -> Answer:
+            answer = await connections.exchange(request)
+            if answer.status != 200:
+                raise _error(answer)
+            return answer
+
+        answer = await self.upstream.ask(send)
         return _read_outputs(answer, outputs, rows(self.release, inputs))
 
-    def _request_head(
-        self, inputs: Arrays, raw: Sequence[bytes], outputs: Sequence[Tensor]
-    ) -> bytes:
-        """The HTTP head and the JSON."""
-        described = orjson.dumps(
+    def _describe(self, inputs: Arrays, raw: Sequence[bytes], outputs: Sequence[Tensor]) -> bytes:
+        """The JSON in front of the raw bytes."""
+        described: bytes = orjson.dumps(
             {
                 "inputs": [
                     {
@@ -67,26 +81,39 @@ class HttpPredictor:
                 ],
             }
         )
-        head = (
-            f"POST {self.path}/infer HTTP/1.1\r\n"
-            f"Host: {self.host}\r\n"
-            "Content-Type: application/octet-stream\r\n"
-            f"Inference-Header-Content-Length: {len(described)}\r\n"
-            f"Content-Length: {len(described) + sum(map(len, raw))}\r\n\r\n"
-        )
-        return head.encode() + described
+        return described
+
+    def _request_head(self, json_bytes: int, raw_bytes: int, headers: Mapping[str, str]) -> bytes:
+        lines = [
+            f"POST {self.path}/infer HTTP/1.1",
+            f"Host: {self.host}",
+            "Content-Type: application/octet-stream",
+            f"Inference-Header-Content-Length: {json_bytes}",
+            f"Content-Length: {json_bytes + raw_bytes}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
+        return "\r\n".join([*lines, "", ""]).encode()
 
     async def ready(self) -> bool:
         """Whether the model answers requests."""
-        request = f"GET {self.path}/ready HTTP/1.1\r\nHost: {self.host}\r\n\r\n"
-        try:
-            return (await self.connections.exchange([request.encode()])).status == 200
-        except PredictorError:
-            return False
+        request = f"GET {self.path}/ready HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode()
+
+        async def ask(connections: Connections) -> bool:
+            return (await connections.exchange([request])).status == 200
+
+        return await self.upstream.ready(ask)
 
     async def close(self) -> None:
         """Close the idle connections."""
-        self.connections.close()
+        await self.upstream.close()
+
+
+def _error(answer: Answer) -> PredictorError:
+    reason = _reason(answer)
+    # What Triton answers with 500 fails with another pod too.
+    status = 500 if answer.status == 500 else 503
+    again = answer.status in AGAIN and not overloaded(reason)
+    return PredictorError(reason, status, again=again, unreached=unreached(reason))
 
 
 def _reason(answer: Answer) -> str:

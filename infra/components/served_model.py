@@ -19,7 +19,7 @@ from infra.manifests.cache import local_model_cache
 from infra.manifests.compilation import compilation
 from infra.manifests.inference_service import inference_service
 from infra.manifests.names import labels, release_map_name
-from infra.manifests.protection import disruption_budgets, network_policies, split_service
+from infra.manifests.protection import disruption_budgets, network_policies, pods_service
 from infra.manifests.served_release import serve
 from infra.manifests.summary import summarize
 from infra.manifests.urls import predict_url
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from infra.config import ModelSettings, StackSettings
     from infra.manifests.artefact import Artefact
+    from infra.manifests.job_template import JobSpec
     from infra.manifests.served_release import ServedRelease
 
 MODE = 'metadata.annotations["serving.kserve.io/deploymentMode"]'
@@ -93,10 +94,11 @@ class ServedModel(pulumi.ComponentResource):
         resources += compiled
         if settings.predictor.cache_node_group:
             resources += [self._cache(each, compiled) for each in self._releases]
-        if self._canary and settings.mode is Mode.STANDARD:
-            split = split_service(self._stable.name, self._stable.namespace, settings)
-            name = split["metadata"]["name"]
-            resources.append(Service(name, **owned(split), opts=self._options))
+        needed = self._canary or not settings.transformer.own
+        if settings.separate_transformer and settings.mode is Mode.STANDARD and needed:
+            pods = pods_service(self._stable.name, self._stable.namespace, settings)
+            name = pods["metadata"]["name"]
+            resources.append(Service(name, **owned(pods), opts=self._options))
         return resources
 
     def _release_map(self, served: ServedRelease) -> ConfigMap:
@@ -142,7 +144,7 @@ class ServedModel(pulumi.ComponentResource):
             for key, manifest in policies.items():
                 NetworkPolicy(key, **owned(manifest), opts=self._options)
 
-    def _verifications(self) -> list[jobs.JobSpec]:
+    def _verifications(self) -> list[JobSpec]:
         """Jobs for stable and canary.
 
         Under Knative a canary is the newest revision and the stable one does not change, so only
@@ -157,7 +159,7 @@ class ServedModel(pulumi.ComponentResource):
             specs.append(verify(self._canary, self._stack.jobs, stack, stable=self._stable))
         return specs
 
-    def _load(self, verified: Sequence[jobs.JobSpec], after: Sequence[Job]) -> dict[str, Any]:
+    def _load(self, verified: Sequence[JobSpec], after: Sequence[Job]) -> dict[str, Any]:
         bucket, perf = self._stack.storage.bucket, self._stable.settings.perf
         spec = jobs.load_test(self._stable, self._stack.jobs, bucket, verified)
         job = self._job(spec, after)
@@ -177,7 +179,7 @@ class ServedModel(pulumi.ComponentResource):
             "objectives": perf.objectives.model_dump(by_alias=True),
         }
 
-    def _job(self, spec: jobs.JobSpec, after: Sequence[pulumi.Resource]) -> Job:
+    def _job(self, spec: JobSpec, after: Sequence[pulumi.Resource]) -> Job:
         """A Job that Pulumi waits for; its failure fails the update and shows its last lines."""
         seconds = spec.seconds + AWAIT_MARGIN_SECONDS
         return Job(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from infra.config import types as t
 from infra.config.base import Section
 from infra.config.images import default_image
+
+# What ghz keeps, and what the load test's memory holds; jobs/config.py has the same.
+MAX_REQUESTS = 1_000_000
 
 
 class Jobs(Section):
@@ -24,6 +27,12 @@ class Jobs(Section):
     service_account: t.DnsLabel | None = Field(
         None, description="service account of the load test, where it uploads its result"
     )
+    labels: dict[str, str] = Field(
+        {}, description="more labels of the Jobs' pods, such as a mesh reads"
+    )
+    annotations: dict[str, str] = Field(
+        {}, description="more annotations of the Jobs' pods, such as a mesh reads"
+    )
 
 
 class Verification(Section):
@@ -36,6 +45,11 @@ class Verification(Section):
         1e-3,
         description="largest difference from the release's own answers, as a share of a sample's "
         "largest one where that is above 1",
+    )
+    each_pod: bool = Field(
+        True,
+        description="false: pods are asked through their Service only, as where a mesh refuses "
+        "requests to a pod's own address; Standard mode",
     )
 
 
@@ -64,3 +78,13 @@ class LoadTest(Section):
     )
     upload: bool = Field(False, description="put result.json into the bucket, under perf/")
     objectives: Objectives = Field(Objectives(), description="objectives; a miss fails the update")
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        requests = self.rate * self.duration_seconds
+        if requests > MAX_REQUESTS:
+            raise ValueError(
+                f"rate, durationSeconds: found {requests} requests; allowed: {MAX_REQUESTS} in "
+                "all, with a lower rate or for a shorter time"
+            )
+        return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
@@ -14,8 +15,10 @@ from infra.config.triton import Triton
 from infra.config.types import Device, Mode, Placement, ScaleMetric
 
 MIB = 1024**2
-# Memory a worker needs, measured over the largest images it takes; see tests/transformer.
-WORKER_BYTES = 512 * MIB
+# Memory the server needs, measured over the largest images it takes; see tests/transformer.
+SERVER_BYTES = 512 * MIB
+# Memory of each further thread that decodes: the largest picture, in its file and in JSON.
+THREAD_BYTES = 320 * MIB
 # Memory of an interpreter with numpy and Pillow; see transformer/settings.py.
 LEAST_HANDLER_MIB = 64
 _METRICS = {
@@ -95,6 +98,16 @@ class ModelSettings(Section):
         """Whether there is a transformer in pods of its own."""
         return self.transformer.enabled and self.placement is Placement.SEPARATE
 
+    @property
+    def decoding_threads(self) -> int:
+        """Threads of the transformer that decode pictures: as its memory and CPU allow.
+
+        Two for one CPU, so that a picture that takes long leaves one for the others.
+        """
+        spare = t.amount(self.transformer.memory) - SERVER_BYTES
+        cpus = math.ceil(t.amount(self.transformer.cpu))
+        return min(1 + int(spare // THREAD_BYTES), max(2, cpus))
+
     @model_validator(mode="after")
     def _check_rules(self) -> Self:
         broken = broken_rules(self)
@@ -128,12 +141,8 @@ def _device_rules(model: ModelSettings) -> list[str]:
 
 def _transformer_rules(model: ModelSettings) -> list[str]:
     transformer, broken = model.transformer, []
-    needed = transformer.workers * WORKER_BYTES
-    if transformer.enabled and not transformer.own and t.amount(transformer.memory) < needed:
-        broken.append(
-            f"transformer.memory: found {transformer.memory} for {transformer.workers} workers; "
-            "allowed: 512Mi a worker or more"
-        )
+    if transformer.enabled and not transformer.own and t.amount(transformer.memory) < SERVER_BYTES:
+        broken.append(f"transformer.memory: found {transformer.memory}; allowed: 512Mi or more")
     if not transformer.enabled and model.placement is Placement.COLLOCATED:
         broken.append(
             "placement: found collocated without a transformer; allowed: separate, or "
@@ -207,5 +216,10 @@ def _scaling_rules(name: str, component: Component, mode: Mode) -> list[str]:
         broken.append(
             f"{name}.containerConcurrency: found {component.container_concurrency} in mode "
             "Standard; allowed: 0, or mode Knative"
+        )
+    if mode is Mode.KNATIVE and "drain_seconds" in component.model_fields_set:
+        broken.append(
+            f"{name}.drainSeconds: found {component.drain_seconds} in mode Knative, whose pods "
+            "drain by themselves; allowed: none there, or mode Standard"
         )
     return broken

@@ -44,6 +44,11 @@ class Component(Section):
     timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
         60, description="longest a request may take"
     )
+    drain_seconds: Annotated[int, Field(ge=0, le=600)] = Field(
+        5,
+        description="how long a pod still answers after Kubernetes has announced its end, in mode "
+        "Standard only, since Knative's pods drain by themselves",
+    )
     idle_seconds: Annotated[int, Field(ge=0, le=3600)] = Field(
         0, description="how long the last pod stays without requests, where minReplicas is 0"
     )
@@ -126,7 +131,11 @@ class Transformer(Component):
         "SDK, which gets the SDK's arguments and these",
     )
     memory: t.Quantity = Field("1Gi", description="memory, requested and limit")
-    workers: Annotated[int, Field(ge=1, le=32)] = Field(1, description="processes a pod")
+    traces: t.Collector | None = Field(
+        None,
+        description="collector of OpenTelemetry that gets a request's spans, by OTLP over gRPC, "
+        "such as http://collector.monitoring:4317; none: no spans",
+    )
 
     @property
     def own(self) -> bool:

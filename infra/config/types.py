@@ -128,6 +128,13 @@ Registry = Annotated[
         r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", "a registry's host, such as nvcr.io"
     ),
 ]
+Collector = Annotated[
+    str,
+    _Matching(
+        r"https?://[A-Za-z0-9.-]+:[0-9]{1,5}",
+        "http or https, host and port, such as http://collector.monitoring:4317",
+    ),
+]
 AccountId = Annotated[
     str,
     _Matching(

@@ -11,9 +11,9 @@ import json
 from typing import TYPE_CHECKING
 
 from infra.config.types import Device
-from infra.manifests.jobs import JobSpec
-from infra.manifests.names import Manifest, job_name, labels
-from infra.manifests.pods import SCRATCH, SECURITY, pull_secrets, resources, scratch_volume
+from infra.manifests.job_template import JobSpec, job_manifest
+from infra.manifests.names import Manifest, job_name
+from infra.manifests.pods import SCRATCH, SECURITY, resources, scratch_volume
 from infra.manifests.scaling import scheduling
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 WORK = "/work"
 # Names in the work folder; see jobs/compile/.
 COMPILE, PROGRAM = "compile.py", "program.pt2"
-# A node may be taken away while it compiles. Attempts don't disturb each other.
+# Storage or network may fail for a while. Attempts don't disturb each other.
 RETRIES = 2
 # Images of PyTorch run as root unless they are told otherwise.
 USER = 65532
@@ -49,13 +49,10 @@ def compilation(served: ServedRelease, jobs: Jobs, bucket: str) -> JobSpec:
     settings, artefact = served.settings, served.artefact
     name = job_name(f"compile-{served.name}", artefact.version)
     nodes = scheduling(settings.predictor, settings.device)
-    account = settings.compiler.service_account
     fetch = [f"gs://{bucket}/{artefact.program}", artefact.release.model.sha256, WORK]
     package = f"{WORK}/{artefact.release.model_file}"
     upload = [package, f"{served.storage_uri}/{artefact.model}"]
     pod: Manifest = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": account is not None,
         "initContainers": [
             _transfer("fetch", fetch, jobs),
             _compile(package, settings),
@@ -63,25 +60,18 @@ def compilation(served: ServedRelease, jobs: Jobs, bucket: str) -> JobSpec:
         "containers": [_transfer("upload", upload, jobs)],
         "volumes": [{"name": "work", "emptyDir": {}}, scratch_volume()],
         **{key: nodes[key] for key in ("nodeSelector", "tolerations") if key in nodes},
-        **pull_secrets(served.pull_secrets),
-        **({"serviceAccountName": account} if account else {}),
     }
     seconds = settings.compiler.deadline_seconds
-    metadata = {"labels": labels(served.name) | {"app.kubernetes.io/component": "compiler"}}
-    manifest = {
-        "metadata": {
-            "name": name,
-            "namespace": served.namespace,
-            # The next update runs a failed Job again, even if nothing has changed.
-            "annotations": {"pulumi.com/replaceUnready": "true"},
-            **metadata,
-        },
-        "spec": {
-            "backoffLimit": RETRIES,
-            "activeDeadlineSeconds": seconds,
-            "template": {"metadata": metadata, "spec": pod},
-        },
-    }
+    manifest = job_manifest(
+        name,
+        served,
+        jobs,
+        pod,
+        seconds=seconds,
+        own_labels={"app.kubernetes.io/component": "compiler"},
+        account=settings.compiler.service_account,
+        retries=RETRIES,
+    )
     return JobSpec(name, artefact.version, seconds, manifest)
 
 

@@ -15,7 +15,6 @@ from infra.manifests.names import (
     TRANSFORMER_PORT,
     Manifest,
     labels,
-    split_name,
 )
 from infra.manifests.pods import (
     RELEASE_MOUNT,
@@ -23,13 +22,16 @@ from infra.manifests.pods import (
     SECURITY,
     environment,
     mount,
+    pre_stop,
     probe,
     pull_secrets,
     release_volume,
     resources,
     scratch_volume,
+    triton_drain,
 )
 from infra.manifests.scaling import retention, scaling, scheduling, spreading
+from infra.manifests.urls import pods_address
 from release.files import RELEASE_JSON
 
 if TYPE_CHECKING:
@@ -41,8 +43,7 @@ if TYPE_CHECKING:
 TRITON_ARGUMENTS = ("--disable-auto-complete-config",)
 # The transformer's deadline ends this much before the caller's.
 TRANSFORMER_MARGIN_SECONDS = 1
-# Time that a pod has to finish its requests.
-DRAIN_SECONDS = 5
+OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 # Fields that KServe refuses in a canary, whose pods are counted by its share of the traffic.
 _FIXED = ("minReplicas", "maxReplicas", "scaleMetric", "scaleTarget")
 
@@ -106,10 +107,13 @@ def predictor(served: ServedRelease) -> Manifest:
         **pull_secrets(served.pull_secrets),
         "model": triton(settings, served.storage_uri),
     }
-    if settings.placement is Placement.COLLOCATED:
+    collocated = settings.placement is Placement.COLLOCATED
+    if collocated:
         made["containers"] = [transformer_container(served, "transformer-container")]
         made["volumes"] = [release_volume(served.artefact), scratch_volume()]
-        made["terminationGracePeriodSeconds"] = grace(settings)
+    if collocated or settings.mode is Mode.STANDARD:
+        timeout = (settings.transformer if collocated else settings.predictor).timeout_seconds
+        made["terminationGracePeriodSeconds"] = timeout + triton_drain(settings)
     return made
 
 
@@ -119,11 +123,6 @@ def _annotated(served: ServedRelease, role: str, component: Component) -> Manife
     said = retention(component, settings.mode)
     said |= scrape_annotations(served.monitoring, settings, role)
     return {"annotations": said} if said else {}
-
-
-def grace(settings: ModelSettings) -> int:
-    """Grace period of a pod with a transformer, in seconds: its longest request and the drain."""
-    return settings.transformer.timeout_seconds + DRAIN_SECONDS
 
 
 def triton(settings: ModelSettings, storage_uri: str) -> Manifest:
@@ -140,6 +139,9 @@ def triton(settings: ModelSettings, storage_uri: str) -> Manifest:
         "env": environment({"OMP_NUM_THREADS": "1"} | settings.predictor.env),
         "resources": resources(settings.predictor, gpus(settings)),
     }
+    if settings.mode is Mode.STANDARD:
+        # Knative refuses hooks, and brings one of its own.
+        made |= pre_stop(triton_drain(settings))
     if settings.triton.image:
         made["image"] = settings.triton.image
     if settings.placement is Placement.COLLOCATED:
@@ -154,13 +156,14 @@ def triton(settings: ModelSettings, storage_uri: str) -> Manifest:
 def transformer(served: ServedRelease, split: bool) -> Manifest:
     """The transformer in pods of its own; with `split` it calls stable and canary."""
     settings = served.settings
+    component = settings.transformer
     made = {
-        **_annotated(served, "transformer", settings.transformer),
-        **scaling(settings.transformer, settings.mode),
-        **spreading(served.name, "transformer", settings.transformer),
+        **_annotated(served, "transformer", component),
+        **scaling(component, settings.mode),
+        **spreading(served.name, "transformer", component),
         **pull_secrets(served.pull_secrets),
         "containers": [transformer_container(served, "kserve-container", split)],
-        "terminationGracePeriodSeconds": grace(settings),
+        "terminationGracePeriodSeconds": component.timeout_seconds + component.drain_seconds,
         "volumes": [release_volume(served.artefact), scratch_volume()],
     }
     if fetches_handler(served) and settings.predictor.service_account:
@@ -173,11 +176,14 @@ def transformer_container(served: ServedRelease, name: str, split: bool = False)
     settings = served.settings
     transformer = settings.transformer
     args = _sdk_arguments(served, split)
-    env = transformer.env
+    env = {OTLP_ENDPOINT: transformer.traces} if transformer.traces else {}
+    env |= transformer.env
     if not transformer.own:
         args |= _own_arguments(served)
         env = env | handler_environment(served)
-    return {
+    # Ours drains by itself, after its SIGTERM.
+    drain = transformer.drain_seconds if transformer.own and settings.mode is Mode.STANDARD else 0
+    return pre_stop(drain) | {
         "name": name,
         "image": transformer.image,
         "args": [*(f"--{key}={value}" for key, value in args.items()), *(transformer.args or ())],
@@ -204,34 +210,43 @@ def _readiness(served: ServedRelease) -> str:
 
 
 def _sdk_arguments(served: ServedRelease, split: bool) -> dict[str, object]:
-    """Arguments that KServe's SDK has too; only Triton's address depends on the placement."""
+    """Arguments that KServe's SDK has too. Without Triton's address, KServe adds its Service."""
     settings = served.settings
     grpc = settings.protocol is Protocol.GRPC
     args: dict[str, object] = {
         "model_name": served.name,
         "predictor_protocol": "grpc-v2" if grpc else "v2",
         "http_port": TRANSFORMER_PORT,
-        "workers": settings.transformer.workers,
+        # KServe would pass containerConcurrency.
+        "workers": 1,
     }
     if settings.placement is Placement.COLLOCATED:
         port = GRPC_PORT if grpc else COLLOCATED_HTTP_PORT
         args["predictor_host"] = f"localhost:{port}"
-    elif split and settings.mode is Mode.STANDARD:
-        args["predictor_host"] = f"{split_name(served.name)}.{served.namespace}"
+    elif split and settings.transformer.own and settings.mode is Mode.STANDARD:
+        args["predictor_host"] = pods_address(served.name, served.namespace, settings)
     return args
 
 
 def _own_arguments(served: ServedRelease) -> dict[str, object]:
     """Arguments of this project's transformer alone."""
     settings = served.settings
-    batching = served.artefact.release.batching
-    return {
+    release = served.artefact.release
+    args: dict[str, object] = {
         "release": f"{RELEASE_MOUNT}/{RELEASE_JSON}",
         "deadline_seconds": max(
             settings.transformer.timeout_seconds - TRANSFORMER_MARGIN_SECONDS, 1
         ),
-        "max_batch_size": max(settings.triton.max_batch_size, 1) if batching else 1,
+        "max_batch_size": max(settings.triton.max_batch_size, 1) if release.batching else 1,
     }
+    if release.image and not release.handler:
+        # A handler's processes need the memory that more threads would take.
+        args["max_threads"] = settings.decoding_threads
+    if settings.mode is Mode.STANDARD:
+        args["drain_seconds"] = settings.transformer.drain_seconds
+        if settings.separate_transformer:
+            args["predictor_pods"] = pods_address(served.name, served.namespace, settings)
+    return args
 
 
 def gpus(settings: ModelSettings) -> int:

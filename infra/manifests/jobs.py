@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.config.types import Mode, Placement, Protocol
 from infra.manifests.inference_service import inference_service
+from infra.manifests.job_template import JobSpec, job_manifest
 from infra.manifests.names import (
     ATTEMPT,
     ATTEMPT_VARIABLE,
     CANARY,
     JOB_VARIABLE,
     RESULTS,
+    TRANSFORMER_PORT,
     Manifest,
     job_labels,
     job_name,
-    labels,
     verifier_name,
 )
 from infra.manifests.pods import (
@@ -27,42 +27,34 @@ from infra.manifests.pods import (
     SECURITY,
     environment,
     mount,
-    pull_secrets,
     release_volume,
     resources,
     scratch_volume,
 )
-from infra.manifests.urls import canary_host, predictor_url, transformer_url
+from infra.manifests.urls import canary_host, predictor_port, predictor_url, transformer_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from infra.config import Jobs
+    from infra.config import Jobs, ModelSettings
     from infra.manifests.served_release import ServedRelease
 
-# A verification's own deadline counts from its pod's creation; Kubernetes' ends this much later.
+# A verification's own deadline and Kubernetes' count from the Job's start; this is between them.
 VERIFY_MARGIN_SECONDS = 60
 # Time for a node to be added and an image to be pulled before a load test.
 LOAD_MARGIN_SECONDS = 300
+# Exit codes of a verification other than these are no result: the endpoint failed, or its own
+# configuration is wrong. It changes nothing, so one that ends otherwise (out of memory) runs again.
+UNFINISHED = {"onExitCodes": {"containerName": "verify", "operator": "NotIn", "values": [1, 2]}}
 # A request of the load test that takes longer has failed.
 LOAD_TIMEOUT_SECONDS = 10
 
 
-@dataclass(frozen=True)
-class JobSpec:
-    """A Job, as `manifest`, its `key`, and the seconds after which Kubernetes ends it.
-
-    The key is a digest of everything that the Job proves: a change of it makes a new Job.
-    """
-
-    name: str
-    key: str
-    seconds: int
-    manifest: Manifest
-
-
 def verifier_rules(models: Iterable[str]) -> list[Manifest]:
-    """RBAC rules: read these InferenceServices, and pods, logs, events and Knative's revisions."""
+    """RBAC rules: read these InferenceServices, and what tells why one does not become ready.
+
+    The Job itself is read for the time when it was started, from which its deadline counts.
+    """
     return [
         {
             "apiGroups": ["serving.kserve.io"],
@@ -71,6 +63,8 @@ def verifier_rules(models: Iterable[str]) -> list[Manifest]:
             "verbs": ["get"],
         },
         {"apiGroups": [""], "resources": ["pods", "pods/log", "events"], "verbs": ["get", "list"]},
+        {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list"]},
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get"]},
         {"apiGroups": ["serving.knative.dev"], "resources": ["revisions"], "verbs": ["list"]},
     ]
 
@@ -86,7 +80,8 @@ def verification(
     )
     name = job_name(f"verify-{served.name}{'-canary' if stable else ''}", key)
     seconds = served.settings.verification.deadline_seconds + VERIFY_MARGIN_SECONDS
-    manifest = _job(name, "verify", config, seconds, served, jobs, verifier_name(stack))
+    account = verifier_name(stack)
+    manifest = _job(name, "verify", config, seconds, served, jobs, account, [UNFINISHED])
     return JobSpec(name, key, seconds, manifest)
 
 
@@ -98,9 +93,11 @@ def load_test(
     key = _key(*(job.key for job in verified), settings.model_dump(mode="json"))
     result = result_path(bucket, served.name, key) if settings.upload else None
     name = job_name(f"perf-{served.name}", key)
-    seconds = settings.duration_seconds + LOAD_MARGIN_SECONDS
+    # Twice, since a node may be taken away at the end of a load test, which then begins again.
+    seconds = 2 * settings.duration_seconds + LOAD_MARGIN_SECONDS
     config = _load(served, result)
-    manifest = _job(name, "load", config, seconds, served, jobs, jobs.service_account)
+    account = jobs.service_account
+    manifest = _job(name, "load", config, seconds, served, jobs, account)
     return JobSpec(name, key, seconds, manifest)
 
 
@@ -144,11 +141,23 @@ def _verify(served: ServedRelease) -> Manifest:
         "namespace": served.namespace,
         "mode": settings.mode.value,
         "predictor_protocol": settings.protocol.value,
+        **_ports(settings),
         "predictions": _predictions(served),
         "deadline_seconds": settings.verification.deadline_seconds,
         "release_digest": served.artefact.digest,
         "storage_uri": served.storage_uri,
         "tolerance": settings.verification.tolerance,
+    }
+
+
+def _ports(settings: ModelSettings) -> Manifest:
+    """Ports at which each pod is asked. Under Knative pods are reached through its proxies only."""
+    if settings.mode is Mode.KNATIVE or not settings.verification.each_pod:
+        return {}
+    collocated = settings.placement is Placement.COLLOCATED
+    return {
+        "predictor_port": None if collocated else predictor_port(settings),
+        "transformer_port": TRANSFORMER_PORT if settings.transformer.enabled else None,
     }
 
 
@@ -195,33 +204,22 @@ def _job(
     served: ServedRelease,
     jobs: Jobs,
     account: str | None,
+    ignored: Sequence[Manifest] = (),
 ) -> Manifest:
-    """A Job of one attempt: metadata and spec."""
-    pod: Manifest = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": account is not None,
+    pod = {
         "containers": [_container(command, config, jobs)],
         "volumes": [release_volume(served.artefact), scratch_volume()],
-        **pull_secrets(served.pull_secrets),
     }
-    if account:
-        pod["serviceAccountName"] = account
-    metadata = {"labels": labels(served.name) | job_labels(served.name)}
-    return {
-        "metadata": {
-            "name": name,
-            "namespace": served.namespace,
-            # The next update runs a failed Job again, even if nothing has changed.
-            "annotations": {"pulumi.com/replaceUnready": "true"},
-            **metadata,
-        },
-        "spec": {
-            # A second attempt would mix its figures with those of the first.
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": seconds,
-            "template": {"metadata": metadata, "spec": pod},
-        },
-    }
+    return job_manifest(
+        name,
+        served,
+        jobs,
+        pod,
+        seconds=seconds,
+        own_labels=job_labels(served.name),
+        account=account,
+        ignored=ignored,
+    )
 
 
 def _container(command: str, config: Manifest, jobs: Jobs) -> Manifest:

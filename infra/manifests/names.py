@@ -66,9 +66,9 @@ def release_map_name(model: str, digest: str) -> str:
     return f"release-{model}-{short(digest)}"
 
 
-def split_name(name: str) -> str:
-    """The Service over the pods of stable and canary, in Standard mode."""
-    return f"{name}-split"
+def pods_name(name: str) -> str:
+    """The Service over the predictor's pods, of stable and canary, in Standard mode."""
+    return f"{name}-pods"
 
 
 def verifier_name(stack: str) -> str:

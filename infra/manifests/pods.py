@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from infra.config.types import Placement
 from infra.manifests.names import Manifest, release_map_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.config import Compiler, Component, Jobs
+    from infra.config import Compiler, Component, Jobs, ModelSettings
     from infra.manifests.artefact import Artefact
 
 RELEASE_MOUNT = "/etc/kserve-triton/release"
@@ -59,6 +60,21 @@ def probe(path: str, port: int) -> Manifest:
         "timeoutSeconds": 2,
         "failureThreshold": 3,
     }
+
+
+def pre_stop(seconds: int) -> Manifest:
+    """A container's hook that delays its SIGTERM, so that it answers until nothing reaches it."""
+    return {"lifecycle": {"preStop": {"sleep": {"seconds": seconds}}}} if seconds else {}
+
+
+def triton_drain(settings: ModelSettings) -> int:
+    """Seconds between the announcement of a pod's end and the SIGTERM of its Triton.
+
+    A transformer beside it takes requests for its own drain, and they reach Triton after that.
+    """
+    collocated = settings.placement is Placement.COLLOCATED
+    before = settings.transformer.drain_seconds if collocated else 0
+    return before + settings.predictor.drain_seconds
 
 
 def pull_secrets(names: Sequence[str]) -> Manifest:

@@ -1,10 +1,10 @@
-"""Network policies, disruption budgets, and the Service that splits canary traffic."""
+"""Network policies, disruption budgets, and the Service over the predictor's pods."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from infra.config.types import Mode, Placement, Protocol
+from infra.config.types import Mode, Placement
 from infra.manifests.handler import fetches_handler
 from infra.manifests.names import (
     GRPC_PORT,
@@ -17,8 +17,9 @@ from infra.manifests.names import (
     job_labels,
     labels,
     pod_labels,
-    split_name,
+    pods_name,
 )
+from infra.manifests.urls import predictor_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,20 +50,29 @@ def disruption_budgets(name: str, namespace: str, settings: ModelSettings) -> di
     }
 
 
-def split_service(name: str, namespace: str, settings: ModelSettings) -> Manifest:
-    """A Service over the pods of stable and canary: each connection goes to a random one.
+def pods_service(name: str, namespace: str, settings: ModelSettings) -> Manifest:
+    """The Service over the predictor's pods, of stable and canary.
 
-    KServe counts the pods so that their shares are those of the traffic; it splits nothing itself.
+    The transformer sends requests to its addresses in turn. A server of the user's own knows one
+    address, which leads each connection to a random pod. KServe counts the pods of a canary so that
+    their share is that of the traffic; it splits nothing itself.
     """
-    grpc = settings.protocol is Protocol.GRPC
-    port = {"name": "h2c" if grpc else "http", "port": 80, "protocol": "TCP"}
+    port = predictor_port(settings)
+    headless = {} if settings.transformer.own else {"clusterIP": "None"}
+    selector = pod_labels(name, "predictor")
+    if settings.canary and not settings.canary.traffic_percent:
+        # The canary waits: only the stable pods, by the label that KServe gives a Deployment's.
+        selector |= {"app": f"isvc.{name}-predictor"}
     # It is created before the first pod, so it has no endpoints to wait for.
     annotations = {"pulumi.com/skipAwait": "true"}
     return {
-        "metadata": _metadata(split_name(name), name, namespace) | {"annotations": annotations},
-        "spec": {
-            "selector": pod_labels(name, "predictor"),
-            "ports": [port | {"targetPort": GRPC_PORT if grpc else TRANSFORMER_PORT}],
+        "metadata": _metadata(pods_name(name), name, namespace) | {"annotations": annotations},
+        "spec": headless
+        | {
+            "selector": selector,
+            "ports": [
+                {"name": "h2c" if port == GRPC_PORT else "http", "port": port, "protocol": "TCP"}
+            ],
         },
     }
 
@@ -110,7 +120,7 @@ def _ingress(name: str, role: str, settings: ModelSettings, network: Network) ->
 def _ports(role: str, settings: ModelSettings) -> list[int]:
     if role == "transformer" or settings.placement is Placement.COLLOCATED:
         return [TRANSFORMER_PORT]
-    return [GRPC_PORT if settings.protocol is Protocol.GRPC else TRANSFORMER_PORT]
+    return [predictor_port(settings)]
 
 
 def _egress(served: ServedRelease, role: str, network: Network) -> list[Manifest]:
@@ -121,6 +131,9 @@ def _egress(served: ServedRelease, role: str, network: Network) -> list[Manifest
         if served.settings.mode is Mode.KNATIVE:
             to += _namespaces(network.ingress_namespaces)
         made.append({"to": to})
+    collector = served.settings.transformer.traces
+    if collector and role == _role_of_transformer(served.settings):
+        made.append({"ports": _tcp((int(collector.rpartition(":")[2]),))})
     if role == "transformer" and not fetches_handler(served):
         return made
     # The storage initializer gets its credentials from the metadata server, the model by HTTPS.
@@ -128,6 +141,10 @@ def _egress(served: ServedRelease, role: str, network: Network) -> list[Manifest
         {"to": [{"ipBlock": {"cidr": cidr}}], "ports": _tcp((port,))} for cidr, port in METADATA
     ]
     return [*made, *metadata, {"ports": _tcp((443,))}]
+
+
+def _role_of_transformer(settings: ModelSettings) -> str:
+    return "transformer" if settings.separate_transformer else "predictor"
 
 
 def _namespaces(names: Iterable[str]) -> list[Manifest]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.config.types import Mode, Placement, Protocol
-from infra.manifests.names import CANARY
+from infra.manifests.names import CANARY, GRPC_PORT, TRANSFORMER_PORT, pods_name
 
 if TYPE_CHECKING:
     from infra.config import ModelSettings
@@ -35,6 +35,16 @@ def predictor_url(name: str, namespace: str, settings: ModelSettings) -> str | N
         return None
     host = service_host(name, namespace, "predictor")
     return f"{host}:80" if settings.protocol is Protocol.GRPC else f"http://{host}"
+
+
+def predictor_port(settings: ModelSettings) -> int:
+    """Triton's port in pods without a transformer."""
+    return GRPC_PORT if settings.protocol is Protocol.GRPC else TRANSFORMER_PORT
+
+
+def pods_address(name: str, namespace: str, settings: ModelSettings) -> str:
+    """The Service over the predictor's pods: host:port."""
+    return f"{pods_name(name)}.{namespace}:{predictor_port(settings)}"
 
 
 def canary_host(name: str, namespace: str, mode: Mode) -> str:

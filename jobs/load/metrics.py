@@ -31,6 +31,7 @@ __all__ = [
     "latencies",
     "lateness",
     "metrics",
+    "most_in_flight",
     "percentiles",
     "rate_ratio",
 ]
@@ -60,14 +61,15 @@ class Hits:
     """Requests and their answers (vegeta's "hits"), as columns.
 
     `at` is when a request was sent and `latency` the time from then to its answer, in nanoseconds;
-    `good` is 1 for status 200, or OK over gRPC. `sent` and `received` are bytes of bodies.
+    `good` is 1 for status 200, or OK over gRPC. `sent` is bytes of bodies. `limit` is how many may
+    wait for an answer at a time; None: any number.
     """
 
     at: array[int] = field(default_factory=lambda: array("q"))
     latency: array[int] = field(default_factory=lambda: array("q"))
     good: array[int] = field(default_factory=lambda: array("b"))
     sent: int = 0
-    received: int | None = 0
+    limit: int | None = None
     statuses: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
 
@@ -81,7 +83,6 @@ def collect(rows: Iterable[list[str]], into: Hits | None = None) -> Hits:
         hits.good.append(row[1] == "200")
         hits.statuses[row[1]] += 1
         hits.sent += int(row[3])
-        hits.received = (hits.received or 0) + int(row[4])
         if row[1] != "200":
             hits.errors[error_kind(row[5]) or f"status {row[1]}"] += 1
     return hits
@@ -113,6 +114,15 @@ def latencies(hits: Hits, rate: int | None) -> tuple[NDArray[Any], NDArray[Any]]
     return from_send + late, from_send
 
 
+def most_in_flight(hits: Hits) -> int:
+    """The most requests that waited for their answers at the same time."""
+    begun = np.sort(np.asarray(hits.at, dtype=np.int64))
+    ended = np.sort(np.asarray(hits.at, dtype=np.int64) + np.asarray(hits.latency, dtype=np.int64))
+    # At the start of each: those that have begun, itself included, without those that have ended.
+    open_then = np.arange(1, len(begun) + 1) - np.searchsorted(ended, begun, side="right")
+    return int(open_then.max())
+
+
 def throughput(hits: Hits) -> float:
     """Good answers a second, from the first request to the last answer."""
     ended = max(at + took for at, took in zip(hits.at, hits.latency, strict=True))
@@ -122,6 +132,7 @@ def throughput(hits: Hits) -> float:
 def metrics(hits: Hits, config: LoadConfig) -> dict[str, Any]:
     """The part of result.json about requests. `hits` must not be empty."""
     latency, service = latencies(hits, config.rate)
+    late = lateness(hits.at, config.rate) / MILLISECOND
     return {
         "requests": len(hits.at),
         "duration_seconds": (max(hits.at) - min(hits.at)) / SECOND,
@@ -134,7 +145,8 @@ def metrics(hits: Hits, config: LoadConfig) -> dict[str, Any]:
         "success_ratio": sum(hits.good) / len(hits.good),
         "latency_ms": _distribution(latency),
         "service_ms": {"mean": float(service.mean())} | _named(service, **NAMED),
-        "lateness_ms": _named(lateness(hits.at, config.rate) / MILLISECOND, p99=99, max=100),
+        "lateness_ms": {"mean": float(late.mean())} | _named(late, p50=50, p99=99, max=100),
+        "most_in_flight": most_in_flight(hits),
         "over_time": _over_time(hits, latency, config.duration_seconds),
         "status_codes": dict(sorted(hits.statuses.items())),
         "errors": [
@@ -142,7 +154,7 @@ def metrics(hits: Hits, config: LoadConfig) -> dict[str, Any]:
             for error, count in hits.errors.most_common(ERRORS_SHOWN)
         ],
         "error_kinds": len(hits.errors),
-        "body_bytes": {"sent": hits.sent, "received": hits.received},
+        "sent_bytes": hits.sent,
     }
 
 

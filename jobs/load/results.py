@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LATENCIES", "SCHEMA", "Result", "ResultError", "Second"]
 
-SCHEMA = 3
+SCHEMA = 4
 LATENCIES = ("mean", "p50", "p90", "p95", "p99", "p99_9", "p99_99", "max")
 
 
@@ -88,8 +88,10 @@ class Distribution(Latencies):
 
 @dataclass(frozen=True)
 class Lateness:
-    """Milliseconds from when a request was due to when it was sent."""
+    """Milliseconds from when a request was due to when it was sent: the generator's own share."""
 
+    mean: float
+    p50: float
     p99: float
     max: float
 
@@ -114,23 +116,16 @@ class ErrorCount:
     count: int
 
 
-@dataclass(frozen=True)
-class BodyBytes:
-    """Bytes of bodies; None where the load generator doesn't record them."""
-
-    sent: int
-    received: int | None
-
-
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """`latency_ms` counts from when a request was due, `service_ms` from when it was sent.
 
-    `payloads` describes the requests; `status_codes` has counts by HTTP status, 0 where there was
-    no answer, or by gRPC status.
+    `payloads` describes the requests, and `sent_bytes` counts their bodies. `most_in_flight` is how
+    many waited for their answers at the same time, at most. `status_codes` has counts by HTTP
+    status, 0 where there was no answer, or by gRPC status.
     """
 
-    schema: Literal[3]
+    schema: Literal[4]
     model: str
     release_digest: str
     format: str
@@ -146,11 +141,12 @@ class Result:
     latency_ms: Distribution
     service_ms: Latencies
     lateness_ms: Lateness
+    most_in_flight: int
     over_time: tuple[Second, ...]
     status_codes: dict[str, int]
     errors: tuple[ErrorCount, ...]
     error_kinds: int
-    body_bytes: BodyBytes
+    sent_bytes: int
     verdict: Literal["pass", "fail", "invalid"]
     why: str | None
     objectives: tuple[Finding, ...]
@@ -173,8 +169,7 @@ class Result:
     @property
     def facts(self) -> dict[str, str]:
         """What was tested and how, for a page."""
-        asked, sizes = self.asked, self.body_bytes
-        received = "" if sizes.received is None else f", {sizes.received:,} received"
+        asked = self.asked
         return {
             "model": self.model,
             "format": self.format,
@@ -185,7 +180,7 @@ class Result:
             "timeout": f"{asked.timeout_seconds:g} s",
             "payloads": self.payloads,
             "started": _format_time(self.started),
-            "bytes": f"{sizes.sent:,} sent{received}",
+            "bytes": f"{self.sent_bytes:,} sent",
         }
 
 

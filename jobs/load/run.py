@@ -27,6 +27,9 @@ __all__ = ["LoadError", "document", "load"]
 # One request is sent before a minute of errors.
 NOT_ANSWERED = "the endpoint does not answer a sample, so no load was sent"
 
+# A generator's worker is not busy between an answer and its next request.
+NEARLY = 0.95
+
 
 def load(config: LoadConfig, release: Release, progress: Progress) -> dict[str, Any]:
     """Run a load test; return the document result.json.
@@ -100,6 +103,7 @@ def document(
         service_p99_ms=found["service_ms"]["p99"],
         success_ratio=found["success_ratio"],
         rate_ratio=found["rate"]["ratio"],
+        overloaded=hits.limit is not None and found["most_in_flight"] >= NEARLY * hits.limit,
         objectives=config.objectives,
     )
     return {

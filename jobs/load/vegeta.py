@@ -1,8 +1,7 @@
 """vegeta, the load generator: its command line, an attack, and the requests that it recorded.
 
-The load test, the tuner and the benchmark all send their load with this module. vegeta writes its
-results to a file, so reading them while the attack runs costs it nothing but CPU; the reader
-therefore runs at the lowest priority.
+The load test, the tuner and the benchmark all send their load with this module. In the load test
+vegeta's results go through a pipe, so that they take no space on disk.
 """
 
 from __future__ import annotations
@@ -13,29 +12,41 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import IO, TYPE_CHECKING, Self
 
 import numpy as np
 
 from jobs.load.metrics import MILLISECOND, Hits, collect, percentiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from jobs.samples import Target
 
-__all__ = ["Attack", "LoadError", "Recording", "missing", "run_attack", "run_program"]
+__all__ = [
+    "MAX_IN_FLIGHT",
+    "Attack",
+    "LoadError",
+    "Recording",
+    "missing",
+    "run_attack",
+    "running",
+    "wait_for",
+]
 
 # vegeta opens connections before an attack and waits for answers after it.
 MARGIN_SECONDS = 60.0
 REPORT_SECONDS = 3.0
-# Read often and little: a large read would take CPU from vegeta and delay its requests.
 POLL_SECONDS = 0.1
-CHUNK_BYTES = 1 << 20
-LOWEST_PRIORITY = 19
+# A load generator's requests without an answer, at most: each takes memory, and a rate times the
+# time-out has no bound. vegeta takes 120 MiB with as many.
+MAX_IN_FLIGHT = 2000
+# Below the generator's, above none: results that wait in a full pipe would hold requests up.
+READER_PRIORITY = 10
+PIPE_BYTES = 1 << 20
 
 
 class LoadError(Exception):
@@ -47,26 +58,30 @@ class Attack:
     """A load: `rate` requests a second (an open loop), or `clients` that each send their next
     request when they have an answer (a closed loop).
 
-    Without `bodies` vegeta records neither the bodies of answers nor their sizes.
+    An open loop has at most MAX_IN_FLIGHT requests without an answer. The bodies of answers are
+    read and not kept.
     """
 
     seconds: float
     rate: int | None = None
     clients: int | None = None
     timeout_seconds: float = 10.0
-    bodies: bool = True
 
-    def arguments(self, targets: Path, recording: Path) -> list[str]:
+    @property
+    def most_at_once(self) -> int:
+        """Requests without an answer, at most."""
+        return self.clients or MAX_IN_FLIGHT
+
+    def arguments(self, targets: Path) -> list[str]:
         """Arguments of the vegeta program."""
-        pace = [f"-rate={self.rate or 0}/1s"]
-        if self.clients:
-            pace += [f"-workers={self.clients}", f"-max-workers={self.clients}"]
+        workers = [f"-workers={self.clients}"] if self.clients else []
         return [
-            *("attack", "-format=json", f"-targets={targets}", f"-output={recording}", *pace),
+            *("attack", "-format=json", f"-targets={targets}", f"-rate={self.rate or 0}/1s"),
+            *(*workers, f"-max-workers={self.most_at_once}"),
             f"-duration={_milliseconds(self.seconds)}",
             f"-timeout={_milliseconds(self.timeout_seconds)}",
             # A redirect is an error here.
-            *("-redirects=-1", *(() if self.bodies else ("-max-body=0",))),
+            *("-redirects=-1", "-max-body=0"),
         ]
 
 
@@ -81,59 +96,82 @@ def run_attack(
     """Run an attack and return its requests.
 
     `folder` holds vegeta's files; `program` is `$VEGETA` or `vegeta` on PATH by default; `report`
-    receives a line of progress every few seconds. Raises LoadError when vegeta can't be run, fails,
-    or sends nothing.
+    receives a line of progress every few seconds. Without it the results are read from a file when
+    the attack has ended, so that nothing else takes CPU meanwhile. Raises LoadError when vegeta
+    can't be run, fails, or sends nothing.
     """
     program = program or os.environ.get("VEGETA") or "vegeta"
-    given, recorded = folder / "targets.json", folder / "results.bin"
+    given, output = folder / "targets.json", folder / "output.txt"
     given.write_text("".join(f"{target.to_json()}\n" for target in targets))
-    command = [program, *attack.arguments(given, recorded)]
-    try:
-        recording = Recording(program, recorded, LOWEST_PRIORITY if report else 0)
-    except OSError as error:
-        raise missing(program, "VEGETA", error) from error
-    with recording:
-        poll = _progress(recording, attack, report) if report else None
-        run_program(command, "VEGETA", attack, folder / "output.txt", poll)
-        if not recording.finish() and recording.hits.at:
-            raise LoadError("vegeta can't read its own results")
+    command = [program, *attack.arguments(given)]
+    if report:
+        with running(command, "VEGETA", output) as (process, results):
+            with results:
+                recording = Recording(program, results, READER_PRIORITY)
+            with recording:
+                summary = Summary(recording.hits, attack.seconds)
+                wait_for(process, attack, output, lambda seconds: report(summary.line(seconds)))
+                complete = recording.finish()
+    else:
+        recorded = folder / "results.bin"
+        with running([*command, f"-output={recorded}"], "VEGETA", output) as (process, _):
+            wait_for(process, attack, output)
+        with recorded.open("rb") as results, Recording(program, results) as recording:
+            complete = recording.finish()
+    if recording.hits.at and not complete:
+        raise LoadError("vegeta can't read its own results")
     if not recording.hits.at:
         raise LoadError(f"vegeta sent no request to {targets[0].url}")
+    recording.hits.limit = attack.most_at_once
     return recording.hits
 
 
-def run_program(
-    command: Sequence[str],
-    variable: str,
-    attack: Attack,
-    output: Path,
-    poll: Callable[[float], None] | None = None,
-) -> None:
-    """Run a load generator to its end, its output in a file; `poll` is called with the seconds.
+@contextmanager
+def running(
+    command: Sequence[str], variable: str, output: Path
+) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """Start a load generator, and end it if it still runs; yields it and the pipe of its results.
 
-    `variable` may have its path. Raises LoadError when it can't be run, fails, or doesn't end.
+    Its error output goes to a file; `variable` may have its path. Raises LoadError when it can't be
+    run.
     """
-    name = Path(command[0]).name
-    limit = attack.seconds + attack.timeout_seconds + MARGIN_SECONDS
-    with output.open("wb") as out:
+    with output.open("wb") as errors:
         try:
-            process = subprocess.Popen(command, stdout=out, stderr=out)
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=errors, pipesize=PIPE_BYTES
+            )
         except OSError as error:
             raise missing(command[0], variable, error) from error
-    started = time.monotonic()
+    assert process.stdout is not None
     try:
-        while (status := _wait(process)) is None:
-            seconds = time.monotonic() - started
-            if poll:
-                poll(seconds)
-            if seconds > limit:
-                raise LoadError(f"{name} did not end within {limit:g} s")
+        yield process, process.stdout
     finally:
         process.kill()
         process.wait()
+
+
+def wait_for(
+    process: subprocess.Popen[bytes],
+    attack: Attack,
+    output: Path,
+    report: Callable[[float], object] | None = None,
+) -> None:
+    """Wait for a load generator to end; `report` is called every few seconds with the seconds.
+
+    Raises LoadError when it fails, or doesn't end.
+    """
+    limit = attack.seconds + attack.timeout_seconds + MARGIN_SECONDS
+    started, reported = time.monotonic(), 0.0
+    while (status := _wait(process)) is None:
+        seconds = time.monotonic() - started
+        if report and seconds - reported >= REPORT_SECONDS:
+            report(seconds)
+            reported = seconds
+        if seconds > limit:
+            raise LoadError(f"the load generator did not end within {limit:g} s")
     if status:
         text = output.read_text(errors="replace").strip()
-        raise LoadError(f"{name} ended with exit status {status}: {text[-1000:]}")
+        raise LoadError(f"the load generator ended with exit status {status}: {text[-1000:]}")
 
 
 def missing(program: str, variable: str, error: OSError) -> LoadError:
@@ -142,22 +180,6 @@ def missing(program: str, variable: str, error: OSError) -> LoadError:
         f"the load generator {program} can't be run: {error.strerror}; install it on PATH, or set "
         f"the environment variable {variable} to its path"
     )
-
-
-def _progress(
-    recording: Recording, attack: Attack, report: Callable[[str], None]
-) -> Callable[[float], None]:
-    """Reads the recording, and reports it every few seconds."""
-    summary, reported = Summary(recording.hits, attack.seconds), 0.0
-
-    def poll(seconds: float) -> None:
-        nonlocal reported
-        recording.read_new()
-        if seconds - reported >= REPORT_SECONDS:
-            report(summary.line(seconds))
-            reported = seconds
-
-    return poll
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int | None:
@@ -172,19 +194,21 @@ def _milliseconds(seconds: float) -> str:
 
 
 class Recording:
-    """Reads vegeta's results file, also while it grows; `hits` are the requests read so far.
+    """Reads vegeta's results, also while they are written; `hits` are the requests read so far.
 
-    `vegeta encode` decodes the file; vegeta's own report would only give estimates of percentiles.
+    `vegeta encode` decodes them; vegeta's own report would only give estimates of percentiles.
     """
 
-    def __init__(self, program: str, path: Path, priority: int = 0) -> None:
-        """Start the decoder at a priority (nice value). Raises OSError when it can't be run."""
+    def __init__(self, program: str, results: IO[bytes], priority: int = 0) -> None:
+        """Start to decode an open file or pipe, at a priority (nice value).
+
+        Raises OSError when the decoder can't be run.
+        """
         self.hits = Hits()
-        self._path, self._priority = path, priority
-        self._file: BinaryIO | None = None
+        self._priority = priority
         self._decoder = subprocess.Popen(
             [program, "encode", "-to=csv"],
-            stdin=subprocess.PIPE,
+            stdin=results,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
@@ -199,36 +223,18 @@ class Recording:
         self._decoder.kill()
         self._decoder.wait()
         self._executor.shutdown()
-        if self._file:
-            self._file.close()
-
-    def read_new(self) -> None:
-        """Read what vegeta has written since the last call; `finish` reports a failed decoder."""
-        if self._file is None and self._path.exists():
-            self._file = self._path.open("rb")
-        assert self._decoder.stdin is not None
-        with suppress(BrokenPipeError):
-            while self._file and (chunk := self._file.read(CHUNK_BYTES)):
-                self._decoder.stdin.write(chunk)
-                self._decoder.stdin.flush()
 
     def finish(self) -> bool:
-        """Read the rest of a complete file; whether all of it could be decoded."""
-        assert self._decoder.stdin is not None
-        try:
-            self.read_new()
-            self._decoder.stdin.close()
-        except OSError:
-            return False
+        """Read to the end; whether everything could be decoded."""
         self._collected.result()
         return self._decoder.wait() == 0
 
     def _collect(self) -> None:
-        # On Linux a priority belongs to a thread, so this lowers that of this one only.
+        # On Linux a priority belongs to a thread, so this changes that of this one only.
         os.setpriority(os.PRIO_PROCESS, 0, self._priority)
         csv.field_size_limit(sys.maxsize)
         assert self._decoder.stdout is not None
-        # If this fails, the pipe is closed; otherwise the decoder and `read_new` would both block.
+        # If this fails, the pipe is closed; otherwise decoder and vegeta would both block.
         with self._decoder.stdout as decoded:
             collect(csv.reader(line.decode(errors="replace") for line in decoded), self.hits)
 

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jobs.config import Objectives
 
-__all__ = ["RATE_NOT_KEPT", "Finding", "Verdict", "judge"]
+__all__ = ["OVERLOADED", "RATE_NOT_KEPT", "Finding", "Verdict", "judge"]
 
 AT_MOST, AT_LEAST = "at most", "at least"
 RATE_NOT_KEPT = "The load generator did not keep the rate: give the Job more CPU."
+OVERLOADED = (
+    "The endpoint answered so slowly that as many requests waited for it as the load generator "
+    "sends at a time: it does not serve this rate."
+)
 ONLY_LATE = (
     "Counted from the actual sends p99 is within its objective, so only the load generator's own "
     "lateness makes it a miss: give the Job more CPU."
@@ -35,7 +39,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`outcome` is pass, fail or invalid; `why` is the reason for invalid."""
+    """`outcome` is pass, fail or invalid; `why` is its reason where the findings don't say it."""
 
     outcome: str
     findings: tuple[Finding, ...]
@@ -61,13 +65,15 @@ def judge(
     service_p99_ms: float,
     success_ratio: float,
     rate_ratio: float,
+    overloaded: bool,
     objectives: Objectives,
 ) -> Verdict:
     """Judge a load test; `p99_ms` counts from the schedule, `service_p99_ms` from the actual sends.
 
     When the rate was not kept, the outcome is invalid. The load generator does not wait for
     answers, so a slow endpoint can't lower the rate: the generator had too little CPU, and neither
-    a pass nor a failure of the endpoint follows.
+    a pass nor a failure of the endpoint follows. Unless the endpoint was `overloaded`: as many
+    requests waited for it as the generator sends at a time. Then it has failed.
 
     Lateness is the generator's own for the same reason. The latency of the endpoint lies between
     the two p99: it passes if both are within the objective and fails if both are beyond it.
@@ -78,6 +84,8 @@ def judge(
         _at_least("rate_ratio", rate_ratio, objectives.rate_ratio),
     )
     p99, success, rate = (finding.met for finding in findings)
+    if not rate and overloaded:
+        return Verdict("fail", findings, OVERLOADED)
     if not rate:
         return Verdict("invalid", findings, RATE_NOT_KEPT)
     if success and not p99 and service_p99_ms <= objectives.p99_ms:

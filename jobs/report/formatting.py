@@ -20,6 +20,7 @@ __all__ = [
     "change",
     "compare",
     "differences",
+    "lateness",
     "milliseconds",
     "objectives",
     "reasons",
@@ -87,6 +88,13 @@ def change(found: float | None, other: float | None) -> str:
         return ""
     text = f"{(found / other - 1) * 100:+.0f} %".replace("-", "−")
     return "±0 %" if text in ("+0 %", "−0 %") else text
+
+
+def lateness(result: Result) -> str:
+    """The load generator's own share of the latencies from the schedule."""
+    found = result.lateness_ms
+    shown = {"mean": found.mean, "p50": found.p50, "p99": found.p99, "max": found.max}
+    return ", ".join(f"{name} {milliseconds(value)} ms" for name, value in shown.items())
 
 
 def objectives(result: Result) -> list[Objective]:

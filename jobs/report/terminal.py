@@ -26,6 +26,7 @@ def summary(result: Result) -> str:
         *columns([("objective", "found", "wanted", ""), *_objectives(result)]),
         "",
         *columns([("ms", "found", "from send", "published", ""), *_latencies(result)]),
+        f"the load generator's lateness, a part of found: {formatting.lateness(result)}",
         f"published: {REFERENCE_TEXT}",
         "",
         *columns([("status", "answers"), *((code, f"{n:,}") for code, n in result.statuses)]),

@@ -69,6 +69,9 @@ class Predictor(Protocol):
     ) -> dict[str, NDArray[Any]]:
         """Return outputs by name, texts as bytes."""
 
+    def close(self) -> None:
+        """End its connections."""
+
 
 class HttpPredictor:
     """Triton over HTTP with binary tensors."""
@@ -92,6 +95,9 @@ class HttpPredictor:
         self, inputs: Sequence[Tensor], values: Sequence[NDArray[Any]], timeout: float
     ) -> dict[str, NDArray[Any]]:
         return _infer(f"{self.model}/infer", inputs, values, timeout)
+
+    def close(self) -> None:
+        """Each request has a connection of its own."""
 
 
 class GrpcPredictor:
@@ -129,6 +135,9 @@ class GrpcPredictor:
         result = self._call(lambda: self.client.infer(self.model, sent, client_timeout=timeout))
         names = [output.name for output in result.get_response().outputs]
         return {name: np.asarray(result.as_numpy(name)) for name in names}
+
+    def close(self) -> None:
+        self.client.close()
 
     def _call(self, method: Callable[[], T]) -> T:
         try:

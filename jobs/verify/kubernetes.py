@@ -19,8 +19,10 @@ __all__ = ["ApiError", "Cluster", "ForbiddenError", "Object"]
 Object = dict[str, Any]
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 SERVICE_LABEL = "serving.kserve.io/inferenceservice"
+JOB_LABEL = "batch.kubernetes.io/job-name"
 TIMEOUT_SECONDS = 5.0
-EVENTS = 500
+# Objects in a page.
+PAGE = 500
 
 
 class ApiError(Exception):
@@ -63,18 +65,29 @@ class Cluster:
         query = {"labelSelector": f"{SERVICE_LABEL}={service}"}
         return self._items(f"/apis/serving.knative.dev/v1/namespaces/{namespace}/revisions", query)
 
-    def pod_age(self, namespace: str, pod: str) -> float:
-        """Seconds since a pod was created, by this machine's clock; 0 if it can't be read."""
+    def replica_sets(self, namespace: str, service: str) -> list[Object]:
+        """The ReplicaSets of an InferenceService, of all its components and revisions."""
+        query = {"labelSelector": f"{SERVICE_LABEL}={service}"}
+        return self._items(f"/apis/apps/v1/namespaces/{namespace}/replicasets", query)
+
+    def job_age(self, namespace: str, pod: str) -> float:
+        """Seconds since the start of a pod's Job, by this machine's clock; 0 if it can't be read.
+
+        The Job may have made other pods before this one.
+        """
         try:
             found = self._json(f"/api/v1/namespaces/{namespace}/pods/{quote(pod)}") or {}
-            made = datetime.fromisoformat(found["metadata"]["creationTimestamp"])
+            job = quote(found["metadata"]["labels"][JOB_LABEL])
+            owner = self._json(f"/apis/batch/v1/namespaces/{namespace}/jobs/{job}") or {}
+            started = datetime.fromisoformat(owner["status"]["startTime"])
         except (ApiError, KeyError, ValueError):
             return 0.0
-        return max(0.0, (datetime.now(UTC) - made).total_seconds())
+        return max(0.0, (datetime.now(UTC) - started).total_seconds())
 
-    def events(self, namespace: str) -> list[Object]:
-        """The events of a namespace."""
-        return self._items(f"/api/v1/namespaces/{namespace}/events", {"limit": str(EVENTS)})
+    def events(self, namespace: str, name: str) -> list[Object]:
+        """The events about the objects of that name."""
+        query = {"fieldSelector": f"involvedObject.name={name}"}
+        return self._items(f"/api/v1/namespaces/{namespace}/events", query)
 
     def log(
         self, namespace: str, pod: str, container: str, *, previous: bool, lines: int
@@ -88,9 +101,16 @@ class Cluster:
         return answer.body.decode(errors="replace").strip() or None
 
     def _items(self, path: str, query: dict[str, str]) -> list[Object]:
-        found = self._json(f"{path}?{urlencode(query)}") or {}
-        items: list[Object] = found.get("items") or []
-        return items
+        """The objects of a list, of all its pages."""
+        items: list[Object] = []
+        rest = ""
+        while True:
+            page = query | {"limit": str(PAGE)} | ({"continue": rest} if rest else {})
+            found = self._json(f"{path}?{urlencode(page)}") or {}
+            items += found.get("items") or []
+            rest = (found.get("metadata") or {}).get("continue") or ""
+            if not rest:
+                return items
 
     def _json(self, path: str) -> Object | None:
         answer = self._get(path)

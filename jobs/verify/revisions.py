@@ -9,7 +9,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from jobs.verify.rollout import component, components, condition, fetched, may_serve
+from jobs.verify.rollout import (
+    component,
+    components,
+    condition,
+    fetched,
+    may_serve,
+    replicas,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -102,6 +109,10 @@ def _unfinished(
         return f"the {name}'s newest revision {revision} has {other}"
     if ready.get("status") != "True":
         return f"the {name}'s revision {revision} is not ready{_reason(ready)}"
+    # Pods of a ready revision that have ended; a revision is not ready before it has had them all.
+    have, wanted = newest["status"].get("actualReplicas"), replicas(service, name)
+    if have is not None and have < wanted:
+        return f"{have} of {wanted} {name} pods of revision {revision} are ready"
     target = _target(service, name, tagged)
     if target != revision:
         which = f"with tag {LATEST_TAG}" if tagged else "all"

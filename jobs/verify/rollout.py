@@ -14,20 +14,29 @@ if TYPE_CHECKING:
     from jobs.verify.kubernetes import Object
 
 __all__ = [
+    "INITIALIZER",
     "changed_at",
     "component",
     "components",
     "condition",
     "fetched",
+    "is_ready",
     "is_young",
     "may_serve",
     "parse_time",
+    "replicas",
+    "serving_pods",
     "split",
     "storage_uri",
     "unfinished_rollout",
 ]
 
-REVISION_LABELS = ("serving.knative.dev/revision", "pod-template-hash")
+# Pods in the status of a waiting rollout.
+SHOWN_PODS = 5
+TEMPLATE_LABEL = "pod-template-hash"
+REVISION_LABELS = ("serving.knative.dev/revision", TEMPLATE_LABEL)
+# Of a ReplicaSet: the number of its Deployment's revision, raised when it is used again.
+NUMBER_ANNOTATION = "deployment.kubernetes.io/revision"
 INITIALIZER = "storage-initializer"
 SOURCE_ANNOTATION = "internal.serving.kserve.io/storage-initializer-sourceuri"
 # Controllers see a changed spec within this time; until then the status is that of the old spec.
@@ -45,7 +54,10 @@ def storage_uri(service: Object, canary: str | None = None) -> str | None:
 
 
 def _pods_of(service: Object, pods: Iterable[Object], canary: str | None) -> list[Object]:
-    """The pods of a canary, or of no canary; KServe names a canary's app after it."""
+    """The pods of a canary, or of no canary; KServe names a canary's app after it.
+
+    Likewise for ReplicaSets, which have the labels of their pods.
+    """
     name = service.get("metadata", {}).get("name")
     predictors = [entry.get("predictor", {}) for entry in service["spec"].get("canary") or []]
     apps = {f"isvc.{name}-{each.get('name')}-predictor": each.get("name") for each in predictors}
@@ -64,12 +76,12 @@ def changed_at(service: Object) -> datetime | None:
 
 
 def split(pods: Iterable[Object], uri: str) -> tuple[list[Object], list[Object]]:
-    """Pods of the version to verify, and older pods; without those that are being deleted.
+    """Pods of the version to verify, and older pods; without those that end or have ended.
 
     A pod that fetches another URI is older. Of the others, the current revision of a component
     (predictor, transformer) is that of its youngest pod.
     """
-    alive = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+    alive = [pod for pod in pods if not _has_ended(pod)]
     left = [pod for pod in alive if may_serve(pod, uri)]
     older = [pod for pod in alive if pod not in left]
     youngest: dict[str, Object] = {}
@@ -92,19 +104,75 @@ def components(service: Object) -> list[str]:
     return ["predictor", *(["transformer"] if service["spec"].get("transformer") else [])]
 
 
+def replicas(service: Object, name: str, canary: str | None = None) -> int:
+    """The pods that a component has at least: of a canary, or beside one in Standard mode."""
+    spec = service["spec"]
+    canaries = [each.get("predictor", {}) for each in spec.get("canary") or []]
+    if canary is not None:
+        return max((_least(each) for each in canaries if each.get("name") == canary), default=1)
+    wanted = _least(spec.get(name, {}))
+    if name != "predictor" or not canaries:
+        return wanted
+    # KServe takes the canaries' pods from the others, and leaves one.
+    return max(wanted - sum(map(_least, canaries)), 1)
+
+
+def _least(spec: Mapping[str, Any]) -> int:
+    found = spec.get("minReplicas")
+    return 1 if found is None else int(found)
+
+
 def unfinished_rollout(
-    service: Object, pods: list[Object], uri: str, canary: str | None = None
+    service: Object,
+    pods: list[Object],
+    uri: str,
+    canary: str | None = None,
+    sets: Iterable[Object] = (),
 ) -> str | None:
     """What must still happen until every request reaches the version to verify; None when finished.
 
-    For a canary only its own pods are examined.
+    For a canary only its own pods and ReplicaSets are examined.
     """
     current, older = split(_pods_of(service, pods, canary), uri)
+    for each in _newest(_pods_of(service, sets, canary)):
+        # Until then the youngest pod is one of the version before.
+        if each["spec"].get("replicas") and not _has_pod(each, current + older):
+            return f"ReplicaSet {each['metadata']['name']} has no pod yet"
     for name in components(service) if canary is None else ["predictor"]:
-        if not any(component(pod) == name and _ready(pod) for pod in current):
-            return f"no {name} pod of this version is ready{_pod_states(current, name)}"
-    serving = [pod["metadata"]["name"] for pod in older if _ready(pod)]
+        own = [pod for pod in current if component(pod) == name]
+        ready, wanted = sum(map(is_ready, own)), replicas(service, name, canary)
+        if ready < wanted:
+            return f"{ready} of {wanted} {name} pods of this version are ready{_pod_states(own)}"
+    serving = [pod["metadata"]["name"] for pod in older if is_ready(pod)]
     return f"older pods still serve: {', '.join(serving)}" if serving else None
+
+
+def _newest(sets: Iterable[Object]) -> list[Object]:
+    """The newest ReplicaSet of each Deployment."""
+    # Of several with the same key a dict keeps the last one.
+    return list({_owner(each): each for each in sorted(sets, key=_number)}.values())
+
+
+def _owner(thing: Object) -> str | None:
+    owners: list[dict[str, str]] = thing["metadata"].get("ownerReferences") or [{}]
+    return owners[0].get("uid")
+
+
+def _number(replica_set: Object) -> int:
+    return int((replica_set["metadata"].get("annotations") or {}).get(NUMBER_ANNOTATION, 0))
+
+
+def _has_pod(replica_set: Object, pods: Iterable[Object]) -> bool:
+    wanted = _labels(replica_set).get(TEMPLATE_LABEL)
+    return any(_labels(pod).get(TEMPLATE_LABEL) == wanted for pod in pods)
+
+
+def serving_pods(
+    service: Object, pods: list[Object], uri: str, canary: str | None = None
+) -> list[Object]:
+    """The ready pods of the version to verify."""
+    current, _ = split(_pods_of(service, pods, canary), uri)
+    return [pod for pod in current if is_ready(pod)]
 
 
 def condition(thing: Object, kind: str) -> Mapping[str, Any]:
@@ -157,22 +225,32 @@ def _created(pod: Object) -> str:
     return str(pod["metadata"].get("creationTimestamp", ""))
 
 
-def _ready(pod: Object) -> bool:
+def _has_ended(pod: Object) -> bool:
+    """Whether a pod is being deleted, or has ended, as one that was evicted."""
+    ended = pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
+    return ended or bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def is_ready(pod: Object) -> bool:
+    """Whether a pod is ready."""
     return condition(pod, "Ready").get("status") == "True"
 
 
-def _pod_states(pods: list[Object], name: str) -> str:
-    """The component's pods and their states, as kubectl shows them."""
-    states = []
-    for pod in pods:
-        if component(pod) == name:
-            status = pod.get("status", {})
-            waiting = [
-                item["state"]["waiting"].get("reason")
-                for key in ("initContainerStatuses", "containerStatuses")
-                for item in status.get(key) or []
-                if item.get("state", {}).get("waiting")
-            ]
-            state = next((reason for reason in waiting if reason), None) or status.get("phase")
-            states.append(f"{pod['metadata']['name']}: {state or 'unknown'}")
-    return f" ({'; '.join(states)})" if states else ", there is none yet"
+def _pod_states(pods: list[Object]) -> str:
+    """The pods that are not ready and their states, as kubectl shows them."""
+    states = [f"{pod['metadata']['name']}: {_state(pod)}" for pod in pods if not is_ready(pod)]
+    if not pods:
+        return ", there is none yet"
+    more = [f"{len(states) - SHOWN_PODS} more"] if len(states) > SHOWN_PODS else []
+    return f" ({'; '.join(states[:SHOWN_PODS] + more)})" if states else ""
+
+
+def _state(pod: Object) -> str:
+    status = pod.get("status", {})
+    waiting = [
+        item["state"]["waiting"].get("reason")
+        for key in ("initContainerStatuses", "containerStatuses")
+        for item in status.get(key) or []
+        if item.get("state", {}).get("waiting")
+    ]
+    return next((reason for reason in waiting if reason), None) or status.get("phase") or "unknown"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from jobs.config import JobError
@@ -16,6 +17,7 @@ from jobs.verify.endpoint import (
     Transformer,
     WrongAnswerError,
 )
+from jobs.verify.rollout import component
 from jobs.verify.watch import FailedError, Watch
 from release.schema import short
 
@@ -54,8 +56,8 @@ class _Verification:
         self, config: VerifyConfig, release: Release, watch: Watch, progress: Progress
     ) -> None:
         self.config, self.release, self.watch, self.progress = config, release, watch, progress
-        self.predictor = _predictor(config)
-        url = config.transformer_url
+        triton, url = config.predictor_url, config.transformer_url
+        self.predictor = _predictor(triton, config) if triton else None
         self.transformer = Transformer(url, config.model) if url else None
         self.exchanges = () if config.predictions == "none" else exchanges(release)
         self.wrong_since: float | None = None
@@ -85,18 +87,49 @@ class _Verification:
             pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
 
     def _check(self) -> str:
-        """Check readiness, then the signature, then every sample and exchange."""
+        """Check readiness, the signature, every sample and exchange; then each pod likewise."""
         differences = []
         if self.predictor:
-            self.predictor.check_ready(self._timeout())
-            check_metadata(self.predictor.metadata(self._timeout()), self.release)
-            differences.append(self._check_samples("predictor", self.predictor))
+            differences.append(self._check_predictor("predictor", self.predictor))
         if self.transformer:
-            self.transformer.check_ready(self._timeout())
-            differences.append(self._check_exchanges(self.transformer))
-            if self._by_v2:
-                differences.append(self._check_samples("transformer", self.transformer))
-        return self._passed(max(differences))
+            differences.append(self._check_transformer("transformer", self.transformer))
+        pods = self._check_pods()
+        return self._passed(max([*differences, *pods]), len(pods))
+
+    def _check_predictor(self, name: str, predictor: Predictor) -> float:
+        predictor.check_ready(self._timeout())
+        try:
+            check_metadata(predictor.metadata(self._timeout()), self.release)
+        except WrongAnswerError as error:
+            raise WrongAnswerError(f"{name}: {error}") from error
+        return self._check_samples(name, predictor)
+
+    def _check_transformer(self, name: str, transformer: Transformer) -> float:
+        transformer.check_ready(self._timeout())
+        difference = self._check_exchanges(name, transformer)
+        if self._by_v2:
+            difference = max(difference, self._check_samples(name, transformer))
+        return difference
+
+    def _check_pods(self) -> list[float]:
+        """Check every ready pod at its own address; a Service may leave one out.
+
+        Returns the largest difference of each.
+        """
+        config, found = self.config, []
+        for pod in self.watch.serving():
+            name, address = f"pod {pod['metadata']['name']}", pod.get("status", {}).get("podIP")
+            if not address:
+                continue
+            host = f"[{address}]" if ":" in address else address
+            # A collocated transformer answers in the predictor's pods.
+            if config.predictor_port and component(pod) == "predictor":
+                with closing(_predictor(f"{host}:{config.predictor_port}", config)) as predictor:
+                    found.append(self._check_predictor(name, predictor))
+            elif config.transformer_port:
+                transformer = Transformer(f"http://{host}:{config.transformer_port}", config.model)
+                found.append(self._check_transformer(name, transformer))
+        return found
 
     @property
     def _by_v2(self) -> bool:
@@ -104,7 +137,7 @@ class _Verification:
         own = self.config.predictions == "none"
         return not own and (self.release.handler is not None or not self.exchanges)
 
-    def _passed(self, difference: float) -> str:
+    def _passed(self, difference: float, pods: int) -> str:
         parts = {"predictor": self.predictor, "transformer": self.transformer}
         passed = [f"{' and '.join(name for name, part in parts.items() if part)} ready"]
         if self.predictor:
@@ -119,6 +152,8 @@ class _Verification:
                 f"{' and '.join(answered)} answered within {self.config.tolerance:g} "
                 f"(largest difference {difference:.1e})"
             )
+        if pods:
+            passed.append(f"{_count(pods, 'pod')} asked at their own addresses")
         return (
             f"{self.config.service} serves release {short(self.release.digest)}: "
             f"{', '.join(passed)}, after {self.progress.seconds:.1f} s"
@@ -136,7 +171,7 @@ class _Verification:
                 raise WrongAnswerError(f"{name}, sample {number}: {error}") from error
         return max(differences)
 
-    def _check_exchanges(self, transformer: Transformer) -> float:
+    def _check_exchanges(self, name: str, transformer: Transformer) -> float:
         """Return the largest difference from the predictions, by V1."""
         differences = [0.0]
         for number, exchange in enumerate(self.exchanges):
@@ -146,7 +181,7 @@ class _Verification:
                     wanted = exchange.predictions
                     differences.append(check_predictions(found, wanted, self.config.tolerance))
             except WrongAnswerError as error:
-                raise WrongAnswerError(f"transformer, request {number}: {error}") from error
+                raise WrongAnswerError(f"{name}, request {number}: {error}") from error
         return max(differences)
 
     def _fail_if_final(self, found: str) -> None:
@@ -172,8 +207,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _predictor(config: VerifyConfig) -> Predictor | None:
-    if config.predictor_url is None:
-        return None
-    kind = GrpcPredictor if config.predictor_protocol == "grpc" else HttpPredictor
-    return kind(config.predictor_url, config.model)
+def _predictor(url: str, config: VerifyConfig) -> Predictor:
+    """`url` is HOST:PORT, or one with a scheme."""
+    if config.predictor_protocol == "grpc":
+        return GrpcPredictor(url, config.model)
+    return HttpPredictor(url if "://" in url else f"http://{url}", config.model)

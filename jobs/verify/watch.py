@@ -7,10 +7,18 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from jobs.verify.diagnosis import STALE_SECONDS, Failure, Snapshot, diagnose, last_warning
+from jobs.verify.diagnosis import STALE_SECONDS, Snapshot, diagnose, last_warning
+from jobs.verify.failure import Failure
 from jobs.verify.kubernetes import ApiError, Cluster, ForbiddenError
 from jobs.verify.revisions import misplaced_traffic, unfinished_revisions
-from jobs.verify.rollout import is_young, storage_uri, unfinished_rollout
+from jobs.verify.rollout import (
+    is_ready,
+    is_young,
+    serving_pods,
+    split,
+    storage_uri,
+    unfinished_rollout,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["FailedError", "Watch"]
 
 T = TypeVar("T")
+# Pods whose events are read: replicas mostly wait for the same.
+EXAMINED_PODS = 3
 LOG_LINES = 200
 LOG_CHARACTERS = 2500
 # Triton logs in glog's format: the letter of the level, month and day.
@@ -72,9 +82,13 @@ class Watch:
         now = datetime.now(UTC)
         unfinished = self._unfinished(service, now)
         misplaced = None if unfinished else self._misplaced(service)
-        failure = Failure("traffic", misplaced, STALE_SECONDS) if misplaced else None
-        self._fail_if_lasting(diagnose(self._snapshot, uri, now) or failure)
+        failure = diagnose(self._snapshot, uri, now)
+        if misplaced and (failure is None or failure.settle > STALE_SECONDS):
+            failure = Failure("traffic", misplaced, STALE_SECONDS)
+        self._fail_if_lasting(failure)
         self.settled = not (unfinished or misplaced)
+        if unfinished and failure:
+            return f"{unfinished}: {failure.reason}"
         return unfinished or misplaced
 
     def _unfinished(self, service: Object, now: datetime) -> str | None:
@@ -84,7 +98,8 @@ class Watch:
         if config.mode == "Standard":
             if seen.pods is None:
                 return None
-            return unfinished_rollout(service, seen.pods, config.storage_uri, config.canary)
+            sets = seen.replica_sets or []
+            return unfinished_rollout(service, seen.pods, config.storage_uri, config.canary, sets)
         if seen.revisions is None:
             return None
         canary = config.stable_uri is not None
@@ -95,10 +110,17 @@ class Watch:
         revisions, uri = self._snapshot.revisions, self.config.stable_uri
         return misplaced_traffic(service, revisions, uri) if revisions and uri else None
 
+    def serving(self) -> list[Object]:
+        """The pods of the version that are ready, as they were read last."""
+        seen, config = self._snapshot, self.config
+        if seen.service is None or seen.pods is None:
+            return []
+        return serving_pods(seen.service, seen.pods, config.storage_uri, config.canary)
+
     def hint(self) -> str:
-        """The newest warning, as a line to append to a message."""
+        """The newest warning, and the log of a failed container, to append to a message."""
         warning = last_warning(self._snapshot, self.config.storage_uri, self.config.service)
-        return f"\nlast warning: {warning}" if warning else ""
+        return (f"\nlast warning: {warning}" if warning else "") + self._log()
 
     def _read(self, cluster: Cluster) -> Snapshot:
         namespace, name = self.config.namespace, self.config.service
@@ -106,11 +128,19 @@ class Watch:
             "InferenceService", lambda: cluster.inference_service(namespace, name)
         )
         pods = self._allowed("pods", lambda: cluster.pods(namespace, name))
-        events = self._allowed("events", lambda: cluster.events(namespace))
+        sets = self._allowed("ReplicaSets", lambda: cluster.replica_sets(namespace, name))
         revisions = None
         if self.config.mode == "Knative":
             revisions = self._allowed("revisions", lambda: cluster.revisions(namespace, name))
-        return Snapshot(service, pods, events or [], revisions)
+        events = self._allowed("events", lambda: self._events(cluster, pods or []))
+        return Snapshot(service, pods, events or [], revisions, sets)
+
+    def _events(self, cluster: Cluster, pods: list[Object]) -> list[Object]:
+        """Events of the service, and of some of its pods that are not ready."""
+        current, _ = split(pods, self.config.storage_uri)
+        waiting = [pod["metadata"]["name"] for pod in current if not is_ready(pod)]
+        names = [self.config.service, *waiting[:EXAMINED_PODS]]
+        return [each for name in names for each in cluster.events(self.config.namespace, name)]
 
     def _allowed(self, what: str, read: Callable[[], T]) -> T | None:
         """Read a kind of object; None, logged once, if the service account may not."""

@@ -93,14 +93,15 @@ class Containers:
         self.initialized = True
         yield from (each for each in self._main if each.is_due)
 
-    def status(self, before: Object, address: str) -> Object:
-        """The pod's status; `before` is the last one."""
+    def status(self, before: Object, known: Object, address: str) -> Object:
+        """The pod's status; `before` is the last one, `known` the API server's."""
         over = self.over
         if over:
             for each in self._main:
                 each.status.ready = False
         init, main = ([each.status for each in group] for group in (self._init, self._main))
-        return pod_status(before, over or self._phase(), address, self.initialized, init, main)
+        phase_now = over or self._phase()
+        return pod_status(before, known, phase_now, address, self.initialized, init, main)
 
     def _phase(self) -> str:
         steps = [each.status for each in self._init if not each.sidecar]

@@ -258,8 +258,8 @@ class Life:
     def _report(self) -> None:
         if self.host.stopping.is_set():
             return
-        before = self._reported or self.object.get("status", {})
-        status = self.containers.status(before, self._network.address)
+        known = self.object.get("status", {})
+        status = self.containers.status(self._reported or known, known, self._network.address)
         if status != self._reported or self._overridden:
             self._reported, self._overridden = status, False
             self.host.statuses.put(self.object["metadata"], status)

@@ -91,12 +91,16 @@ def phase(init: Sequence[ContainerStatus], main: Sequence[ContainerStatus]) -> s
 
 def conditions(
     before: Iterable[Object],
+    known: Iterable[Object],
     networked: bool,
     initialized: bool,
     main: Sequence[ContainerStatus],
     over: str,
 ) -> list[Object]:
-    """The pod's conditions; those of others are kept. `over` is the phase if the pod has ended."""
+    """The pod's conditions, and those of others among the `known` ones.
+
+    `over` is the phase if the pod has ended.
+    """
     unready = [each.name for each in main if not each.ready]
     reason = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(over, "ContainersNotReady")
     why = {"reason": reason, "message": f"containers with unready status: {unready}"}
@@ -108,7 +112,7 @@ def conditions(
         "Ready": (not unready, why if unready else {}),
     }
     old = {each["type"]: each for each in before}
-    kept = [each for kind, each in old.items() if kind not in made]
+    kept = [each for each in known if each["type"] not in made]
     return kept + [condition(kind, str(holds), old, **why) for kind, (holds, why) in made.items()]
 
 
@@ -121,13 +125,17 @@ def condition(kind: str, status: str, before: dict[str, Object], **more: str) ->
 
 def pod_status(
     before: Object,
+    known: Object,
     phase_now: str,
     address: str,
     initialized: bool,
     init: Sequence[ContainerStatus],
     main: Sequence[ContainerStatus],
 ) -> Object:
-    """The whole status; `before` is the last one, for its times and the conditions of others."""
+    """The whole status.
+
+    `before` is the last one, for its times; `known` is the API server's, for conditions of others.
+    """
     over = phase_now if phase_now in OVER else ""
     return {
         "phase": phase_now,
@@ -135,7 +143,12 @@ def pod_status(
         "hostIPs": [{"ip": "127.0.0.1"}],
         "startTime": before.get("startTime") or now(),
         "conditions": conditions(
-            before.get("conditions", []), bool(address), initialized, main, over
+            before.get("conditions", []),
+            known.get("conditions", []),
+            bool(address),
+            initialized,
+            main,
+            over,
         ),
         "containerStatuses": [each.object() for each in main],
         **({"initContainerStatuses": [each.object() for each in init]} if init else {}),

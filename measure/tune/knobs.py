@@ -61,17 +61,17 @@ class Knobs:
         """
         if self == Knobs.of(settings, format):
             return settings
-        raw = settings.model_dump(mode="json", by_alias=True)
+        raw = _given(settings)
         triton = raw["triton"]
         triton["instances"] = self.instances
         triton["dynamicBatching"] = self.dynamic_batching
         triton["queueDelayMicroseconds"] = self.queue_delay_microseconds
         triton["preferredBatchSizes"] = list(self.preferred_batch_sizes)
         if self.threads != _threads(settings, format):
-            triton["parameters"][THREADS[format]] = self.threads
+            triton["parameters"] = settings.triton.parameters | {THREADS[format]: self.threads}
         if self.dynamic_batching:
             sizes = powers_of_two(min(settings.triton.max_batch_size, LARGEST_WARMED))
-            triton["warmupBatchSizes"] = sorted({*triton["warmupBatchSizes"], *sizes})
+            triton["warmupBatchSizes"] = sorted({*settings.triton.warmup_batch_sizes, *sizes})
         return ModelSettings.model_validate(raw)
 
     def distance(self, other: Knobs) -> int:
@@ -115,10 +115,16 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[tu
 
 def in_format(settings: ModelSettings, format: Format, threads: int) -> ModelSettings:
     """Settings for a release of another format: no parameters but the number of threads."""
-    raw = settings.model_dump(mode="json", by_alias=True)
+    raw = _given(settings)
     raw["triton"] |= {"graphOptimization": "all", "accelerators": {}}
     raw["triton"]["parameters"] = {THREADS[format]: threads}
     return ModelSettings.model_validate(raw)
+
+
+def _given(settings: ModelSettings) -> dict[str, Any]:
+    """The settings that a stack's file has: some are refused even with their default value."""
+    raw = settings.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return {"triton": {}} | raw
 
 
 def _threads(settings: ModelSettings, format: Format) -> int:

@@ -121,7 +121,7 @@ class Session:
 
     def _trial(self, targets: Sequence[Target], rate: int, seconds: float) -> Trial:
         before = CpuTimes.read()
-        attack = Attack(seconds, rate, timeout_seconds=TIMEOUT_SECONDS, bodies=False)
+        attack = Attack(seconds, rate, timeout_seconds=TIMEOUT_SECONDS)
         with tempfile.TemporaryDirectory(prefix="tune-") as folder:
             hits = run_attack(targets, attack, Path(folder), program=self.vegeta)
         self.others.append(other_cores(before, CpuTimes.read()))

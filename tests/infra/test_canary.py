@@ -59,14 +59,26 @@ def test_in_standard_mode_the_canary_stands_beside() -> None:
 def test_in_standard_mode_the_transformer_reaches_the_pods_of_both() -> None:
     engine = canary()
     args = spec(engine)["transformer"]["containers"][0]["args"]
-    assert "--predictor_host=digits-split.models" in args
+    assert "--predictor_pods=digits-pods.models:8080" in args
     service = engine.one(":Service")["spec"]
     assert service["selector"] == {
         "serving.kserve.io/inferenceservice": "digits",
         "component": "predictor",
     }
-    assert service["ports"][0]["targetPort"] == 8080
-    assert not run("local").of(":Service")
+    assert service["clusterIP"] == "None"
+
+
+def test_a_canary_that_waits_gets_no_requests() -> None:
+    selector = canary(percent=0).one(":Service")["spec"]["selector"]
+    assert selector["app"] == "isvc.digits-predictor"
+    assert "app" not in canary().one(":Service")["spec"]["selector"]
+
+
+def test_a_server_of_the_users_own_reaches_the_pods_of_both_by_one_address() -> None:
+    engine = canary({"transformer": {"image": "registry.example/mine:1", "args": []}})
+    args = spec(engine)["transformer"]["containers"][0]["args"]
+    assert "--predictor_host=digits-pods.models:8080" in args
+    assert "clusterIP" not in engine.one(":Service")["spec"]
 
 
 def test_under_knative_the_newest_revision_is_the_canary() -> None:

@@ -106,6 +106,57 @@ def test_probes_of_the_transformer_do_not_keep_a_predictor_from_scaling_to_zero(
     assert readiness({"transformer": own}) == server
 
 
+def drained(changes: dict[str, Any]) -> tuple[Any, Any]:
+    """Triton's hook, and the transformer's argument."""
+    spec = run("local", changes).one(ISVC)["spec"]
+    part = spec.get("transformer", spec["predictor"])
+    given = dict(each.split("=", 1) for each in part["containers"][0]["args"])
+    return spec["predictor"]["model"].get("lifecycle"), given.get("--drain_seconds")
+
+
+def test_a_pod_that_ends_answers_for_its_drain() -> None:
+    def hook(seconds: int) -> dict[str, Any]:
+        return {"preStop": {"sleep": {"seconds": seconds}}}
+
+    assert drained({}) == (hook(5), "5")
+    longer = {"predictor": {"drainSeconds": 20}, "transformer": {"drainSeconds": 0}}
+    assert drained(longer) == (hook(20), "0")
+    assert predictor(longer)["terminationGracePeriodSeconds"] == 80
+    # Kubernetes before 1.33 refuses a sleep of no time.
+    assert drained({"predictor": {"drainSeconds": 0}})[0] is None
+
+
+def test_beside_a_transformer_triton_ends_after_its_drain() -> None:
+    longer = {"predictor": {"drainSeconds": 20}, "transformer": {"drainSeconds": 7}}
+    found = drained(longer | {"placement": "collocated"})
+    assert found == ({"preStop": {"sleep": {"seconds": 27}}}, "7")
+
+
+def test_a_server_of_the_users_own_drains_before_its_sigterm() -> None:
+    own = {"image": "registry.example/mine:1", "args": [], "drainSeconds": 9}
+    (container,) = run("local", {"transformer": own}).one(ISVC)["spec"]["transformer"]["containers"]
+    assert container["lifecycle"] == {"preStop": {"sleep": {"seconds": 9}}}
+
+
+def test_knatives_pods_drain_by_themselves() -> None:
+    assert drained({"mode": "Knative"}) == (None, None)
+    found = refused({"mode": "Knative", "predictor": {"drainSeconds": 9}})
+    assert "predictor.drainSeconds: found 9 in mode Knative" in found
+
+
+def test_requests_go_to_the_pods_addresses_in_turn() -> None:
+    grpc = run("local", {"protocol": "grpc"})
+    args = grpc.one(ISVC)["spec"]["transformer"]["containers"][0]["args"]
+    assert "--predictor_pods=digits-pods.models:9000" in args
+    spec = grpc.one(":Service")["spec"]
+    assert (spec["clusterIP"], spec["selector"]) == ("None", PODS)
+    assert [each["port"] for each in spec["ports"]] == [9000]
+    # The gateway does it, there is one address, or the server knows one alone.
+    own = {"image": "registry.example/mine:1", "args": []}
+    for changes in ({"mode": "Knative"}, {"placement": "collocated"}, {"transformer": own}):
+        assert not run("local", changes).of(":Service")
+
+
 def test_an_image_by_its_digest_wins_over_the_runtimes() -> None:
     image = f"nvcr.io/nvidia/tritonserver@{DIGEST}"
     assert predictor({"triton": {"image": image}})["model"]["image"] == image
@@ -182,5 +233,42 @@ def test_nobody_outside_the_named_namespaces_is_admitted() -> None:
     assert "shop" not in str(opened["digits-predictor"]["ingress"])
 
 
+@pytest.mark.parametrize("placement", ["separate", "collocated"])
+def test_spans_go_to_the_collector_that_the_stack_names(placement: str) -> None:
+    collector = "http://collector.monitoring:4317"
+    engine = run("local", {"placement": placement, "transformer": {"traces": collector}})
+    role = "transformer" if placement == "separate" else "predictor"
+    containers = engine.one(ISVC)["spec"][role]["containers"]
+    variable = {"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": collector}
+    assert variable in containers[0]["env"]
+    rules = {name: each["spec"]["egress"] for name, each in engine.of("NetworkPolicy").items()}
+    open_to_it = [name for name, found in rules.items() if 4317 in ports(only_ports(found))]
+    assert open_to_it == [f"digits-{role}"]
+    without = run("local", {"placement": placement}).of("NetworkPolicy")
+    assert 4317 not in ports(only_ports(without[f"digits-{role}"]["spec"]["egress"]))
+
+
+def only_ports(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [rule for rule in rules if "ports" in rule]
+
+
 def test_the_network_can_be_left_to_others() -> None:
     assert policies({"network": {"enabled": False}}) == {}
+
+
+@pytest.mark.parametrize(
+    ("memory", "cpu", "threads"),
+    [
+        ("512Mi", "4", 1),
+        ("1Gi", "4", 2),
+        ("2Gi", "4", 4),
+        ("2Gi", "2500m", 3),
+        ("1Gi", "1", 2),
+        ("4Gi", "1", 2),
+    ],
+)
+def test_pictures_are_decoded_by_as_many_threads_as_memory_and_cpu_are_for(
+    memory: str, cpu: str, threads: int
+) -> None:
+    spec = run("local", {"transformer": {"memory": memory, "cpu": cpu}}).one(ISVC)["spec"]
+    assert f"--max_threads={threads}" in spec["transformer"]["containers"][0]["args"]

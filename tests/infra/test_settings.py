@@ -90,8 +90,8 @@ def test_the_stacks_as_they_are_committed_are_right(stack: str) -> None:
         ({"handler": {"parameters": {"lower": True}}}, "handler: found"),
         ({"models": {"digits": {"handler": {"memory": "32Mi"}}}}, "handler.memory: found 32Mi"),
         ({"triton": {"gpus": [0]}}, "triton.gpus: found"),
-        ({"transformer": {"workers": 3}}, "transformer.memory: found 1Gi for 3 workers"),
         ({"transformer": {"memory": "500M"}}, "transformer.memory: found 500M"),
+        ({"transformer": {"traces": "collector:4317"}}, "transformer.traces: found"),
         ({"predictor": {"minReplicas": 0}}, "predictor.minReplicas: found 0"),
         ({"predictor": {"minReplicas": 3}}, "predictor.maxReplicas: found"),
         (

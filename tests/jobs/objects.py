@@ -20,6 +20,7 @@ def service(
     uri: str = NEW,
     *,
     changed: float = 60,
+    replicas: int = 1,
     transformer: bool = False,
     model_status: dict[str, Any] | None = None,
     conditions: list[dict[str, Any]] | None = None,
@@ -28,7 +29,7 @@ def service(
     """An InferenceService whose spec was written `changed` seconds ago."""
     spec: dict[str, Any] = {
         "predictor": {
-            "minReplicas": 1,
+            "minReplicas": replicas,
             "model": {
                 "modelFormat": {"name": "triton"},
                 "protocolVersion": "v2",
@@ -149,6 +150,35 @@ def traffic(*shares: tuple[int, int], component: str = "predictor") -> dict[str,
         tag = {"tag": "latest" if newest else "prev"} if len(shares) > 1 else {}
         made.append(share | tag | {"latestRevision": newest})
     return {"traffic": made}
+
+
+def replica_set(
+    message: str | None = None,
+    *,
+    uri: str = NEW,
+    replicas: int = 1,
+    template: str = "6c9d4f7b5",
+    number: int = 1,
+) -> dict[str, Any]:
+    """A ReplicaSet of the predictor, of its Deployment's `number`th revision.
+
+    With a message it is one that could not make its last pod.
+    """
+    failed = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
+    source = "internal.serving.kserve.io/storage-initializer-sourceuri"
+    return {
+        "metadata": {
+            "name": f"digits-{template}",
+            "annotations": {"deployment.kubernetes.io/revision": str(number)},
+            "labels": {"app": "isvc.digits-predictor", "pod-template-hash": template},
+            "ownerReferences": [{"uid": "digits-predictor"}],
+        },
+        "spec": {
+            "replicas": replicas,
+            "template": {"metadata": {"annotations": {source: uri}}, "spec": {"containers": []}},
+        },
+        "status": {"conditions": [failed | {"message": message}] if message else []},
+    }
 
 
 def waiting(

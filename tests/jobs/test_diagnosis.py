@@ -6,14 +6,8 @@ from typing import Any
 
 import pytest
 
-from jobs.verify.diagnosis import (
-    SCHEDULER_SECONDS,
-    SETTLE_SECONDS,
-    STALE_SECONDS,
-    Snapshot,
-    diagnose,
-    last_warning,
-)
+from jobs.verify.diagnosis import STALE_SECONDS, Snapshot, diagnose, last_warning
+from jobs.verify.failure import HEALS, PATIENCE_SECONDS, SETTLE_SECONDS
 from tests.jobs.objects import (
     DIGEST,
     NEW,
@@ -23,6 +17,7 @@ from tests.jobs.objects import (
     ago,
     event,
     pod,
+    replica_set,
     revision,
     running,
     service,
@@ -35,9 +30,19 @@ GPU = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. preemption: 0/3 n
 
 
 def seen(
-    *pods: dict[str, Any], events: list[dict[str, Any]] | None = None, **status: Any
+    *pods: dict[str, Any],
+    events: list[dict[str, Any]] | None = None,
+    sets: list[dict[str, Any]] | None = None,
+    **status: Any,
 ) -> Snapshot:
-    return Snapshot(service(**status), list(pods), events or [])
+    return Snapshot(service(**status), list(pods), events or [], replica_sets=sets)
+
+
+def settle(snapshot: Snapshot) -> float:
+    """How long the failure must last: HEALS if it is waited for until the deadline."""
+    failure = diagnose(snapshot, NEW, NOW)
+    assert failure is not None
+    return failure.settle
 
 
 def reason(snapshot: Snapshot) -> str:
@@ -71,6 +76,47 @@ def test_an_image_that_cannot_be_pulled_is_named(why: str) -> None:
     assert POD in said
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "failed to resolve reference: dial tcp: lookup nvcr.io: no such host",
+        "unexpected status from HEAD request: 503 Service Unavailable",
+        "unexpected status from HEAD request: 429 Too Many Requests",
+        # A permission of the node's service account that spreads.
+        "failed to authorize: failed to fetch oauth token: 403 Forbidden",
+        "pull access denied, repository does not exist or may require authorization",
+        "context deadline exceeded",
+    ],
+)
+@pytest.mark.parametrize("why", ["ErrImagePull", "ImagePullBackOff"])
+def test_a_pull_that_may_succeed_later_is_waited_for(why: str, message: str) -> None:
+    assert settle(seen(pod(containers=[blocked(why, message)]))) == HEALS
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "manifest unknown: manifest unknown",
+        "rpc error: code = NotFound desc = failed to pull and unpack image",
+        "failed to resolve reference: nvcr.io/nvidia/tritonserver:26.99-py3: not found",
+        "no match for platform in manifest: not found",
+    ],
+)
+def test_an_image_that_its_registry_does_not_have_ends_early(message: str) -> None:
+    assert settle(seen(pod(containers=[blocked("ErrImagePull", message)]))) == PATIENCE_SECONDS
+    # Older kubelets don't repeat the cause while they wait.
+    waits = pod(containers=[blocked("ImagePullBackOff", f'Back-off pulling image "{TRITON}"')])
+    said = f'Failed to pull image "{TRITON}": {message}'
+    events = [event(POD, "Failed", said, first=20, last=5)]
+    assert settle(seen(waits, events=events)) == PATIENCE_SECONDS
+    assert message in reason(seen(waits, events=events))
+
+
+@pytest.mark.parametrize("why", ["InvalidImageName", "ErrImageNeverPull"])
+def test_an_image_that_is_never_pulled_ends_at_once(why: str) -> None:
+    assert settle(seen(pod(containers=[blocked(why)]))) == SETTLE_SECONDS
+
+
 def test_an_image_failure_stays_the_same_while_its_reason_alternates() -> None:
     keys = set()
     for why in ("ErrImagePull", "ImagePullBackOff"):
@@ -83,6 +129,8 @@ def test_an_image_failure_stays_the_same_while_its_reason_alternates() -> None:
 def test_missing_secret_is_named() -> None:
     state = blocked("CreateContainerConfigError", 'secret "storage-config" not found')
     assert 'secret "storage-config" not found' in reason(seen(pod(containers=[state])))
+    # An operator may make it in a moment.
+    assert settle(seen(pod(containers=[state]))) == PATIENCE_SECONDS
 
 
 def test_crash_loop_points_to_the_log_of_the_previous_run() -> None:
@@ -124,17 +172,42 @@ def test_one_restart_is_no_failure() -> None:
     assert diagnose(seen(pod(containers=[state])), NEW, NOW) is None
 
 
-def test_storage_initializer_that_keeps_failing_says_why() -> None:
-    ended = {"exitCode": 1, "reason": "Error", "message": "403 GET storage.objects.list denied"}
-    state = blocked(
-        "CrashLoopBackOff", BACK_OFF, name="storage-initializer", restarts=2, last=ended
-    )
-    said = reason(seen(pod(init=[state])))
-    assert "container storage-initializer" in said
-    assert "403 GET storage.objects.list denied" in said
+def fetching(message: str) -> dict[str, Any]:
+    """A pod whose storage initializer has failed twice."""
+    ended = {"exitCode": 1, "reason": "Error", "message": message}
+    name = "storage-initializer"
+    return pod(init=[blocked("CrashLoopBackOff", BACK_OFF, name=name, restarts=2, last=ended)])
 
 
-def unscheduled(seconds: float) -> dict[str, Any]:
+@pytest.mark.parametrize(
+    "message",
+    [
+        "RuntimeError: Access denied to GCS resource 'bucket'. Verify permissions.",
+        "RuntimeError: GCS authentication failed. Verify GOOGLE_APPLICATION_CREDENTIALS or use "
+        "anonymous access.",
+        "RuntimeError: Failed to connect to GCS endpoint 'bucket'.",
+        "requests.exceptions.ConnectionError: metadata.google.internal",
+    ],
+)
+def test_permissions_that_spread_are_waited_for(message: str) -> None:
+    assert settle(seen(fetching(message))) == HEALS
+    said = reason(seen(fetching(message)))
+    assert "container storage-initializer keeps restarting" in said
+    assert message in said
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "RuntimeError: Failed to fetch model. No model found in gs://bucket/models/digits/new.",
+        "RuntimeError: GCS resource 'bucket' not found.",
+    ],
+)
+def test_a_model_that_is_not_there_ends_early(message: str) -> None:
+    assert settle(seen(fetching(message))) == SETTLE_SECONDS
+
+
+def unscheduled() -> dict[str, Any]:
     return pod(
         conditions=[
             {
@@ -142,43 +215,53 @@ def unscheduled(seconds: float) -> dict[str, Any]:
                 "status": "False",
                 "reason": "Unschedulable",
                 "message": GPU,
-                "lastTransitionTime": ago(seconds),
+                "lastTransitionTime": ago(40),
             }
         ]
     )
 
 
-def test_unschedulable_pod_has_the_schedulers_message() -> None:
-    said = reason(seen(unscheduled(21)))
-    assert "no node fits for 21 s" in said
-    assert "3 Insufficient nvidia.com/gpu" in said
+def test_a_node_is_waited_for_and_the_scheduler_says_why() -> None:
+    said = reason(seen(unscheduled()))
+    assert "no node fits: 0/3 nodes are available: 3 Insufficient nvidia.com/gpu" in said
+    assert settle(seen(unscheduled())) == HEALS
 
 
-def test_a_recently_unschedulable_pod_is_no_failure() -> None:
-    assert diagnose(seen(unscheduled(19)), NEW, NOW) is None
+def scaling(*events: tuple[str, str, float]) -> Snapshot:
+    """A pod without a node; events of the cluster autoscaler: reason, message, seconds ago."""
+    made = [event(POD, why, text, first=90, last=last) for why, text, last in events]
+    return seen(unscheduled(), events=made)
 
 
-def test_room_that_ending_pods_make_is_waited_for() -> None:
-    ending = pod("old", uri=OLD, made=900)
-    ending["metadata"]["deletionTimestamp"] = ago(25)
-    assert diagnose(seen(unscheduled(40), ending), NEW, NOW) is None
-    failure = diagnose(seen(unscheduled(40)), NEW, NOW)
-    assert failure is not None
-    # The scheduler may not have tried again since they went.
-    assert failure.settle == SCHEDULER_SECONDS
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pod didn't trigger scale-up: 1 max node group size reached",
+        "pod didn't trigger scale-up: 1 in backoff after failed scale-up",
+        "pod didn't trigger scale-up: 2 Insufficient cpu, 1 max cluster cpu limit reached",
+        "pod didn't trigger scale-up",
+    ],
+)
+def test_an_autoscaler_that_may_add_a_node_later_is_waited_for(text: str) -> None:
+    found = scaling(("NotTriggerScaleUp", text, 10))
+    assert settle(found) == HEALS
+    assert text in reason(found)
 
 
-def test_node_that_an_autoscaler_makes_is_waited_for() -> None:
-    coming = event(
-        POD, "TriggeredScaleUp", "pod triggered scale-up: 0->1", first=30, last=30, kind="Normal"
-    )
-    assert diagnose(seen(unscheduled(90), events=[coming]), NEW, NOW) is None
-
-
-def test_an_autoscaler_that_adds_no_node_is_not_waited_for() -> None:
-    coming = event(POD, "TriggeredScaleUp", "0->1", first=80, last=80, kind="Normal")
-    refused = event(POD, "NotTriggerScaleUp", "max node group size reached", first=70, last=10)
-    assert diagnose(seen(unscheduled(90), events=[coming, refused]), NEW, NOW) is not None
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pod didn't trigger scale-up: 2 Insufficient nvidia.com/gpu",
+        "pod didn't trigger scale-up (it wouldn't fit if a new node is added): 1 Insufficient cpu",
+        "pod didn't trigger scale-up: 1 node(s) didn't match Pod's node affinity/selector, "
+        "1 node(s) had untolerated taint {nvidia.com/gpu: present}",
+    ],
+)
+def test_a_pod_that_fits_no_node_of_any_group_ends_early(text: str) -> None:
+    assert settle(scaling(("NotTriggerScaleUp", text, 10))) == PATIENCE_SECONDS
+    # Its newest event counts.
+    coming = ("TriggeredScaleUp", "pod triggered scale-up: 0->1", 5)
+    assert settle(scaling(("NotTriggerScaleUp", text, 10), coming)) == HEALS
 
 
 def test_config_map_that_is_not_there_is_named() -> None:
@@ -186,8 +269,87 @@ def test_config_map_that_is_not_there_is_named() -> None:
     mounting = pod(containers=[blocked("ContainerCreating")])
     missing = event(POD, "FailedMount", message, first=25, last=2)
     assert 'configmap "release-x" not found' in reason(seen(mounting, events=[missing]))
-    soon = event(POD, "FailedMount", message, first=5, last=2)
-    assert diagnose(seen(mounting, events=[soon]), NEW, NOW) is None
+    assert settle(seen(mounting, events=[missing])) == PATIENCE_SECONDS
+    started = pod(containers=[running(ready=False)])
+    assert diagnose(seen(started, events=[missing]), NEW, NOW) is None
+
+
+def test_a_volume_that_is_still_attached_elsewhere_is_waited_for() -> None:
+    mounting = pod(containers=[blocked("ContainerCreating")])
+    busy = event(POD, "FailedAttachVolume", "Multi-Attach error", first=25, last=2)
+    assert settle(seen(mounting, events=[busy])) == HEALS
+
+
+QUOTA = 'pods "digits-x" is forbidden: exceeded quota: gpus, requested: 1, used: 4, limited: 4'
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        QUOTA,
+        'pods "digits-x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot',
+        'pods "digits-x" is forbidden: maximum memory usage per Pod is 1Gi, but limit is 2Gi',
+        'admission webhook "policy.example" denied the request: no image from nvcr.io',
+    ],
+)
+def test_pods_that_are_refused_end_it_at_once_with_the_text(message: str) -> None:
+    found = seen(sets=[replica_set(message)])
+    assert settle(found) == SETTLE_SECONDS
+    assert message in reason(found)
+
+
+def test_refusals_that_may_end_are_waited_for() -> None:
+    away = "Internal error occurred: failed calling webhook: connection refused"
+    assert settle(seen(sets=[replica_set(away)])) == HEALS
+    ending = pod("old", uri=OLD, made=900)
+    ending["metadata"]["deletionTimestamp"] = ago(25)
+    assert settle(seen(ending, sets=[replica_set(QUOTA)])) == HEALS
+
+
+def test_refusals_of_older_versions_are_ignored() -> None:
+    older = [replica_set(QUOTA, uri=OLD), replica_set(QUOTA, replicas=0), replica_set()]
+    assert diagnose(seen(sets=older), NEW, NOW) is None
+
+
+DENIED = (
+    "fails to reconcile canary digits-canary-predictor: admission webhook "
+    '"policy.example" denied the request: too many labels'
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "first", "last", "found"),
+    [
+        (DENIED, 55, 2, True),
+        # Since then the spec was written again.
+        (DENIED, 300, 200, False),
+        # The controller would have been refused again if it had not succeeded.
+        (DENIED, 59, 55, False),
+        ("fails to reconcile component: the object has been modified", 55, 2, False),
+        ("failed calling webhook: it is forbidden: no", 55, 2, False),
+    ],
+)
+def test_objects_that_kserve_may_not_make_are_reported(
+    message: str, first: float, last: float, found: bool
+) -> None:
+    events = [event("digits", "InternalError", message, first=first, last=last)]
+    failure = diagnose(seen(events=events), NEW, NOW)
+    assert (failure is not None) == found
+    assert failure is None or (DENIED in failure.reason and failure.settle == SETTLE_SECONDS)
+
+
+def test_what_is_final_comes_before_what_heals() -> None:
+    crashing = blocked("CrashLoopBackOff", restarts=4, last={"exitCode": 2, "reason": "Error"})
+    pulling = pod("first", containers=[blocked("ErrImagePull", "timeout")])
+    snapshot = seen(pulling, pod("second", containers=[crashing]))
+    assert "pod second" in reason(snapshot)
+    assert settle(snapshot) == SETTLE_SECONDS
+
+
+def test_an_evicted_pod_is_no_failure() -> None:
+    evicted = pod("evicted", containers=[blocked("ErrImagePull", "manifest unknown")])
+    evicted["status"] |= {"phase": "Failed", "reason": "Evicted"}
+    assert diagnose(seen(evicted), NEW, NOW) is None
 
 
 def test_older_revisions_pods_are_ignored() -> None:
@@ -254,7 +416,6 @@ def test_failure_older_than_the_spec_must_last_longer() -> None:
 @pytest.mark.parametrize(
     ("kind", "why", "message"),
     [
-        ("PredictorReady", "ProgressDeadlineExceeded", "ReplicaSet has timed out progressing."),
         ("PredictorReady", "RevisionFailed", f"Unable to fetch image {TRITON}: {DIGEST}"),
         ("PredictorReady", "FailedCreate", "pods is forbidden: exceeded quota: gpus"),
         (
@@ -279,7 +440,7 @@ def test_a_terminal_condition_is_reported(kind: str, why: str, message: str) -> 
 
 def revision_failed(reason: str) -> Snapshot:
     """A service whose newest revision has failed for this reason."""
-    message = "what its pods are said to be"
+    message = 'pods "digits" is forbidden: what its pods are said to be'
     failed = revision(2, ready="False", reason=reason, message=message)
     told = {
         "type": "PredictorReady",
@@ -317,15 +478,30 @@ def test_a_temporary_condition_is_no_failure(why: str) -> None:
     assert diagnose(seen(conditions=[going]), NEW, NOW) is None
 
 
-def test_quota_may_be_freed_for_a_while() -> None:
+@pytest.mark.parametrize("ending", [True, False])
+def test_quota_is_freed_by_pods_that_end(ending: bool) -> None:
     failed = {
         "type": "PredictorReady",
         "status": "False",
         "reason": "FailedCreate",
-        "message": "exceeded quota",
+        "message": QUOTA,
         "lastTransitionTime": ago(10),
     }
-    assert diagnose(seen(conditions=[failed]), NEW, NOW) is None
+    old = pod("old", uri=OLD, made=900)
+    if ending:
+        old["metadata"]["deletionTimestamp"] = ago(25)
+    failure = diagnose(seen(old, conditions=[failed]), NEW, NOW)
+    assert (failure is None) == ending
+
+
+def test_a_deployment_goes_on_after_its_deadline() -> None:
+    late = {
+        "type": "PredictorReady",
+        "status": "False",
+        "reason": "ProgressDeadlineExceeded",
+        "message": "ReplicaSet has timed out progressing.",
+    }
+    assert diagnose(seen(conditions=[late]), NEW, NOW) is None
 
 
 def test_last_warning_is_the_newest_about_current_pods() -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tritonclient.grpc.service_pb2 import ModelInferRequest
 
-from jobs.load.ghz import infer_messages, run_ghz
-from jobs.load.metrics import SECOND
+from jobs.load.ghz import infer_messages, read_lines, run_ghz
+from jobs.load.metrics import SECOND, Hits, most_in_flight
 from jobs.load.vegeta import Attack, LoadError
 
 if TYPE_CHECKING:
@@ -41,8 +46,7 @@ def test_result_has_what_vegetas_has(
     assert raw["requests"] == 100
     assert raw["status_codes"] == {"OK": 100}
     assert raw["payloads"] == "5 different, V2 over gRPC: INPUT__0 FP32 [3, 8, 8]"
-    assert raw["body_bytes"]["received"] is None
-    assert 100 * 768 < raw["body_bytes"]["sent"] < 100 * 900
+    assert 100 * 768 < raw["sent_bytes"] < 100 * 900
     assert raw["service_ms"]["p99"] <= raw["latency_ms"]["p99"]
     assert ">OK<" in (tmp_path / "report.html").read_text()
 
@@ -56,8 +60,6 @@ def test_calls_count_from_when_they_were_sent(
     hits = run_ghz(triton.grpc, messages, attack, tmp_path, program=str(ghz))
     ended = time.time_ns()
     assert len(hits.at) == len(hits.latency) == sum(hits.good) == 50
-    document = json.loads((tmp_path / "ghz.json").read_text())
-    assert document["average"] == pytest.approx(sum(hits.latency) / 50, rel=1e-3)
     sent = sorted(hits.at)
     assert started <= sent[0]
     assert max(at + took for at, took in zip(hits.at, hits.latency, strict=True)) <= ended
@@ -84,6 +86,58 @@ def test_messages_have_the_tensors_in_their_binary_form(releases: dict[str, Rele
     ]
     stored = releases["every"].samples[0].inputs
     assert list(first.raw_input_contents) == [each.raw for each in stored]
+
+
+LINE = 'ghz_detail,call="c",data="",hasError={} latency={},error="{}",status="{}" {}\n'
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 10**10), st.text(max_size=50), st.sampled_from(["OK", "Unknown"]))
+    )
+)
+def test_every_call_is_read_whatever_its_error_says(
+    calls: list[tuple[int, str, str]],
+) -> None:
+    """ghz escapes spaces, commas and equals signs, and nothing else."""
+    text = "".join(
+        LINE.format("true", took, re.sub(r"([ ,=])", r"\\\1", error), status, 2 * 10**18 + n)
+        for n, (took, error, status) in enumerate(calls)
+    )
+    hits = Hits()
+    read_lines(io.StringIO(text, newline="\n"), hits)
+    assert list(hits.latency) == [took for took, _, _ in calls]
+    assert [at + took for at, took in zip(hits.at, hits.latency, strict=True)] == [
+        2 * 10**18 + n for n in range(len(calls))
+    ]
+    assert sum(hits.good) == [status for _, _, status in calls].count("OK")
+
+
+def test_calls_without_an_answer_are_bounded(
+    ghz: Path, release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An endpoint that accepts connections and says nothing."""
+    monkeypatch.setattr("jobs.load.vegeta.MAX_IN_FLIGHT", 20)
+    monkeypatch.setattr("jobs.load.ghz.SPARE_SECONDS", 0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        attack = Attack(1, 200, timeout_seconds=0.5)
+        messages = infer_messages("picture", release)
+        hits = run_ghz(address, messages, attack, tmp_path, program=str(ghz))
+    assert 1 < most_in_flight(hits) <= 20
+    assert len(hits.at) < 200
+    assert sum(hits.good) == 0
+
+
+def test_large_messages_are_fewer_at_a_time(
+    triton: Triton, release: Release, ghz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = infer_messages("picture", release)
+    largest = max(message.ByteSize() for message in messages)
+    monkeypatch.setattr("jobs.load.ghz.IN_FLIGHT_BYTES", 30 * largest)
+    hits = run_ghz(triton.grpc, messages, Attack(1, 50), tmp_path, program=str(ghz))
+    assert hits.limit == 30
+    assert len(hits.at) == 50
 
 
 def test_refused_calls_are_counted_by_their_error(
@@ -123,7 +177,7 @@ def test_a_missing_generator_is_reported(triton: Triton, release: Release, tmp_p
 def test_progress_is_reported_while_the_load_runs(
     triton: Triton, release: Release, ghz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.load.ghz.REPORT_SECONDS", 0.2)
+    monkeypatch.setattr("jobs.load.vegeta.REPORT_SECONDS", 0.2)
     lines: list[str] = []
     run_ghz(
         triton.grpc,

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SERVICE = "/apis/serving.kserve.io/v1beta1/namespaces/models/inferenceservices/digits"
-PODS = "/api/v1/namespaces/models/pods?labelSelector=serving.kserve.io%2Finferenceservice%3Ddigits"
-REVISIONS = (
-    "/apis/serving.knative.dev/v1/namespaces/models/revisions"
-    "?labelSelector=serving.kserve.io%2Finferenceservice%3Ddigits"
-)
-EVENTS = "/api/v1/namespaces/models/events?limit=500"
+LABELLED = "?labelSelector=serving.kserve.io%2Finferenceservice%3Ddigits&limit=500"
+PODS = f"/api/v1/namespaces/models/pods{LABELLED}"
+REVISIONS = f"/apis/serving.knative.dev/v1/namespaces/models/revisions{LABELLED}"
+REPLICA_SETS = f"/apis/apps/v1/namespaces/models/replicasets{LABELLED}"
+EVENTS = "/api/v1/namespaces/models/events?fieldSelector=involvedObject.name%3Ddigits-a&limit=500"
+ME = "/api/v1/namespaces/models/pods/me"
+JOB = "/apis/batch/v1/namespaces/models/jobs/verify-1"
 LOG = "/api/v1/namespaces/models/pods/a/log?container=kserve-container&tailLines=5&previous=true"
 
 
@@ -54,17 +55,19 @@ def cluster(api: Api, tmp_path: Path) -> Cluster:
     return Cluster(api.server.url, token)
 
 
-def test_a_pods_age_counts_from_its_creation(api: Api, cluster: Cluster) -> None:
-    made = datetime.now(UTC) - timedelta(seconds=90)
-    text = made.strftime("%Y-%m-%dT%H:%M:%SZ")
-    api.says("/api/v1/namespaces/models/pods/me", {"metadata": {"creationTimestamp": text}})
-    assert cluster.pod_age("models", "me") == pytest.approx(90, abs=5)
+def test_a_jobs_age_counts_from_its_start(api: Api, cluster: Cluster) -> None:
+    """Not from the creation of its pod: an earlier one may have been evicted."""
+    started = datetime.now(UTC) - timedelta(seconds=90)
+    api.says(ME, {"metadata": {"labels": {"batch.kubernetes.io/job-name": "verify-1"}}})
+    api.says(JOB, {"status": {"startTime": started.strftime("%Y-%m-%dT%H:%M:%SZ")}})
+    assert cluster.job_age("models", "me") == pytest.approx(90, abs=5)
 
 
 def test_an_age_that_cannot_be_read_is_zero(api: Api, cluster: Cluster) -> None:
-    assert cluster.pod_age("models", "nobody") == 0
-    api.says("/api/v1/namespaces/models/pods/me", {}, 403)
-    assert cluster.pod_age("models", "me") == 0
+    assert cluster.job_age("models", "nobody") == 0
+    api.says(ME, {"metadata": {"labels": {"batch.kubernetes.io/job-name": "verify-1"}}})
+    api.says(JOB, {}, 403)
+    assert cluster.job_age("models", "me") == 0
 
 
 def test_reads_the_inference_service_its_pods_revisions_and_events(
@@ -73,11 +76,20 @@ def test_reads_the_inference_service_its_pods_revisions_and_events(
     api.says(SERVICE, {"kind": "InferenceService"})
     api.says(PODS, {"items": [{"metadata": {"name": "a"}}]})
     api.says(REVISIONS, {"items": [{"metadata": {"name": "r"}}]})
+    api.says(REPLICA_SETS, {"items": [{"metadata": {"name": "s"}}]})
     api.says(EVENTS, {"items": None})
     assert cluster.inference_service("models", "digits") == {"kind": "InferenceService"}
     assert cluster.pods("models", "digits") == [{"metadata": {"name": "a"}}]
     assert cluster.revisions("models", "digits") == [{"metadata": {"name": "r"}}]
-    assert cluster.events("models") == []
+    assert cluster.replica_sets("models", "digits") == [{"metadata": {"name": "s"}}]
+    assert cluster.events("models", "digits-a") == []
+
+
+def test_a_list_is_read_page_by_page(api: Api, cluster: Cluster) -> None:
+    first = [{"reason": str(n)} for n in range(500)]
+    api.says(EVENTS, {"metadata": {"continue": "a b"}, "items": first})
+    api.says(f"{EVENTS}&continue=a+b", {"metadata": {"continue": ""}, "items": [{"reason": "z"}]})
+    assert cluster.events("models", "digits-a") == [*first, {"reason": "z"}]
 
 
 def test_no_inference_service_is_none(cluster: Cluster) -> None:

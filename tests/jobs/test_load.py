@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobs.config import JobError
+from jobs.config import JobError, LoadConfig, read_config
 from jobs.load.metrics import Hits, collect
-from jobs.load.vegeta import Attack, run_attack
+from jobs.load.vegeta import Attack, Recording
 from jobs.protocols import HEADER_LENGTH
 from jobs.samples import rows, sample_targets
+from tests.jobs.server import Asked, Server
 from tests.release.examples import texts
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def test_pass_with_loose_objectives(
     assert raw["status_codes"] == {"200": 150}
     assert raw["payloads"] == "5 different, V2 over HTTP: INPUT__0 FP32 [3, 8, 8]"
     # 3 × 8 × 8 floats, and the JSON before them.
-    assert 150 * 768 < raw["body_bytes"]["sent"] < 150 * 1200
+    assert 150 * 768 < raw["sent_bytes"] < 150 * 1200
     assert raw["rate"]["achieved"] > 0
     assert sum(item["count"] for item in raw["latency_ms"]["histogram"]) == 150
     assert raw["service_ms"]["p99"] <= raw["latency_ms"]["p99"]
@@ -104,24 +106,49 @@ def test_a_missing_generator_is_reported(
 
 
 def test_figures_agree_with_vegetas_own_report(
-    triton: Triton,
-    release: Release,
-    vegeta: Path,
-    tmp_path: Path,
+    triton: Triton, release: Release, vegeta: Path, tmp_path: Path
 ) -> None:
     targets = sample_targets(f"http://{triton.http}/v2/models/picture/infer", release)
-    hits = run_attack(targets, Attack(1, 50), tmp_path, program=str(vegeta))
+    given = tmp_path / "targets.json"
+    given.write_text("".join(f"{target.to_json()}\n" for target in targets))
+    command = [str(vegeta), *Attack(1, 50).arguments(given)]
+    recorded = tmp_path / "results.bin"
+    recorded.write_bytes(subprocess.run(command, capture_output=True, check=True).stdout)
+    with recorded.open("rb") as results, Recording(str(vegeta), results) as recording:
+        assert recording.finish()
     text = subprocess.run(
-        [str(vegeta), "report", "-type=json", str(tmp_path / "results.bin")],
-        capture_output=True,
-        check=True,
+        [str(vegeta), "report", "-type=json", str(recorded)], capture_output=True, check=True
     ).stdout
-    own = json.loads(text)
+    own, hits = json.loads(text), recording.hits
     assert own["requests"] == len(hits.latency) == 50
     assert own["latencies"]["total"] == sum(hits.latency)
     assert own["latencies"]["max"] == max(hits.latency)
     assert own["bytes_out"]["total"] == hits.sent
-    assert own["bytes_in"]["total"] == hits.received
+
+
+def test_an_endpoint_that_is_overloaded_has_failed(
+    run: Any, load_job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rate is not kept, and that is not for want of CPU of the load generator's."""
+    monkeypatch.setattr("jobs.load.vegeta.MAX_IN_FLIGHT", 10)
+
+    def answer(_: Asked) -> tuple[int, bytes]:
+        time.sleep(0.4)
+        return 200, b"{}"
+
+    with Server(answer) as server:
+        objectives = load_job["objectives"] | {"rate_ratio": 0.9}
+        job = load_job | {"url": server.url, "rate": 200, "objectives": objectives}
+        status, text = run("load", job)
+    assert status == 1
+    assert text.startswith("load test of picture: fail\n")
+    assert text.endswith("it does not serve this rate.")
+
+
+def test_more_requests_than_are_kept_are_refused(write: Any, load_job: dict[str, Any]) -> None:
+    job = load_job | {"url": "http://digits", "rate": 1000, "duration_seconds": 1001}
+    with pytest.raises(JobError, match="requests; allowed: 1000000 in all"):
+        read_config(LoadConfig, write(job))
 
 
 def test_every_sample_is_a_request_with_its_headers(release: Release) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.load.metrics import Hits, collect, lateness, metrics, rate_ratio
+from jobs.load.metrics import Hits, collect, lateness, metrics, most_in_flight, rate_ratio
 from tests.jobs.results import MILLISECOND, SECOND, job
 
 
@@ -53,11 +53,20 @@ def test_statuses_errors_and_bytes_are_counted() -> None:
     found = metrics(collect(rows), job(10, 1))
     assert found["success_ratio"] == 0.7
     assert found["status_codes"] == {"0": 1, "200": 7, "503": 2}
-    assert found["body_bytes"] == {"sent": 900, "received": 110}
+    assert found["sent_bytes"] == 900
     assert found["errors"] == [
         {"error": "503 Service Unavailable", "count": 2},
         {"error": "dial tcp: refused", "count": 1},
     ]
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), min_size=1, max_size=60))
+def test_the_most_requests_in_flight_are_those_that_wait_at_one_time(
+    requests: list[tuple[int, int]],
+) -> None:
+    rows = [[str(at), "200", str(took), "1", "1", ""] for at, took in requests]
+    waiting = [sum(at <= now < at + took for at, took in requests) for now in range(71)]
+    assert most_in_flight(collect(rows)) == max(waiting)
 
 
 def test_redirect_is_no_success() -> None:

@@ -71,7 +71,7 @@ def test_bytes_that_are_no_result_give_an_error_of_one_line(text: bytes) -> None
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"schema": 2}, "schema: found 2; allowed: 3; allowed: a load test's result.json"),
+        ({"schema": 3}, "schema: found 3; allowed: 4; allowed: a load test's result.json"),
         ({"verdict": "maybe"}, "verdict: found 'maybe'; allowed: 'pass' or 'fail' or 'invalid'"),
         ({"requests": "many"}, "requests: found 'many'; allowed: an integer"),
         ({"latency_ms": {}}, "latency_ms.mean: missing"),

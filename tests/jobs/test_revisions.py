@@ -52,6 +52,14 @@ def test_a_revision_that_is_not_ready_says_why() -> None:
     )
 
 
+@pytest.mark.parametrize(("have", "text"), [(1, "1 of 2 predictor pods"), (2, None), (None, None)])
+def test_all_the_replicas_asked_for_must_be_ready(have: int | None, text: str | None) -> None:
+    found = revision(1)
+    found["status"] |= {"actualReplicas": have} if have is not None else {}
+    said = unfinished(seen(traffic((1, 100)), replicas=2), found)
+    assert said == (text and f"{text} of revision digits-predictor-00001 are ready")
+
+
 def test_an_ingress_that_is_not_ready_is_waited_for() -> None:
     waits = {"type": "PredictorReady", "status": "Unknown", "reason": "IngressNotConfigured"}
     thing = service(conditions=[waits], components={"predictor": traffic((1, 100))})

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jobs.verify.rollout import (
     changed_at,
     is_young,
     parse_time,
+    replicas,
     split,
     storage_uri,
     unfinished_rollout,
 )
-from tests.jobs.objects import NEW, NOW, OLD, ago, pod, service, waiting
+from tests.jobs.objects import NEW, NOW, OLD, ago, pod, replica_set, service, waiting
 
 
 def test_spec_is_dated_by_its_last_writer() -> None:
@@ -51,15 +54,60 @@ def test_waits_for_old_pods_to_go() -> None:
     assert unfinished_rollout(service(), pods, NEW) == "older pods still serve: old-1"
 
 
+def test_waits_for_the_first_pod_of_a_newer_replica_set() -> None:
+    """One that has another image or resources and serves the same release."""
+    pods = [pod(ready=True)]
+    sets = [replica_set(), replica_set(template="newer", number=10), replica_set(number=9)]
+    text = "ReplicaSet digits-newer has no pod yet"
+    assert unfinished_rollout(service(), pods, NEW, sets=sets) == text
+    assert unfinished_rollout(service(), pods, NEW, sets=sets[::2]) is None
+    sets[1]["spec"]["replicas"] = 0
+    assert unfinished_rollout(service(), pods, NEW, sets=sets) is None
+    made = [*pods, pod("newer", template="newer", made=1)]
+    assert "0 of 1" in (unfinished_rollout(service(), made, NEW) or "")
+
+
 def test_waits_for_the_new_pod_and_says_what_it_does() -> None:
     pods = [pod("new-1", containers=[waiting("PodInitializing")]), pod("old", uri=OLD, ready=True)]
     text = unfinished_rollout(service(), pods, NEW)
-    assert text == "no predictor pod of this version is ready (new-1: PodInitializing)"
+    assert text == "0 of 1 predictor pods of this version are ready (new-1: PodInitializing)"
 
 
 def test_waits_for_the_transformer_too() -> None:
     text = unfinished_rollout(service(transformer=True), [pod(ready=True)], NEW)
-    assert text == "no transformer pod of this version is ready, there is none yet"
+    assert text == "0 of 1 transformer pods of this version are ready, there is none yet"
+
+
+def test_all_the_replicas_asked_for_must_be_ready() -> None:
+    thing, ready = service(replicas=4), [pod(f"ready-{n}", ready=True) for n in range(4)]
+    pending = [pod(f"pending-{n}") for n in range(7)]
+    assert unfinished_rollout(thing, ready, NEW) is None
+    assert unfinished_rollout(thing, [*ready[:2], *pending[:2]], NEW) == (
+        "2 of 4 predictor pods of this version are ready (pending-0: Pending; pending-1: Pending)"
+    )
+    assert unfinished_rollout(thing, ready[:3], NEW) == (
+        "3 of 4 predictor pods of this version are ready"
+    )
+    assert (unfinished_rollout(thing, pending, NEW) or "").endswith("4: Pending; 2 more)")
+
+
+@given(st.integers(1, 9), st.lists(st.integers(1, 4), max_size=2))
+def test_kserve_takes_the_pods_of_canaries_from_the_others(least: int, canaries: list[int]) -> None:
+    thing = service(replicas=least)
+    thing["spec"]["canary"] = [
+        {"predictor": {"name": f"canary-{n}", "minReplicas": wanted}}
+        for n, wanted in enumerate(canaries)
+    ]
+    for n, wanted in enumerate(canaries):
+        assert replicas(thing, "predictor", f"canary-{n}") == wanted
+    assert replicas(thing, "predictor") == max(1, least - sum(canaries))
+
+
+def test_a_pod_that_has_ended_is_of_no_version() -> None:
+    evicted = pod("evicted", made=1, template="newer")
+    evicted["status"]["phase"] = "Failed"
+    new = pod("new", ready=True)
+    assert split([evicted, new], NEW) == ([new], [])
 
 
 @pytest.mark.parametrize(("changed", "young"), [(1, True), (4, False)])

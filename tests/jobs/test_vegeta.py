@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import threading
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.load.metrics import collect
+from jobs.load.metrics import collect, most_in_flight
 from jobs.load.vegeta import Attack, LoadError, Recording, Summary, run_attack
 from jobs.samples import Target
 from tests.jobs.server import Asked, Server
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def recorded(vegeta: Path, tmp_path: Path) -> bytes:
+def recorded(vegeta: Path, tmp_path: Path) -> Path:
     """vegeta's own recording of 100 requests, of which every fourth fails."""
     count = iter(range(1000))
     with Server(lambda _: (503 if next(count) % 4 == 3 else 200, b"{}")) as server:
@@ -29,21 +30,19 @@ def recorded(vegeta: Path, tmp_path: Path) -> bytes:
             input=f"GET {server.url}".encode(),
             check=True,
         )
-    return (tmp_path / "whole").read_bytes()
+    return tmp_path / "whole"
 
 
-def test_a_growing_recording_is_read_to_its_end(
-    vegeta: Path, recorded: bytes, tmp_path: Path
-) -> None:
-    made = tmp_path / "growing"
-    with Recording(str(vegeta), made) as recording:
-        recording.read_new()
-        with made.open("wb") as out:
+def test_a_growing_recording_is_read_to_its_end(vegeta: Path, recorded: Path) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as results:
+        recording = Recording(str(vegeta), results)
+    with recording:
+        whole = recorded.read_bytes()
+        with os.fdopen(writing, "wb", buffering=0) as out:
             # Cut anywhere, as a reader sees what is just being written.
-            for at in range(0, len(recorded), 777):
-                out.write(recorded[at : at + 777])
-                out.flush()
-                recording.read_new()
+            for at in range(0, len(whole), 777):
+                out.write(whole[at : at + 777])
         assert recording.finish()
     assert len(recording.hits.at) == 100
     assert recording.hits.statuses == {"200": 75, "503": 25}
@@ -53,7 +52,7 @@ def test_a_growing_recording_is_read_to_its_end(
 def test_an_invalid_recording_is_detected(vegeta: Path, tmp_path: Path) -> None:
     made = tmp_path / "made"
     made.write_bytes(b"no recording" * 100)
-    with Recording(str(vegeta), made) as recording:
+    with made.open("rb") as results, Recording(str(vegeta), results) as recording:
         assert not recording.finish()
 
 
@@ -89,16 +88,43 @@ def test_clients_of_a_closed_loop_wait_for_their_answers(vegeta: Path, tmp_path:
     assert sum(hits.good) == len(hits.at) == len(server.asked)
 
 
-def test_bodies_are_recorded_only_on_request(vegeta: Path, tmp_path: Path) -> None:
-    with Server(lambda _: (200, b"four")) as server:
+def test_without_progress_the_answers_are_not_kept_either(vegeta: Path, tmp_path: Path) -> None:
+    with Server(lambda _: (200, b"x" * 200_000)) as server:
         targets = [Target(server.url, {}, b"x")]
-        sizes = [
-            run_attack(
-                targets, Attack(0.1, 50, bodies=bodies), tmp_path, program=str(vegeta)
-            ).received
-            for bodies in (True, False)
-        ]
-    assert sizes == [5 * 4, 0]
+        run_attack(targets, Attack(1, 100), tmp_path, program=str(vegeta))
+    assert 0 < (tmp_path / "results.bin").stat().st_size < 100_000
+
+
+def test_what_is_written_does_not_grow_with_the_answers(vegeta: Path, tmp_path: Path) -> None:
+    """20 MB of answers in 100, of which no file keeps any."""
+    lines: list[str] = []
+    with Server(lambda _: (200, b"x" * 200_000)) as server:
+        targets = [Target(server.url, {}, b"x")]
+        attack = Attack(1, 100)
+        hits = run_attack(targets, attack, tmp_path, program=str(vegeta), report=lines.append)
+    assert sum(hits.good) == 100
+    assert sum(each.stat().st_size for each in tmp_path.iterdir()) < 1000
+
+
+def test_requests_without_an_answer_are_bounded(
+    vegeta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An endpoint that takes longer than the time-out gets as many as allowed, and no more."""
+    monkeypatch.setattr("jobs.load.vegeta.MAX_IN_FLIGHT", 20)
+    stop = threading.Event()
+
+    def answer(_: Asked) -> tuple[int, bytes]:
+        stop.wait(10)
+        return 200, b"{}"
+
+    with Server(answer) as server:
+        targets = [Target(server.url, {}, b"x")]
+        attack = Attack(1, 200, timeout_seconds=0.5)
+        hits = run_attack(targets, attack, tmp_path, program=str(vegeta))
+        stop.set()
+    assert most_in_flight(hits) == 20
+    assert len(hits.at) < 100
+    assert sum(hits.good) == 0
 
 
 def test_a_generator_that_does_not_end_is_killed(
@@ -107,7 +133,7 @@ def test_a_generator_that_does_not_end_is_killed(
     monkeypatch.setattr("jobs.load.vegeta.MARGIN_SECONDS", -10.5)
     with (
         Server(lambda _: (200, b"{}")) as server,
-        pytest.raises(LoadError, match="vegeta did not end within"),
+        pytest.raises(LoadError, match="the load generator did not end within"),
     ):
         targets = [Target(server.url, {}, b"x")]
         run_attack(targets, Attack(1, 50), tmp_path, program=str(vegeta))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.config import Objectives
-from jobs.load.verdict import RATE_NOT_KEPT, Verdict, judge
+from jobs.load.verdict import OVERLOADED, RATE_NOT_KEPT, Verdict, judge
 
 MS = st.floats(min_value=0.001, max_value=1e6)
 RATIO = st.floats(min_value=0, max_value=1)
@@ -20,7 +20,13 @@ RANK = {"fail": 0, "invalid": 1, "pass": 2}
 
 
 def verdict(
-    p99: float, success: float, rate: float, objectives: Objectives, service: float | None = None
+    p99: float,
+    success: float,
+    rate: float,
+    objectives: Objectives,
+    service: float | None = None,
+    *,
+    overloaded: bool = False,
 ) -> Verdict:
     """`service`: p99 from the actual sends; the same as from the schedule unless it is given."""
     return judge(
@@ -28,6 +34,7 @@ def verdict(
         service_p99_ms=p99 if service is None else min(service, p99),
         success_ratio=success,
         rate_ratio=rate,
+        overloaded=overloaded,
         objectives=objectives,
     )
 
@@ -49,6 +56,15 @@ def test_a_rate_that_was_not_kept_is_invalid(
     found = verdict(p99, success, rate, wanted, service)
     assert (found.why == RATE_NOT_KEPT) == (rate < wanted.rate_ratio)
     assert (found.outcome == "invalid") == (found.why is not None)
+
+
+@given(MS, MS, RATIO, RATIO, OBJECTIVES)
+def test_an_overloaded_endpoint_that_does_not_keep_the_rate_has_failed(
+    p99: float, service: float, success: float, rate: float, wanted: Objectives
+) -> None:
+    found = verdict(p99, success, rate, wanted, service, overloaded=True)
+    assert (found.why == OVERLOADED) == (rate < wanted.rate_ratio)
+    assert found.outcome == "fail" or rate >= wanted.rate_ratio
 
 
 @given(OBJECTIVES, st.floats(1.001, 1000), st.floats(0, 1))

@@ -19,10 +19,14 @@ from jobs.progress import Progress
 from jobs.verify import run as module
 from jobs.verify.kubernetes import Cluster
 from jobs.verify.watch import FailedError, Watch
+from local.triton.server import Triton
 from release import tensors
+from release.schema import Tensor
+from tests.jobs import models
 
 if TYPE_CHECKING:
-    from local.triton.server import Triton
+    from collections.abc import Iterator
+
     from release.schema import Release
 
 
@@ -39,11 +43,11 @@ def reached(
 
 
 @pytest.mark.parametrize(("age", "gone"), [(0, 0), (30, 30), (1e6, 580)])
-def test_a_pods_wait_is_taken_from_the_deadline(
+def test_what_passed_since_the_jobs_start_is_taken_from_the_deadline(
     verify_job: dict[str, Any], write: Any, age: float, gone: float
 ) -> None:
     class Old(Cluster):
-        def pod_age(self, namespace: str, pod: str) -> float:
+        def job_age(self, namespace: str, pod: str) -> float:
             return age
 
     changes = {"deadline_seconds": 600, "predictor_url": "http://nowhere"}
@@ -62,6 +66,65 @@ def test_released_model_passes(
     assert status == 0, text
     samples = len(given.samples)
     assert f"predictor ready, signature equal, {samples} samples answered within 0.001" in text
+
+
+@pytest.fixture
+def other(releases: dict[str, Release], tmp_path: Path) -> Iterator[Triton]:
+    """A Triton that serves another model by the image model's name."""
+    inputs = (Tensor("INPUT__0", "FP32", (3, 16, 16)),)
+    changed = replace(releases["picture"], image=None, samples=(), inputs=inputs)
+    models.write(tmp_path / "repository", changed, "picture")
+    with Triton(tmp_path / "repository", log=tmp_path / "triton.log") as server:
+        yield server
+
+
+class Pods(Watch):
+    """A rollout with two pods, of which a test says the addresses."""
+
+    addresses: tuple[str, ...] = ("127.0.0.1", "127.0.0.1")
+
+    def serving(self) -> list[dict[str, Any]]:
+        return [
+            {"metadata": {"name": f"pod-{n}"}, "status": {"podIP": address}}
+            for n, address in enumerate(self.addresses)
+        ]
+
+
+def test_each_pod_is_asked_at_its_own_address(
+    reached: dict[str, Any], run: Any, triton: Triton, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "Watch", Pods)
+    address = triton.grpc if reached["predictor_protocol"] == "grpc" else triton.http
+    job = reached | {"predictor_port": int(address.rpartition(":")[2])}
+    status, text = run("verify", job)
+    assert status == 0, text
+    assert "2 pods asked at their own addresses" in text
+
+
+def test_a_pod_that_does_not_answer_is_waited_for(
+    reached: dict[str, Any], run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "Watch", Pods)
+    # Nothing listens there, though the Service answers.
+    status, text = run("verify", reached | {"predictor_port": 1, "deadline_seconds": 2})
+    assert status == 1
+    assert "127.0.0.1:1" in text
+
+
+def test_a_pod_that_serves_something_else_is_named(
+    verify_job: dict[str, Any],
+    run: Any,
+    triton: Triton,
+    other: Triton,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A replica that requests through the Service may miss."""
+    monkeypatch.setattr(module, "Watch", Pods)
+    job = verify_job | {"predictor_url": f"http://{triton.http}", "deadline_seconds": 2}
+    status, text = run("verify", job | {"predictor_port": int(other.http.rpartition(":")[2])})
+    assert status == 1
+    assert "the model's inputs are INPUT__0 FP32 [-1, 3, 16, 16]" in text
+    assert "pod-0" in text
 
 
 @pytest.mark.parametrize(
@@ -165,5 +228,7 @@ def test_a_wrong_answer_after_the_rollout_does_not_wait_for_the_deadline(
     raw = verify_job | {"predictor_url": f"http://{triton.http}", "model": "other"}
     raw["release_digest"] = release.digest
     job = read_config(VerifyConfig, write(raw | {"deadline_seconds": 60}))
-    with pytest.raises(FailedError, match="is rolled out and answers wrongly: the model's inputs"):
+    with pytest.raises(
+        FailedError, match="is rolled out and answers wrongly: predictor: the model's inputs"
+    ):
         module.verify(job, release, None, Progress(io.StringIO()))

@@ -10,11 +10,22 @@ import pytest
 
 from jobs.config import VerifyConfig, read_config
 from jobs.progress import Progress
-from jobs.verify import diagnosis
+from jobs.verify.diagnosis import STALE_SECONDS
+from jobs.verify.failure import SETTLE_SECONDS
 from jobs.verify.kubernetes import ApiError, ForbiddenError
 from jobs.verify.watch import FailedError, Watch, log_excerpt
 from tests.jobs import objects
-from tests.jobs.objects import NEW, OLD, pod, revision, running, service, traffic, waiting
+from tests.jobs.objects import (
+    NEW,
+    OLD,
+    pod,
+    replica_set,
+    revision,
+    running,
+    service,
+    traffic,
+    waiting,
+)
 
 CRASH = waiting("CrashLoopBackOff", restarts=3, last={"exitCode": 1, "reason": "Error"})
 
@@ -25,6 +36,8 @@ class FakeCluster:
     def __init__(self, found: Any, pods: Any, log: str | None = None) -> None:
         self.found, self.running, self.text = found, pods, log
         self.revised: Any = []
+        self.sets: Any = []
+        self.happened: dict[str, Any] = {}
         self.asked: list[str] = []
 
     def _say(self, what: Any, name: str) -> Any:
@@ -39,8 +52,11 @@ class FakeCluster:
     def pods(self, namespace: str, name: str) -> Any:
         return self._say(self.running, "pods")
 
-    def events(self, namespace: str) -> Any:
-        return self._say([], "events")
+    def events(self, namespace: str, name: str) -> Any:
+        return self._say(self.happened.get(name, []), f"events of {name}")
+
+    def replica_sets(self, namespace: str, name: str) -> Any:
+        return self._say(self.sets, "sets")
 
     def revisions(self, namespace: str, name: str) -> Any:
         return self._say(self.revised, "revisions")
@@ -97,17 +113,57 @@ def test_a_failure_must_last_before_it_is_raised(
     cluster = FakeCluster(service(), [pod(containers=[CRASH])], log)
     seen = look(cluster)
     assert "CrashLoopBackOff" in seen.check()
-    now[0] += diagnosis.SETTLE_SECONDS - 1
+    now[0] += SETTLE_SECONDS - 1
     seen.check()
     cluster.running = [pod(containers=[running(ready=False)])]
     seen.check()
     cluster.running = [pod(containers=[CRASH])]
     seen.check()
-    now[0] += diagnosis.SETTLE_SECONDS
+    now[0] += SETTLE_SECONDS
     with pytest.raises(FailedError) as raised:
         seen.check()
     assert "digits can't become ready: pod digits-predictor-6c9d4f7b5-x2x7p" in str(raised.value)
     assert str(raised.value).endswith(f"its log:\n{log}")
+
+
+def test_what_heals_is_waited_for_until_the_deadline_with_its_cause(
+    look: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("jobs.verify.watch.time.monotonic", lambda: now[0])
+    pulling = pod(containers=[waiting("ErrImagePull", "503 Service Unavailable")])
+    seen = look(FakeCluster(service(), [pulling]))
+    for _ in range(3):
+        said = seen.check()
+        assert said.startswith("0 of 1 predictor pods of this version are ready")
+        assert said.endswith("can't be pulled: ErrImagePull: 503 Service Unavailable")
+        now[0] += 3600
+
+
+def test_a_refused_pod_ends_it_within_seconds(look: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("jobs.verify.watch.time.monotonic", lambda: now[0])
+    cluster = FakeCluster(service(), [])
+    cluster.sets = [replica_set('pods "x" is forbidden: exceeded quota: gpus')]
+    seen = look(cluster)
+    seen.check()
+    now[0] += SETTLE_SECONDS
+    with pytest.raises(FailedError, match="exceeded quota: gpus"):
+        seen.check()
+
+
+def test_events_are_asked_for_by_object(look: Any) -> None:
+    """Those of the service, and of the pods that are not ready."""
+    pods = [pod("ready", ready=True), pod("waiting"), pod("old", uri=OLD)]
+    cluster = FakeCluster(service(replicas=2), pods)
+    cluster.happened["waiting"] = [
+        objects.event("waiting", "FailedScheduling", "0/1 nodes", first=30, last=3)
+    ]
+    seen = look(cluster)
+    seen.check()
+    asked = [each for each in cluster.asked if each.startswith("events")]
+    assert asked == ["events of digits", "events of waiting"]
+    assert seen.hint() == "\nlast warning: waiting: FailedScheduling: 0/1 nodes"
 
 
 def test_it_continues_without_what_it_may_not_read(look: Any, out: io.StringIO) -> None:
@@ -154,7 +210,7 @@ def test_a_canary_beside_another_release_than_the_stable_one_fails(
     # KServe may find out later which revision the canary stands beside.
     assert "the requests that the canary leaves must reach" in seen.check()
     assert not seen.settled
-    now[0] += diagnosis.STALE_SECONDS
+    now[0] += STALE_SECONDS
     with pytest.raises(FailedError, match="Deploy the release without the canary first"):
         seen.check()
 

@@ -11,7 +11,18 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-__all__ = ["KINDS", "b64", "encoded", "grey_png", "noise", "png_header", "scans"]
+__all__ = [
+    "KINDS",
+    "b64",
+    "chunked_png",
+    "encoded",
+    "grey_png",
+    "noise",
+    "padded_jpeg",
+    "png_header",
+    "run_lengths_bmp",
+    "scans",
+]
 
 
 WRITABLE = [
@@ -61,8 +72,31 @@ def grey_png(width: int, height: int) -> bytes:
     return png_header(width, height, 8, 0) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
 
 
-def scans(side: int, count: int) -> bytes:
+def scans(side: int, count: int, height: int | None = None) -> bytes:
     """A progressive JPEG that repeats its last scan: small, and slow to decode."""
-    whole = encoded(Image.new("RGB", (side, side)), "JPEG", progressive=True)
+    whole = encoded(Image.new("RGB", (side, height or side)), "JPEG", progressive=True)
     start, end = whole.rfind(b"\xff\xda"), whole.rfind(b"\xff\xd9")
     return whole[:start] + whole[start:end] * count + whole[end:]
+
+
+def padded_jpeg(padding: int) -> bytes:
+    """A JPEG with so many bytes in front of a marker, which Pillow skips one by one in Python."""
+    whole = encoded(noise("RGB", 16, 16), "JPEG")
+    return whole[:2] + b"\xff" * padding + whole[2:]
+
+
+def chunked_png(chunks: int) -> bytes:
+    """A PNG with so many empty chunks of pixels, which Pillow reads one by one in Python."""
+    whole = encoded(noise("RGB", 16, 16), "PNG")
+    at = whole.index(b"IDAT") - 4
+    return whole[:at] + _chunk(b"IDAT", b"") * chunks + whole[at:]
+
+
+def run_lengths_bmp(width: int, height: int) -> bytes:
+    """A BMP whose runs have one pixel each, which Pillow decodes in Python."""
+    pixels = b"\x01\x07" * (width * height) + b"\x00\x01"
+    palette = bytes(1024)
+    info = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(pixels), 0, 0, 256, 0)
+    start = 14 + len(info) + len(palette)
+    head = b"BM" + struct.pack("<IHHI", start + len(pixels), 0, 0, start)
+    return head + info + palette + pixels

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Failover",
     "FakePredictor",
+    "MutedRelay",
     "Relay",
     "ending_triton",
     "unused_address",
@@ -97,6 +98,26 @@ class Relay(Server):
             threading.Thread(target=_copy, args=ends, daemon=True).start()
 
 
+class MutedRelay(Relay):
+    """Forwards connections until it is muted. Those that are open then stay open, in silence."""
+
+    def __init__(self, address: str, port: int) -> None:
+        super().__init__(address, port)
+        self.muted = threading.Event()
+
+    def mute(self) -> None:
+        """Forward nothing more on the connections that are open."""
+        self.muted.set()
+        self.muted = threading.Event()
+
+    def handle(self, connection: socket.socket) -> None:
+        """Start a thread for each direction."""
+        onward = socket.create_connection((self.host, int(self.port)))
+        self.connections.append(onward)
+        for ends in ((connection, onward), (onward, connection)):
+            threading.Thread(target=_copy, args=(*ends, self.muted), daemon=True).start()
+
+
 class Failover(Relay):
     """Forwards the first connection to one address, and all later ones to another."""
 
@@ -131,8 +152,11 @@ def ending_triton() -> Iterator[str]:
         server.stop(0).wait()
 
 
-def _copy(source: socket.socket, target: socket.socket) -> None:
+def _copy(
+    source: socket.socket, target: socket.socket, muted: threading.Event | None = None
+) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(2**16):
-            target.sendall(data)
+            if not (muted and muted.is_set()):
+                target.sendall(data)
         target.shutdown(socket.SHUT_WR)

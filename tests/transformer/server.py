@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -136,6 +137,14 @@ class Transformer:
         """The sum of the peak memory of its processes."""
         found = [_peak_kib(pid) for pid in (self.process.pid, *self.workers())]
         return sum(found) / 1024
+
+    def sockets(self) -> int:
+        """The sockets that it has open."""
+        found = 0
+        for descriptor in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                found += str(descriptor.readlink()).startswith("socket:")
+        return found
 
     def lines(self) -> list[dict[str, Any]]:
         """The lines of its log that are JSON."""

@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.transformer.pictures import b64, encoded, grey_png, noise, png_header, scans
+from tests.transformer.pictures import (
+    b64,
+    encoded,
+    grey_png,
+    noise,
+    png_header,
+    run_lengths_bmp,
+    scans,
+)
 from tests.transformer.server import instances
 
 if TYPE_CHECKING:
@@ -50,6 +58,12 @@ BODIES = [
     ("not an image", instances([GOOD, b64(b"plain text")]), 400, "instances[1]: not an image"),
     ("SVG", instances([b64(b"<svg/>")]), 400, "instances[0]: not an image; allowed: PNG, JPEG"),
     ("TIFF", instances([b64(encoded(noise("RGB", 8, 8), "TIFF"))]), 400, "not an image"),
+    (
+        "BMP of run lengths",
+        instances([b64(run_lengths_bmp(64, 64))]),
+        400,
+        "instances[0]: BMP with run-length encoding; allowed: without",
+    ),
     (
         "truncated PNG",
         instances([GOOD, b64(PNG[:-700])]),
@@ -142,6 +156,15 @@ def test_convertible_images_get_the_answer_of_their_rgb(
     assert given["scores"] == pytest.approx(expected["scores"], abs=1e-4)
 
 
+def test_a_motion_photo_gets_the_answer_of_its_picture(transformer: Transformer) -> None:
+    picture = encoded(noise("RGB", 32, 32), "JPEG")
+    video = np.random.default_rng(0).bytes(8 * MIB)
+    status, answer = transformer.predict(instances([b64(picture), b64(picture + video)]))
+    assert status == 200
+    expected, given = answer["predictions"]
+    assert given["scores"] == pytest.approx(expected["scores"], abs=1e-4)
+
+
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
 def test_animations_get_the_answer_of_their_first_frame(
     transformer: Transformer, kind: str
@@ -162,6 +185,21 @@ def test_the_largest_requests_at_the_same_time(transformer: Transformer) -> None
     with concurrent.futures.ThreadPoolExecutor(len(bodies)) as pool:
         found = list(pool.map(transformer.predict, bodies))
     assert [status for status, _ in found] == [200, 400, 413] * 3
+
+
+def test_the_largest_pictures_of_all_kinds_at_the_same_time(transformer: Transformer) -> None:
+    large = [
+        encoded(Image.new("P", (7320, 7320)), "GIF"),
+        encoded(Image.new("RGB", (8190, 8190)), "PNG"),
+        encoded(Image.new("RGBA", (3660, 3660)), "PNG"),
+        encoded(Image.new("RGB", (4090, 4090)), "WEBP", method=0),
+        encoded(Image.new("RGB", (5120, 5120)), "JPEG", progressive=True),
+    ]
+    # Blanks in front make large bodies of them.
+    bodies = [b" " * 20 * MIB + instances([b64(each)]) for each in large]
+    with concurrent.futures.ThreadPoolExecutor(len(bodies)) as pool:
+        found = list(pool.map(transformer.predict, bodies))
+    assert [status for status, _ in found] == [200] * len(bodies)
 
 
 def test_headers_without_end(transformer: Transformer) -> None:

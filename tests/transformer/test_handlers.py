@@ -198,7 +198,7 @@ def test_errors_name_the_instance_and_the_log_has_the_traceback(
     assert found == status
     assert answer["error"].startswith(error)
     if "found" not in error and status != 413:
-        assert 'handler.py", line ' in traces(words)[before]
+        eventually(lambda: any('handler.py", line ' in each for each in traces(words)[before:]))
     assert predict(words, "a")[0] == 200
 
 
@@ -291,16 +291,15 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("workers", ["--workers=1", "--workers=2"])
 @pytest.mark.parametrize(
     ("source", "error"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN]
 )
 def test_a_handler_that_cannot_be_set_up_ends_the_container(
-    source: str, error: str, workers: str, tmp_path: Path
+    source: str, error: str, tmp_path: Path
 ) -> None:
     if source.startswith("def setup"):
         source += "def preprocess(instances):\n    return {}\n"
-    made = transformer(tmp_path, "127.0.0.1:1", source, WORDS, workers)
+    made = transformer(tmp_path, "127.0.0.1:1", source, WORDS)
     made.run_to_its_end()
     assert made.process.returncode == 2
     text = made.log.read_text()

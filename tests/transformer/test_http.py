@@ -1,22 +1,18 @@
-"""HTTP/1.1 connections: segments, pipelining, keep-alive, and clients that are slow."""
+"""HTTP/1.1 connections: segments, pipelining and keep-alive."""
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import socket
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from tests.transformer.pictures import b64, encoded, noise
-from tests.transformer.server import PATIENCE_SECONDS, Transformer, eventually, instances
+from tests.transformer.server import instances
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.transformer.server import Transformer
 
 BODY = instances([b64(encoded(noise("RGB", 32, 32), "PNG"))])
 PAUSE_SECONDS = 0.1
@@ -88,44 +84,3 @@ def test_a_client_that_leaves_early_does_not_stop_the_server(transformer: Transf
         with socket.create_connection(("127.0.0.1", transformer.port), 10) as connection:
             connection.sendall(head() + BODY)
     assert talk(transformer, head() + BODY)[0][0] == 200
-
-
-@pytest.fixture(scope="module")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transformer]:
-    """A client has 0.1 and 5 seconds to send a request or to read an answer."""
-    folder = tmp_path_factory.mktemp("strict")
-    with Transformer("127.0.0.1:1", folder, "--deadline_seconds=0.1") as server:
-        yield server
-
-
-def read_until_closed(connection: socket.socket) -> bytes:
-    """What the server sends until it closes the connection, with or without a reset."""
-    received = b""
-    with contextlib.suppress(ConnectionResetError):
-        while data := connection.recv(65536):
-            received += data
-    return received
-
-
-def test_slow_headers_end_the_connection(strict: Transformer) -> None:
-    with socket.create_connection(("127.0.0.1", strict.port), PATIENCE_SECONDS) as connection:
-        connection.sendall(head()[:-2])
-        assert read_until_closed(connection) == b""
-
-
-def test_a_body_that_stays_away_after_its_answer_ends_the_connection(strict: Transformer) -> None:
-    with socket.create_connection(("127.0.0.1", strict.port), PATIENCE_SECONDS) as connection:
-        connection.sendall(head(body=b"x" * 2**26) + BODY)
-        assert read_until_closed(connection).startswith(b"HTTP/1.1 413 ")
-
-
-def test_a_client_that_does_not_read_is_closed(strict: Transformer) -> None:
-    descriptors = Path(f"/proc/{strict.process.pid}/fd")
-    before = len(list(descriptors.iterdir()))
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.connect(("127.0.0.1", strict.port))
-        # Its answers are more than the buffers of both ends hold.
-        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 3000)
-        eventually(lambda: len(list(descriptors.iterdir())) > before)
-        eventually(lambda: len(list(descriptors.iterdir())) == before)

@@ -8,14 +8,16 @@ import json
 import shutil
 import subprocess
 import urllib.request
+from codecs import BOM_UTF8
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from model.networks import TutorialNetwork
+from tests.transformer.pictures import b64, encoded
 from tests.transformer.server import RELEASE, Transformer, instances
 
 if TYPE_CHECKING:
@@ -25,6 +27,17 @@ if TYPE_CHECKING:
     from release.schema import Release
 
 Samples = list[dict[str, Any]]
+# How an upright picture is turned to be stored with an EXIF orientation: the inverse of what a
+# viewer does with it.
+BACK = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
 
 
 @pytest.fixture(scope="session")
@@ -126,6 +139,51 @@ def test_other_keys_of_an_instance_are_welcome(
     check(answer["predictions"], expected[:1])
 
 
+@pytest.mark.parametrize("form", ["data URI", "base64url", "without padding", "with line breaks"])
+def test_base64_as_browsers_and_phones_send_it(
+    transformer: Transformer, samples: Samples, expected: list[list[float]], form: str
+) -> None:
+    data = base64.b64decode(samples[0]["image"])
+    text = {
+        "data URI": f"data:image/png;base64,{samples[0]['image']}",
+        "base64url": base64.urlsafe_b64encode(data).decode(),
+        "without padding": samples[0]["image"].rstrip("="),
+        "with line breaks": base64.encodebytes(data).decode(),
+    }[form]
+    status, answer = transformer.predict(instances([text]))
+    assert status == 200
+    check(answer["predictions"], expected[:1])
+    pictures = {"name": "image_bytes", "shape": [1], "datatype": "BYTES", "data": [text]}
+    status, answer = transformer.infer(json.dumps({"inputs": [pictures]}).encode())
+    assert status == 200
+    assert answer["outputs"][0]["data"] == pytest.approx(expected[0], abs=1e-4)
+
+
+def test_a_byte_order_mark_is_ignored(
+    transformer: Transformer, samples: Samples, expected: list[list[float]]
+) -> None:
+    status, answer = transformer.predict(BOM_UTF8 + instances([samples[0]["image"]]))
+    assert status == 200
+    check(answer["predictions"], expected[:1])
+    pictures = {"shape": [1], "datatype": "BYTES", "data": [samples[0]["image"]]}
+    body = json.dumps({"inputs": [pictures | {"name": "image_bytes"}]}).encode()
+    assert transformer.infer(BOM_UTF8 + body)[0] == 200
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_picture_gets_the_answer_of_the_upright_one(
+    transformer: Transformer, samples: Samples, expected: list[list[float]], orientation: int
+) -> None:
+    with Image.open(io.BytesIO(base64.b64decode(samples[0]["image"]))) as upright:
+        turned = upright.transpose(BACK[orientation]) if orientation > 1 else upright
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = orientation
+        data = encoded(turned, "PNG", exif=exif)
+    status, answer = transformer.predict(instances([b64(data)]))
+    assert status == 200
+    check(answer["predictions"], expected[:1])
+
+
 def test_other_models_are_not_found(transformer: Transformer) -> None:
     status, answer = transformer.ask("/v1/models/cifar10:predict", b"{}")
     assert status == 404
@@ -156,24 +214,12 @@ def test_good_requests_are_counted_and_not_logged(
             assert made.predict(instances([samples[0]["image"]]))[0] == 200
         assert made.predict(b"nothing")[0] == 400
         text = made.ask("/metrics")[1]
-        lines = made.lines()
     values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    assert float(values['transformer_requests_total{model="digits",status="200"}']) == 3
-    assert float(values['transformer_requests_total{model="digits",status="400"}']) == 1
+    assert float(values['transformer_request_seconds_count{model="digits",status="200"}']) == 3
+    assert float(values['transformer_request_seconds_count{model="digits",status="400"}']) == 1
     assert float(values['transformer_stage_seconds_count{model="digits",stage="decode"}']) == 3
     assert float(values['transformer_stage_seconds_count{model="digits",stage="predict"}']) == 3
     assert float(values['transformer_requests_in_flight{model="digits"}']) == 0
-    (failure,) = [line for line in lines if "status" in line]
+    (failure,) = [line for line in made.lines() if "status" in line]
     assert failure["status"] == 400
     assert "not JSON" in failure["message"]
-
-
-def test_workers_count_together(triton: Triton, samples: Samples, tmp_path: Path) -> None:
-    body = instances([samples[0]["image"]])
-    with Transformer(triton.http, tmp_path, "--workers=2") as made:
-        for _ in range(20):
-            assert made.predict(body)[0] == 200
-        for _ in range(4):
-            with urllib.request.urlopen(f"{made.url}/metrics") as answer:
-                text = answer.read().decode()
-            assert 'transformer_requests_total{model="digits",status="200"} 20.0' in text

@@ -18,7 +18,7 @@ from tests.transformer.predictors import (
     unused_address,
     v2_answer,
 )
-from tests.transformer.server import RELEASE, Transformer, instances
+from tests.transformer.server import RELEASE, Transformer, eventually, instances
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,6 +124,21 @@ def test_wrong_answers(
         assert error in found["error"]
 
 
+@pytest.mark.parametrize("value", [b"\0\0\xc0\x7f", b"\0\0\x80\xff"], ids=["NaN", "-infinity"])
+def test_numbers_that_are_none(
+    fake: FakePredictor, behind_fake: Transformer, value: bytes, samples: Samples
+) -> None:
+    described = json.dumps({"outputs": [SCORES | {"shape": [1, 10]}]}).encode()
+    numbers = b"\0" * 36 + value
+    fake.answer = v2_answer("200 OK", described + numbers, f"{LENGTH}{len(described)}")
+    error = "predictor: answered OUTPUT__0 with NaN or infinite values in row 0"
+    image = samples[0]["image"]
+    assert behind_fake.predict(instances([image])) == (500, {"error": error})
+    pictures = {"name": "image_bytes", "shape": [1], "datatype": "BYTES", "data": [image]}
+    body = json.dumps({"inputs": [pictures]}).encode()
+    assert behind_fake.infer(body) == (500, {"error": error})
+
+
 def test_wrong_answers_over_grpc(tmp_path: Path, samples: Samples) -> None:
     with FakePredictor() as fake:
         fake.answer = v2_answer("200 OK", b"fine")
@@ -166,10 +181,7 @@ def test_comes_and_goes(triton: Triton, protocol: str, tmp_path: Path, samples: 
         assert made.predict(body)[0] == 503
         for _ in range(2):
             with Relay(triton.grpc if protocol == GRPC else triton.http, port):
-                end = time.monotonic() + 5
-                while made.ask("/v2/models/digits/ready")[0] != 200:
-                    assert time.monotonic() < end
-                    time.sleep(0.05)
+                eventually(lambda: made.ask("/v2/models/digits/ready")[0] == 200)
                 assert made.predict(body)[0] == 200
             assert made.predict(body)[0] == 503
             assert made.ask("/v2/models/digits/ready")[0] == 503

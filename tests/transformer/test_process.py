@@ -1,10 +1,10 @@
-"""The processes: shutdown, workers, and the limit of requests at the same time."""
+"""The process: shutdown, and the limit of requests at the same time."""
 
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import http.client
-import os
 import signal
 import socket
 import time
@@ -14,6 +14,7 @@ import pytest
 
 from tests.transformer.predictors import FakePredictor
 from tests.transformer.server import PATIENCE_SECONDS, Transformer, eventually, instances
+from transformer.predict import MAX_REQUESTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 Samples = list[dict[str, Any]]
 PATH = "/v1/models/digits:predict"
-WORKERS = ["--workers=1", "--workers=2"]
 
 
 def connect(made: Transformer) -> http.client.HTTPConnection:
@@ -35,12 +35,11 @@ def in_flight(made: Transformer, count: int) -> bool:
     return f'transformer_requests_in_flight{{model="digits"}} {count}.0' in made.ask("/metrics")[1]
 
 
-@pytest.mark.parametrize("workers", WORKERS)
 def test_sigterm_answers_what_is_in_flight_and_ends(
-    triton: Triton, workers: str, tmp_path: Path, samples: Samples
+    triton: Triton, tmp_path: Path, samples: Samples
 ) -> None:
     body = instances([samples[0]["image"]])
-    with Transformer(triton.http, tmp_path, workers) as made:
+    with Transformer(triton.http, tmp_path) as made:
         idle = connect(made)
         idle.request("GET", "/v2/health/live")
         assert idle.getresponse().read() == b'{"live":true}'
@@ -85,23 +84,11 @@ def test_a_request_without_an_end_does_not_delay_the_exit(tmp_path: Path, sample
         assert made.process.wait(PATIENCE_SECONDS) == 0
 
 
-@pytest.mark.parametrize("workers", WORKERS)
-def test_ctrl_c_ends_it_without_a_traceback(workers: str, tmp_path: Path) -> None:
-    with Transformer("127.0.0.1:1", tmp_path, workers) as made:
+def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    with Transformer("127.0.0.1:1", tmp_path) as made:
         made.process.send_signal(signal.SIGINT)
         assert made.process.wait(PATIENCE_SECONDS) == 0
     assert "Traceback" not in made.log.read_text()
-
-
-def test_a_worker_that_dies_is_replaced(triton: Triton, tmp_path: Path, samples: Samples) -> None:
-    body = instances([samples[0]["image"]])
-    with Transformer(triton.http, tmp_path, "--workers=2") as made:
-        before = made.workers()
-        os.kill(before[-1], signal.SIGKILL)
-        eventually(lambda: before[-1] not in made.workers() and len(made.workers()) == len(before))
-        # Workers share the socket, so any worker may answer.
-        for _ in range(20):
-            assert made.predict(body)[0] == 200
 
 
 def test_a_late_body_is_answered_with_408(tmp_path: Path) -> None:
@@ -116,17 +103,53 @@ def test_a_late_body_is_answered_with_408(tmp_path: Path) -> None:
         assert late.sock is None
 
 
-def test_the_257th_request_is_refused(tmp_path: Path) -> None:
-    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n".encode()
-    with Transformer("127.0.0.1:1", tmp_path) as made:
-        held = [socket.create_connection(("127.0.0.1", made.port)) for _ in range(256)]
-        for connection in held:
-            connection.sendall(head)
-        eventually(lambda: in_flight(made, 256))
-        status, answer = made.predict(b"{}")
+def post(made: Transformer, body: bytes, size: int) -> socket.socket:
+    """Send a request's head and what there is of its body."""
+    connection = socket.create_connection(("127.0.0.1", made.port), PATIENCE_SECONDS)
+    lines = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n"
+    connection.sendall(lines.encode() + body)
+    return connection
+
+
+def test_the_257th_request_is_refused(tmp_path: Path, samples: Samples) -> None:
+    body = instances([samples[0]["image"]])
+    with (
+        FakePredictor() as fake,
+        Transformer(fake.address, tmp_path, "--deadline_seconds=55") as made,
+        contextlib.ExitStack() as stack,
+    ):
+        for _ in range(MAX_REQUESTS):
+            stack.enter_context(post(made, body, len(body)))
+        eventually(lambda: in_flight(made, MAX_REQUESTS))
+        status, answer = made.predict(body)
         assert (status, answer) == (503, {"error": "busy with 256 other requests"})
         # Health is not limited.
         assert made.ask("/v2/health/live")[0] == 200
-        for connection in held:
-            connection.close()
-        eventually(lambda: made.predict(b"{}")[0] == 400)
+
+
+def test_a_body_that_stays_away_gives_way_to_another_request(tmp_path: Path) -> None:
+    with (
+        Transformer("127.0.0.1:1", tmp_path, "--deadline_seconds=55") as made,
+        contextlib.ExitStack() as stack,
+    ):
+        held = [stack.enter_context(post(made, b"{", 9)) for _ in range(MAX_REQUESTS)]
+        eventually(lambda: in_flight(made, MAX_REQUESTS))
+        assert made.predict(b"{}")[0] == 400
+        assert held[0].recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+def test_large_bodies_that_stay_away_give_their_memory_to_others(tmp_path: Path) -> None:
+    """Two of them hold it all."""
+    with (
+        Transformer("127.0.0.1:1", tmp_path, "--deadline_seconds=55") as made,
+        contextlib.ExitStack() as stack,
+    ):
+        held = [stack.enter_context(post(made, b"{", 24 * 2**20)) for _ in range(2)]
+        eventually(lambda: in_flight(made, 2))
+        started = time.monotonic()
+        assert made.predict(b" " * 2**20)[0] == 400
+        # Long before the deadline.
+        assert time.monotonic() - started < PATIENCE_SECONDS
+        answer = held[0].recv(1000).decode()
+    assert answer.startswith("HTTP/1.1 408 ")
+    assert "s passed before the body arrived" in answer

@@ -40,6 +40,7 @@ def _charts(services: Sequence[Service]) -> Iterator[Chart]:
     budgets = frozenset(map(error_budget, services))
     yield Chart("Error ratio", "1", _lines(services, queries.error_ratio), budgets)
     yield _latency(services)
+    yield Chart("Time in stages, mean", "s", _stages(services))
     yield Chart("Queue time, mean", "s", _lines(seen, queries.queue_mean))
     yield Chart("Compute time, mean", "s", _lines(seen, queries.compute_mean))
     yield Chart("Batch size, mean", "1", _lines(seen, queries.batch_size))
@@ -62,7 +63,16 @@ def _latency(services: Sequence[Service]) -> Chart:
                 lines[f"{service.name} {name}"] = queries.latency_quantile(service, quantile)
         else:
             lines[f"{service.name} mean"] = queries.latency_mean(service)
-    return Chart("Latency of Triton", "s", lines, frozenset(bounds))
+    return Chart("Latency", "s", lines, frozenset(bounds))
+
+
+def _stages(services: Sequence[Service]) -> dict[str, str]:
+    return {
+        f"{service.name} {stage}": queries.stage_mean(service, stage)
+        for service in services
+        if service.has_transformer
+        for stage in queries.STAGES
+    }
 
 
 def _pods(title: str, services: Sequence[Service], query: Callable[[Service, str], str]) -> Chart:

@@ -16,9 +16,16 @@ if TYPE_CHECKING:
 
 # Window of all queries but burn rates.
 WINDOW = "5m"
-# Of `transformer_stage_seconds`, in seconds: transformer/metrics.py.
-BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
-STAGE = 'stage="predict"'
+# Of `transformer_request_seconds`, in seconds: transformer/metrics.py.
+# fmt: off
+BUCKETS = (
+    0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075,
+    0.1, 0.15, 0.2, 0.25, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60,
+)
+# fmt: on
+# The client's own time: its body came late (408), or it went away (499).
+TIMED = 'status!~"408|499"'
+STAGES = ("decode", "predict")
 # A request that its client cancelled is not a failure; the transformer counts it as 499.
 FAILED = 'reason!="CANCELED"'
 MICROSECONDS = 1_000_000
@@ -27,7 +34,7 @@ MICROSECONDS = 1_000_000
 def request_rate(service: Service, window: str = WINDOW) -> str:
     """Requests a second that were answered, well or not."""
     if service.has_transformer:
-        return rate(service.series("transformer_requests_total"), window)
+        return rate(service.series("transformer_request_seconds_count"), window)
     return f"({_triton('request_success', service, window)} + {_failure_rate(service, window)})"
 
 
@@ -38,14 +45,15 @@ def error_ratio(service: Service, window: str = WINDOW) -> str:
 
 def _failure_rate(service: Service, window: str) -> str:
     if service.has_transformer:
-        return rate(service.series("transformer_requests_total", 'status=~"5.."'), window)
+        failures = service.series("transformer_request_seconds_count", 'status=~"5.."')
+        return rate(failures, window)
     return rate(service.series("nv_inference_request_failure", FAILED), window)
 
 
 def slow_ratio(service: Service, bound: float, window: str = WINDOW) -> str:
-    """Share of requests that waited longer for Triton than a bound, one of BUCKETS."""
-    fast = rate(service.series("transformer_stage_seconds_bucket", STAGE, _le(bound)), window)
-    every = rate(service.series("transformer_stage_seconds_count", STAGE), window)
+    """Share of requests, failures included, that took longer than a bound, one of BUCKETS."""
+    fast = rate(service.series("transformer_request_seconds_bucket", TIMED, _le(bound)), window)
+    every = rate(service.series("transformer_request_seconds_count", TIMED), window)
     return f"1 - {fast} / {every}"
 
 
@@ -64,9 +72,18 @@ def latency_bound(p99_ms: float) -> float | None:
 
 
 def latency_quantile(service: Service, quantile: float) -> str:
-    """Seconds a request waited for Triton, interpolated between buckets."""
-    buckets = service.series("transformer_stage_seconds_bucket", STAGE)
+    """Seconds a request took, failures included, interpolated between buckets."""
+    buckets = service.series("transformer_request_seconds_bucket", TIMED)
     return f"histogram_quantile({number(quantile)}, sum by (le) (rate({buckets}[{WINDOW}])))"
+
+
+def stage_mean(service: Service, stage: str) -> str:
+    """Mean seconds of a request in one of STAGES."""
+    total, count = (
+        rate(service.series(f"transformer_stage_seconds_{kind}", f"stage={quote(stage)}"), WINDOW)
+        for kind in ("sum", "count")
+    )
+    return f"{total} / {count}"
 
 
 def latency_mean(service: Service) -> str:

@@ -35,10 +35,12 @@ TEXTS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("logs", "pods"),
     ),
     "LatencyP99": (
-        "One request in a hundred waits longer for Triton than the load test's objective allows. "
-        "Look at queue time first: long, and there is too little capacity (see replicas and "
-        "batch size); short, and the model itself computes for longer (larger batches, a "
-        "throttled or shared device). " + FIRST_CAUSES,
+        "One request in a hundred takes longer than the load test's objective allows, failures "
+        "included. Look at the time in stages first: `decode` grows with large pictures, slow "
+        "handlers and too little CPU for the transformer; `predict` with Triton. There, a long "
+        "queue time means too little capacity (see replicas and batch size), and a short one that "
+        "the model itself computes for longer (larger batches, a throttled or shared device). "
+        + FIRST_CAUSES,
         ("pods",),
     ),
     "QueueTime": (
@@ -77,12 +79,14 @@ TEXTS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "LatencyBudgetPage": (
         "So many requests are too slow that the period's budget of slow ones will be gone in days. "
-        "Look at queue time, then at replicas and at what the device is busy with. " + FIRST_CAUSES,
+        "Look at the time in stages and at queue time, then at replicas and at what the device is "
+        "busy with. " + FIRST_CAUSES,
         ("pods", "events"),
     ),
     "LatencyBudgetTicket": (
         "Somewhat more requests are too slow than the objective allows over its period, for days "
-        "now. No hurry; compare compute time and batch size with those of a week ago.",
+        "now. No hurry; compare the time in stages, compute time and batch size with those of a "
+        "week ago.",
         ("pods",),
     ),
 }

@@ -29,7 +29,6 @@ LINES = {
     "sdk-grpc": ("red", "8 4"),
     "ours-http": ("teal", ""),
     "ours-grpc": ("teal", "8 4"),
-    "ours-2": ("teal", "2 3"),
     "fastapi": ("blue", ""),
     "fastapi-2": ("blue", "2 3"),
     "litserve": ("violet", ""),

@@ -80,7 +80,6 @@ SUBJECTS = (
     _sdk("sdk-grpc", "SDK, gRPC to Triton", "grpc-v2", "{grpc}", "binary"),
     _ours("ours-http", "ours, binary to Triton", "v2", "{http}"),
     _ours("ours-grpc", "ours, gRPC to Triton", "grpc-v2", "{grpc}"),
-    _ours("ours-2", "ours, binary, 2 workers", "v2", "{http}", "--workers=2"),
     _fastapi("fastapi", "FastAPI"),
     _fastapi("fastapi-2", "FastAPI, 2 workers", "--workers=2"),
     _peer("litserve", "LitServe", f"{PEERS_PACKAGE}.litserve_api", "{port}"),
@@ -98,7 +97,7 @@ TRANSFORMERS = (
     *("ours-http", "ours-grpc"),
 )
 PEERS = (
-    *("ours-http", "ours-grpc", "ours-2", "fastapi", "fastapi-2", "litserve", "bentoml", "ray"),
+    *("ours-http", "ours-grpc", "fastapi", "fastapi-2", "litserve", "bentoml", "ray"),
     "sdk-grpc",
 )
 FORMATS = ("triton-binary", "onnx", "aoti")

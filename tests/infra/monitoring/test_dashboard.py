@@ -46,7 +46,8 @@ def test_every_measure_has_a_chart() -> None:
     assert titles(service(device="gpu")) == [
         "Requests",
         "Error ratio",
-        "Latency of Triton",
+        "Latency",
+        "Time in stages, mean",
         "Queue time, mean",
         "Compute time, mean",
         "Batch size, mean",
@@ -64,8 +65,10 @@ def test_gpus_are_shown_where_there_are_any() -> None:
 
 def test_a_model_is_a_line_in_every_chart() -> None:
     both = charts([service(), service(name="other", **without_transformer())])
-    latency = next(chart for chart in both if chart.title == "Latency of Triton")
+    latency = next(chart for chart in both if chart.title == "Latency")
     assert set(latency.lines) == {"digits p50", "digits p95", "digits p99", "other mean"}
+    stages = next(chart for chart in both if chart.title == "Time in stages, mean")
+    assert set(stages.lines) == {"digits decode", "digits predict"}
     requests = next(chart for chart in both if chart.title == "Requests")
     assert set(requests.lines) == {"digits", "other"}
 
@@ -77,7 +80,7 @@ def test_objectives_are_drawn_across() -> None:
         for tile in tiles(service(perf={"objectives": objectives}))
     }
     assert found["Error ratio"] == [{"value": 0.01}]
-    assert found["Latency of Triton"] == [{"value": 0.025}]
+    assert found["Latency"] == [{"value": 0.025}]
     assert found["Requests"] is None
 
 

@@ -41,13 +41,11 @@ def test_phases() -> None:
 
 
 def test_conditions_of_others_and_times_are_kept() -> None:
-    old = [
-        {"type": "PodScheduled", "status": "True"},
-        {"type": "Initialized", "status": "True", "lastTransitionTime": "then"},
-    ]
-    made = conditions(old, True, True, [ContainerStatus("c", "i", "Never")], "")
+    old = [{"type": "Initialized", "status": "True", "lastTransitionTime": "then"}]
+    known = [{"type": "PodScheduled", "status": "True"}, {"type": "Initialized", "status": "False"}]
+    made = conditions(old, known, True, True, [ContainerStatus("c", "i", "Never")], "")
     by_type = {each["type"]: each for each in made}
-    assert by_type["PodScheduled"] == old[0]
+    assert by_type["PodScheduled"] == known[0]
     assert by_type["Initialized"]["lastTransitionTime"] == "then"
     assert by_type["Ready"]["status"] == "False"
 

@@ -9,6 +9,7 @@ import urllib.request
 from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -123,6 +124,11 @@ class Stack:
     def url(self, service: str = "digits-transformer", model: str = "digits") -> str:
         """Where the host asks for predictions."""
         return f"{self.address(service)}/v1/models/{model}:predict"
+
+    def target(self, service: str, model: str) -> tuple[str, str]:
+        """Where the host asks for predictions, and what the header Host says."""
+        url = self.url(service, model)
+        return url, urlsplit(url).netloc
 
     def address(self, service: str) -> str:
         """A Service's URL on the host."""

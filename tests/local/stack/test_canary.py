@@ -40,11 +40,12 @@ def test_a_canary_beside_the_stable_release_gets_its_share(stack: Stack) -> None
     assert (outputs["digest"], outputs["canary"]["digest"]) == (_EARLIER, _CURRENT)
     services = ("digits-predictor", "digits-canary-predictor")
     before = [_answered(stack, each) for each in services]
-    # Each connection goes to one of the pods, so many are needed at once.
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         assert all(pool.map(lambda _: stack.predict(), range(_AT_ONCE * 4)))
     after = [_answered(stack, each) for each in services]
-    assert all(now > then for now, then in zip(after, before, strict=True))
+    gained = [now - then for now, then in zip(after, before, strict=True)]
+    # Half of its share, which is a half.
+    assert min(gained) >= sum(gained) / 4
 
 
 def test_it_becomes_the_release_by_one_change_and_leaves_nothing(stack: Stack) -> None:
@@ -53,7 +54,6 @@ def test_it_becomes_the_release_by_one_change_and_leaves_nothing(stack: Stack) -
     assert stack.outputs()["models"]["digits"]["digest"] == _CURRENT
     deployments = {each["metadata"]["name"] for each in stack.list("deployments", "/apis/apps/v1")}
     assert deployments == {"digits-predictor", "digits-transformer"}
-    assert "digits-split" not in {each["metadata"]["name"] for each in stack.list("services")}
     assert stack.predict()["label"]
 
 

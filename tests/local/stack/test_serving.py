@@ -70,7 +70,8 @@ def test_gpu_is_previewed_fails_by_the_schedulers_words_and_cpu_mends_it(stack: 
     # The model's component says it in a line of its own, beside the InferenceService's.
     assert re.search(r'~ device +: "cpu" => "gpu"', diff)
     assert "2 to update" in diff
-    done = stack.up(device="gpu")
+    # A node with a GPU could be added, so it is waited for.
+    done = stack.up(device="gpu", verification={"deadlineSeconds": 10})
     assert done.returncode != 0
     assert "Insufficient nvidia.com/gpu" in done.stdout + done.stderr
     _answers(stack)

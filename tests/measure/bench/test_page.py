@@ -107,7 +107,7 @@ def test_peers_have_all_figures_and_their_ratio_to_ours(model: str) -> None:
     assert len(found) == len(PEERS)
     assert not [row for row in found.values() if table.NONE in row]
     assert found["ours, binary to Triton"][1] == "7.00 (1.00)"
-    assert found["FastAPI"][1] == "10.0 (1.43)"
+    assert found["FastAPI"][1] == "9.00 (1.29)"
     # CPU and memory of a server and of Triton.
     assert found["FastAPI"][3:5] == ("3.00", "560")
 
@@ -116,7 +116,7 @@ def test_formats_have_their_ratio_to_torchscript() -> None:
     found = {row[0]: row for row in side_by_side.formats(whole(), "cifar10")}
     assert len(found) == len(FORMATS)
     assert found["torchscript"][1] == "2.00 (1.00)"
-    assert found["onnx"][1] == "15.0 (7.50)"
+    assert found["onnx"][1] == "14.0 (7.00)"
 
 
 def test_a_peer_that_could_not_keep_the_rate_says_how_many_it_could() -> None:

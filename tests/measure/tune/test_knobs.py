@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -109,3 +109,10 @@ def test_powers_of_two_end_at_the_number_itself(most: int) -> None:
     assert found[0] == 1
     assert found[-1] == most
     assert all(later <= 2 * earlier for earlier, later in pairwise(found))
+
+
+@pytest.mark.parametrize("given", [{"mode": "Knative"}, {"transformer": {"enabled": False}}])
+def test_settings_that_are_refused_where_they_stand_are_not_added(given: dict[str, Any]) -> None:
+    settings = ModelSettings.model_validate(given)
+    changed = [Knobs(2).on(settings), in_format(settings, "onnx", 2)]
+    assert all(each.model_fields_set - {"triton"} == given.keys() for each in changed)

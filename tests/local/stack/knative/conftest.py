@@ -49,6 +49,9 @@ class KnativeStack(Stack):
         """What the header Host must say."""
         return f"{service}.{self.namespace}.{DOMAIN}"
 
+    def target(self, service: str, model: str) -> tuple[str, str]:
+        return f"http://{self.gateway}/v1/models/{model}:predict", self.host(service)
+
     def address(self, service: str) -> str:
         """A model's URL, which browsers and curl resolve to this machine, and `ask` by itself."""
         return f"http://{self.host(service)}:{self.gateway.rpartition(':')[2]}"

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from local.layout import ROOT
 from tests.local.stack.conftest import floats, release
-from tests.local.stack.knative.load import load
+from tests.local.stack.load import load
 
 if TYPE_CHECKING:
     from tests.local.stack.knative.conftest import KnativeStack
-    from tests.local.stack.knative.load import Load
+    from tests.local.stack.load import Load
 
 _LOCK = json.loads((ROOT / "build" / "test" / "models.lock.json").read_text())["models"]["digits"]
 _CURRENT, _EARLIER = (str(entry["digest"]) for entry in _LOCK)

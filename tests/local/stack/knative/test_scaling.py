@@ -10,7 +10,7 @@ import pytest
 import urllib3
 
 from tests.local.cluster import eventually
-from tests.local.stack.knative.load import load
+from tests.local.stack.load import load
 
 if TYPE_CHECKING:
     from tests.local.stack.knative.conftest import KnativeStack

@@ -1,4 +1,4 @@
-"""Requests at a fixed rate through the gateway while something else happens."""
+"""Requests at a fixed rate while something else happens."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.toolchain import tool
 from tests.local.stack.conftest import release
+from tests.local.stack.programs import in_its_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.local.stack.knative.conftest import KnativeStack
+    from tests.local.stack.conftest import Stack
 
 __all__ = ["Load", "load"]
+
+# An answer that takes longer belongs to what goes wrong.
+_SLOW_SECONDS = 0.5
 
 
 @dataclass
@@ -39,22 +44,54 @@ class Load:
             if hit["code"] != 200
         ]
 
+    @property
+    def slowest(self) -> float:
+        """Seconds that the slowest answer took."""
+        return max((hit["latency"] for hit in self.hits), default=0) / 1e9
+
+    @property
+    def healed(self) -> float:
+        """Seconds from the first request that was lost or slow to the end of the last one."""
+        bad = [
+            (_sent(hit), _sent(hit) + hit["latency"] / 1e9)
+            for hit in self.hits
+            if hit["code"] != 200 or hit["latency"] > _SLOW_SECONDS * 1e9
+        ]
+        return max(end for _, end in bad) - bad[0][0] if bad else 0.0
+
     def answers(self) -> list[dict[str, Any]]:
         """The answers' JSON."""
         return [json.loads(base64.b64decode(hit["body"])) for hit in self.hits]
 
 
+def _sent(hit: dict[str, Any]) -> float:
+    return datetime.fromisoformat(hit["timestamp"]).timestamp()
+
+
 @contextlib.contextmanager
 def load(
-    stack: KnativeStack, rate: int = 60, service: str = "digits-transformer", model: str = "digits"
+    stack: Stack,
+    rate: int = 60,
+    service: str = "digits-transformer",
+    model: str = "digits",
+    *,
+    pod: int | None = None,
 ) -> Iterator[Load]:
-    """Send a sample `rate` times a second until the block ends; then its figures are there."""
+    """Send a sample `rate` times a second until the block ends; then its figures are there.
+
+    `pod` is a process of a pod from which connections go straight to the Service, in mode Standard.
+    """
     picture = {"image_bytes": {"b64": release(model)["samples"][0]["image"]}}
     body = json.dumps({"instances": [picture]}).encode()
+    url, host = stack.target(service, model)
+    if pod:
+        found = stack.cluster.api.get(f"/api/v1/namespaces/{stack.namespace}/services/{service}")
+        host = found["spec"]["clusterIP"]
+        url = f"http://{host}/v1/models/{model}:predict"
     target = {
         "method": "POST",
-        "url": f"http://{stack.gateway}/v1/models/{model}:predict",
-        "header": {"Host": [stack.host(service)], "Content-Type": ["application/json"]},
+        "url": url,
+        "header": {"Host": [host], "Content-Type": ["application/json"]},
         "body": base64.b64encode(body).decode(),
     }
     program, made = str(tool("vegeta")), Load()
@@ -62,7 +99,9 @@ def load(
         targets, recording = Path(folder, "targets"), Path(folder, "hits")
         targets.write_text(json.dumps(target) + "\n")
         options = [f"-targets={targets}", f"-output={recording}", f"-rate={rate}", "-timeout=60s"]
-        attack = subprocess.Popen([program, "attack", "-format=json", "-duration=0", *options])
+        before = in_its_network(pod) if pod else []
+        words = [*before, program, "attack", "-format=json", "-duration=0", *options]
+        attack = subprocess.Popen(words)
         try:
             yield made
         finally:

@@ -1,0 +1,117 @@
+"""The server's clients: how many there may be, and how long the server waits for each."""
+
+from __future__ import annotations
+
+import asyncio
+
+__all__ = ["MAX_CONNECTIONS", "Clients"]
+
+# More than requests at the same time, since most connections of proxies are idle.
+MAX_CONNECTIONS = 1000
+# Of all answers together that wait until their clients read them.
+MAX_UNREAD_BYTES = 32 * 2**20
+CHECK_SECONDS = 0.5
+# A client that has been sending for longer than this may be one that never ends. On a busy machine
+# a good one's request waits so long until it is read.
+PROMPT_SECONDS = 1.0
+
+
+class Clients:
+    """The connections. One whose client takes too long is closed, within CHECK_SECONDS.
+
+    Where there are too many, one makes room for a new one: a client that has been sending for some
+    time, else one that waits between two requests, else the one that began first.
+    """
+
+    def __init__(self) -> None:
+        self.connections: set[asyncio.Transport] = set()
+        # The times of the event loop by which clients must have sent or read something, and by
+        # which they must have begun another request. In the order in which they began.
+        self.senders: dict[asyncio.Transport, float] = {}
+        self.readers: dict[asyncio.Transport, float] = {}
+        self.idle: dict[asyncio.Transport, float] = {}
+        self.began: dict[asyncio.Transport, float] = {}
+        self.check: asyncio.TimerHandle | None = None
+
+    def add(self, connection: asyncio.Transport, seconds: float) -> None:
+        """Add a connection whose client must send something within this time."""
+        self.connections.add(connection)
+        self.expect(connection, seconds)
+        if len(self.connections) > MAX_CONNECTIONS:
+            self._make_room()
+        if self.check is None:
+            self._check_later()
+
+    def remove(self, connection: asyncio.Transport) -> None:
+        """Remove a connection that was closed."""
+        self.connections.discard(connection)
+        self.expect_nothing(connection)
+        self.readers.pop(connection, None)
+
+    def expect(self, connection: asyncio.Transport, seconds: float) -> None:
+        """The client must send something within this time."""
+        self.expect_nothing(connection)
+        self.began[connection] = _now()
+        self.senders[connection] = _now() + seconds
+
+    def expect_more(self, connection: asyncio.Transport, seconds: float) -> None:
+        """The same, unless it had begun before."""
+        if connection not in self.senders:
+            self.expect(connection, seconds)
+
+    def expect_request(self, connection: asyncio.Transport, seconds: float) -> None:
+        """The client may begin another request within this time."""
+        self.expect_nothing(connection)
+        self.idle[connection] = _now() + seconds
+
+    def expect_nothing(self, connection: asyncio.Transport) -> None:
+        """The client waits for an answer."""
+        for times in (self.senders, self.idle, self.began):
+            times.pop(connection, None)
+
+    def is_expected(self, connection: asyncio.Transport) -> bool:
+        """Whether the client must send something."""
+        return connection in self.senders
+
+    def expect_reading(self, connection: asyncio.Transport, seconds: float) -> None:
+        """The client must read its answer within this time.
+
+        Where all answers together are too large, the client that was the first to be slow goes.
+        """
+        self.readers[connection] = _now() + seconds
+        unread = sum(each.get_write_buffer_size() for each in self.readers)
+        for each in [*self.readers][:-1]:
+            if unread <= MAX_UNREAD_BYTES:
+                break
+            unread -= each.get_write_buffer_size()
+            self._abort(each)
+
+    def has_read(self, connection: asyncio.Transport) -> None:
+        """The client read its answer."""
+        self.readers.pop(connection, None)
+
+    def _make_room(self) -> None:
+        first = next(iter(self.senders))
+        if self.began[first] > _now() - PROMPT_SECONDS and self.idle:
+            first = next(iter(self.idle))
+        self._abort(first)
+
+    def _abort(self, connection: asyncio.Transport) -> None:
+        connection.abort()
+        self.remove(connection)
+
+    def _check_later(self) -> None:
+        self.check = asyncio.get_running_loop().call_later(CHECK_SECONDS, self._check)
+
+    def _check(self) -> None:
+        now = _now()
+        for times in (self.senders, self.readers, self.idle):
+            for each in [each for each, end in times.items() if end < now]:
+                self._abort(each)
+        self.check = None
+        if self.connections:
+            self._check_later()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
