@@ -9,6 +9,7 @@ import pulumi
 from pulumi_gcp import kms, projects, serviceaccount, storage
 
 from bootstrap.artefacts import READ
+from bootstrap.permissions import only_bucket
 
 if TYPE_CHECKING:
     from bootstrap.artefacts import Artefacts
@@ -63,17 +64,13 @@ class Account(pulumi.ComponentResource):
         allowed, settings = self._args.permissions, self._args.settings
         for role in allowed.project:
             self._project_role(role.rpartition("/")[2], role)
-        self._project_role("own", self._role("own", allowed.own))
+        if allowed.own:
+            self._project_role("own", self._role("own", allowed.own))
         # The stack creates the bucket later, so the condition uses its name.
-        bucket = f"projects/_/buckets/{settings.models_bucket}"
         self._project_role(
             "models",
             self._role("models", allowed.models),
-            {
-                "title": "only models",
-                "expression": f'resource.name == "{bucket}" || '
-                f'resource.name.startsWith("{bucket}/")',
-            },
+            {"title": "only models", "expression": only_bucket(settings.models_bucket)},
         )
 
     def _role(self, name: str, permissions: tuple[str, ...]) -> pulumi.Output[str]:

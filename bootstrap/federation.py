@@ -26,6 +26,7 @@ class Federation(pulumi.ComponentResource):
     """A pool whose identities are jobs of this repository in this environment."""
 
     provider: pulumi.Output[str]
+    project_number: pulumi.Output[int]
 
     def __init__(
         self, name: str, args: FederationArgs, opts: pulumi.ResourceOptions | None = None
@@ -54,7 +55,9 @@ class Federation(pulumi.ComponentResource):
             opts=options,
         )
         self.provider = provider.name
-        self.register_outputs({"provider": self.provider})
+        # projects/NUMBER/locations/global/workloadIdentityPools/github
+        self.project_number = self._pool.name.apply(lambda name: int(name.split("/")[1]))
+        self.register_outputs({"provider": self.provider, "projectNumber": self.project_number})
 
     def jobs_of(self, environment: str) -> pulumi.Output[str]:
         """The IAM member for all jobs of a GitHub environment."""

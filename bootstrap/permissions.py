@@ -45,8 +45,8 @@ _MANAGE_MODELS = tuple(
 class Permissions:
     """Roles by the resource they are granted on.
 
-    `own` and `models` are the permissions of custom roles: `own` in the project, `models` on the
-    stack's bucket and its objects. The others are names of Google's roles.
+    `own` and `models` are the permissions of custom roles: `own` in the project, none where it is
+    empty, `models` on the stack's bucket and its objects. The others are names of Google's roles.
     """
 
     environment: str
@@ -57,17 +57,19 @@ class Permissions:
     images: str
 
 
+def only_bucket(name: str) -> str:
+    """The condition, in CEL, of a grant on one bucket and its objects."""
+    bucket = f"projects/_/buckets/{name}"
+    return f'resource.name == "{bucket}" || resource.name.startsWith("{bucket}/")'
+
+
 def for_environment(environment: str) -> dict[str, Permissions]:
     """The permissions by account name."""
     return {
         "deploy": Permissions(
             environment=environment,
-            # Kubernetes objects; the pods' Google accounts and their bindings; dashboard, alerts.
-            project=(
-                "roles/container.developer",
-                "roles/iam.serviceAccountAdmin",
-                "roles/monitoring.editor",
-            ),
+            # Kubernetes objects; dashboard and alerts.
+            project=("roles/container.developer", "roles/monitoring.editor"),
             # Creating a bucket is a permission on the project; a condition cannot name the bucket.
             own=("storage.buckets.create", *_RBAC),
             models=_READ_MODELS + _MANAGE_MODELS,
@@ -77,7 +79,7 @@ def for_environment(environment: str) -> dict[str, Permissions]:
         "preview": Permissions(
             environment=f"{environment}-preview",
             project=("roles/container.viewer", "roles/monitoring.viewer"),
-            own=("iam.serviceAccounts.get", "iam.serviceAccounts.getIamPolicy"),
+            own=(),
             models=_READ_MODELS,
             state="roles/storage.objectViewer",
             images="roles/artifactregistry.reader",

@@ -37,6 +37,7 @@ Cluster = Annotated[
     str, _matching(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", "1 to 40 of a-z, 0-9 and '-'")
 ]
 Place = Annotated[str, _matching(r"[a-z]+-[a-z]+[0-9]+(-[a-z])?", "a region, or a zone in one")]
+ModelsKey = Annotated[str, AfterValidator(lambda key: key and google.check_kms_key(key))]
 
 
 class BootstrapSettings(Section):
@@ -50,6 +51,7 @@ class BootstrapSettings(Section):
     cluster: Cluster
     cluster_location: Place
     models_bucket: t.Bucket
+    models_key: ModelsKey = ""
     release_authors: tuple[t.Member, ...] = ()
     image_readers: tuple[t.Member, ...] = ()
 

@@ -21,6 +21,7 @@ CONFIG: dict[str, Any] = {
     "modelsBucket": "kserve-triton-dev-models",
 }
 POOL = "projects/1/locations/global/workloadIdentityPools/github"
+STORAGE_AGENT = "serviceAccount:service-1@gs-project-accounts.iam.gserviceaccount.com"
 
 
 @dataclass
@@ -56,7 +57,9 @@ class Recorder(pulumi.runtime.Mocks):
         return f"{args.name}-id", outputs
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[Any]]:
-        raise AssertionError(f"the program asks nothing while it runs, but called {args.token}")
+        if args.token.endswith(":getProjectServiceAccount"):
+            return {"member": STORAGE_AGENT}, []
+        raise AssertionError(f"the program doesn't ask for {args.token}")
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
         """Inputs of every resource whose type ends so, by logical name."""
@@ -106,6 +109,7 @@ def run(environment: str = "dev", changes: dict[str, Any] | None = None) -> Reco
         made = runpy.run_path(str(ROOT / "bootstrap/__main__.py"))
         outputs = {name: account.settings for name, account in made["accounts"].items()}
         outputs |= {"state": made["state"].url, "secrets": made["state"].secrets_provider}
+        outputs |= {"projectNumber": made["federation"].project_number}
         return pulumi.Output.from_input(outputs).apply(recorder.exports.update)
 
     program()

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bootstrap import permissions
-from tests.bootstrap.program import POOL, ROOT, run
+from tests.bootstrap.program import POOL, ROOT, STORAGE_AGENT, run
 from tests.workflows.files import WORKFLOWS
 
 ONLY_MODELS = (
@@ -90,7 +90,6 @@ def test_deploying_is_allowed_what_the_program_makes_and_no_more() -> None:
     engine = run()
     assert engine.grants("deploy") == {
         ("roles/container.developer", ""),
-        ("roles/iam.serviceAccountAdmin", ""),
         ("roles/monitoring.editor", ""),
         ("projects/kserve-triton-dev/roles/kserveTriton.deploy.own", ""),
         ("projects/kserve-triton-dev/roles/kserveTriton.deploy.models", ONLY_MODELS),
@@ -114,15 +113,31 @@ def test_previewing_reads_and_nothing_else() -> None:
     assert engine.grants("preview") == {
         ("roles/container.viewer", ""),
         ("roles/monitoring.viewer", ""),
-        ("projects/kserve-triton-dev/roles/kserveTriton.preview.own", ""),
         ("projects/kserve-triton-dev/roles/kserveTriton.preview.models", ONLY_MODELS),
         ("roles/storage.objectViewer", ""),
         ("roles/cloudkms.cryptoKeyDecrypter", ""),
         ("roles/artifactregistry.reader", ""),
     }
-    for role in ("own", "models"):
-        made = engine.of("IAMCustomRole")[f"preview-role-{role}"]["permissions"]
-        assert all(re.search(r"\.(get|getIamPolicy|list)$", permission) for permission in made)
+    made = engine.of("IAMCustomRole")["preview-role-models"]["permissions"]
+    assert all(re.search(r"\.(get|getIamPolicy|list)$", permission) for permission in made)
+
+
+def test_nobody_may_become_an_account_of_the_project() -> None:
+    # Whoever manages service accounts, or their keys and tokens, acts as any of them.
+    engine = run()
+    roles = [each["role"] for each in engine.of("projects/iAMMember:IAMMember").values()]
+    assert roles and not [each for each in roles if "roles/iam." in each]
+    for made in engine.of("IAMCustomRole").values():
+        assert not [each for each in made["permissions"] if each.startswith("iam.")]
+
+
+def test_cloud_storage_may_use_the_key_of_the_models() -> None:
+    key = "projects/kserve-triton-dev/locations/europe-west4/keyRings/ring/cryptoKeys/models"
+    grant = run(changes={"modelsKey": key}).of("CryptoKeyIAMMember")["models-key-storage"]
+    assert grant["cryptoKeyId"] == key
+    assert grant["role"] == "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+    assert grant["member"] == STORAGE_AGENT
+    assert "models-key-storage" not in run().of("CryptoKeyIAMMember")
 
 
 def test_what_workflows_need_to_know_is_exported() -> None:
@@ -133,6 +148,7 @@ def test_what_workflows_need_to_know_is_exported() -> None:
     assert exports["deploy"]["provider"] == f"{POOL}/providers/actions"
     assert exports["deploy"]["state"] == "gs://kserve-triton-dev-state"
     assert exports["secrets"].startswith("gcpkms://")
+    assert exports["projectNumber"] == 1
 
 
 def test_each_environment_has_its_own_registry() -> None:
@@ -177,9 +193,7 @@ def test_the_names_of_all_resources_are_those_that_states_know() -> None:
         expected |= {
             f"Account {account}-account",
             f"IAMMember {account}-jobs",
-            f"IAMCustomRole {account}-role-own",
             f"IAMCustomRole {account}-role-models",
-            f"IAMMember {account}-own",
             f"IAMMember {account}-models",
             f"BucketIAMMember {account}-state",
             f"CryptoKeyIAMMember {account}-key",
@@ -188,7 +202,8 @@ def test_the_names_of_all_resources_are_those_that_states_know() -> None:
         }
     expected |= {
         "IAMMember deploy-container.developer",
-        "IAMMember deploy-iam.serviceAccountAdmin",
+        "IAMCustomRole deploy-role-own",
+        "IAMMember deploy-own",
         "IAMMember deploy-monitoring.editor",
         "IAMMember preview-monitoring.viewer",
         "IAMMember preview-container.viewer",

@@ -28,6 +28,7 @@ from tests.bootstrap.program import CONFIG, ROOT, run
         ("cluster", "Serving", 'cluster: found "Serving"; allowed: 1 to 40'),
         ("clusterLocation", "EU", 'clusterLocation: found "EU"; allowed: a region, or a zone'),
         ("modelsBucket", "google", "modelsBucket: found"),
+        ("modelsKey", "models", 'modelsKey: found "models"; allowed: projects/PROJECT/'),
         ("releaseAuthors", ["allUsers"], 'releaseAuthors.0: found "allUsers"; nothing here'),
         ("projekt", "x", "projekt: unknown"),
     ],
