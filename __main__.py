@@ -2,13 +2,14 @@
 
 import pulumi
 
-from infra.components.identity import Identity, IdentityArgs
+from infra.components.access import Access, AccessArgs
 from infra.components.knative import KnativeConfig, KnativeConfigArgs
 from infra.components.model_repository import ModelRepository, ModelRepositoryArgs
 from infra.components.monitoring import Monitoring, MonitoringArgs
 from infra.components.namespace import Namespace, NamespaceArgs
 from infra.components.served_model import ServedModel, ServedModelArgs
 from infra.components.verifier import Verifier, VerifierArgs
+from infra.manifests.access import grants, made_accounts
 from infra.preflight import preflight
 
 settings, releases = preflight()
@@ -18,18 +19,15 @@ knative = KnativeConfig("knative", KnativeConfigArgs(stack.knative, settings.mod
 namespace = Namespace(
     "namespace", NamespaceArgs(stack.namespace, stack.create_namespace, settings.claims)
 )
-repository = ModelRepository(
-    "models", ModelRepositoryArgs(stack.storage, releases.stored(settings.models))
-)
-identity = Identity(
-    "identity",
-    IdentityArgs(
-        stack.identity,
-        stack.storage,
+stored = releases.stored(settings.models)
+repository = ModelRepository("models", ModelRepositoryArgs(stack.storage, stored))
+access = Access(
+    "access",
+    AccessArgs(
+        stack.storage.bucket,
+        grants(settings, stored),
         stack.namespace,
-        settings.readers,
-        settings.writers,
-        settings.compilers,
+        made_accounts(settings, stored),
     ),
     pulumi.ResourceOptions(depends_on=[repository, namespace]),
 )
@@ -48,7 +46,7 @@ models = {
         name,
         ServedModelArgs(stack, settings.models[name], release, releases.canary.get(name)),
         pulumi.ResourceOptions(
-            depends_on=[knative, namespace, identity, verifier, *repository.objects(name)]
+            depends_on=[knative, namespace, access, verifier, *repository.objects(name)]
         ),
     )
     for name, release in releases.stable.items()

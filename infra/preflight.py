@@ -9,7 +9,7 @@ import pulumi
 
 from infra import releases
 from infra.config.images import unpublished
-from infra.config.problems import MISSING, ConfigError, Problem, report
+from infra.config.problems import ConfigError
 from infra.config.settings import Settings
 from infra.manifests.model_config import RenderError
 
@@ -26,7 +26,6 @@ def preflight() -> tuple[Settings, Releases]:
     try:
         settings = Settings.from_config(pulumi.runtime.config.CONFIG.get())
         found = releases.load(settings.models, Path.cwd(), settings.stack.promotion)
-        check_compilers(settings, found)
     except (ConfigError, releases.ReleasesError, RenderError) as error:
         raise pulumi.RunError(str(error)) from None
     for warning in [
@@ -36,19 +35,6 @@ def preflight() -> tuple[Settings, Releases]:
     ]:
         pulumi.log.warn(warning)
     return settings, found
-
-
-def check_compilers(settings: Settings, releases: Releases) -> None:
-    """With identity.create a Job that compiles needs an account; raises ConfigError."""
-    compiled = {each.name for each in releases.stored(settings.models) if each.compiled}
-    how = "identity.create makes it for format aoti; give it a name, such as compiler"
-    problems = [
-        Problem(f"models.{name}.compiler.serviceAccount", MISSING, how)
-        for name in compiled
-        if settings.stack.identity.create and not settings.models[name].compiler.service_account
-    ]
-    if problems:
-        raise ConfigError(report(problems))
 
 
 def warnings(settings: Settings) -> list[str]:

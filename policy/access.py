@@ -95,7 +95,7 @@ RULES = (
     Rule(
         "no-service-account-keys",
         "Service accounts have no keys.",
-        "use Workload Identity: pulumi config set --path identity.create true",
+        "use Workload Identity: pulumi config set --path identity.projectNumber NUMBER",
         _keys,
     ),
 )

@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_gcp import storage
 
-from infra.components.bucket_access import CREATE, READ, grant
-from infra.manifests.names import PROGRAMS, RESULTS
-from release.files import MODELS
 from release.schema import short
 
 if TYPE_CHECKING:
@@ -53,7 +50,6 @@ class ModelRepository(pulumi.ComponentResource):
         self._name, self._storage = name, args.storage
         self._bucket = self._make_bucket()
         self.bucket = self._bucket.name
-        self._grant()
         self._objects: dict[str, list[pulumi.Resource]] = defaultdict(list)
         for artefact in args.artefacts:
             self._objects[artefact.name] += self._upload(artefact)
@@ -91,19 +87,6 @@ class ModelRepository(pulumi.ComponentResource):
                 parent=self, protect=wanted.protect, hide_diffs=["effectiveLabels", "pulumiLabels"]
             ),
         )
-
-    def _grant(self) -> None:
-        options = pulumi.ResourceOptions(parent=self, depends_on=[self._bucket])
-        wanted = self._storage
-        for kind, members, role, prefix in (
-            ("reader", wanted.readers, READ, MODELS),
-            ("writer", wanted.result_writers, CREATE, RESULTS),
-            ("compiler-source", wanted.compilers, READ, PROGRAMS),
-            ("compiler", wanted.compilers, CREATE, MODELS),
-        ):
-            for member in members:
-                name = f"{self._name}-{kind}-{member}"
-                grant(name, wanted.bucket, member, role, prefix, options)
 
     def _upload(self, artefact: Artefact) -> list[pulumi.Resource]:
         files = {

@@ -1,4 +1,4 @@
-"""Google Cloud: the bucket and the accounts."""
+"""Google Cloud: the bucket, and who may use it."""
 
 from __future__ import annotations
 
@@ -51,17 +51,13 @@ class Storage(Section):
 
 
 class IdentitySettings(Section):
-    """The Google service accounts that pods act as."""
+    """Access of the pods' Kubernetes service accounts to the bucket, by Workload Identity."""
 
-    create: bool = Field(
-        False, description="true: create them, with their Kubernetes service accounts; GKE only"
+    project_number: t.Count | None = Field(
+        None,
+        description="number of the cluster's project: the stack grants its pods' Kubernetes "
+        "service accounts what they need of the bucket, and makes those that are missing; GKE only",
     )
-    models_account: t.AccountId = Field(
-        "kserve-models", description="Google account that may read models"
-    )
-    compiler_account: t.AccountId = Field(
-        "kserve-compiler", description="Google account that compiles models in format aoti"
-    )
-    results_account: t.AccountId = Field(
-        "kserve-results", description="Google account that may add load test results, under perf/"
+    project: t.Project | None = Field(
+        None, description="the cluster's project; storage.project without it"
     )

@@ -31,8 +31,14 @@ PER_MODEL = frozenset(field.alias or name for name, field in ModelSettings.model
 # Keys that only one model can have.
 MODEL_ONLY = frozenset({"release", "canary", "storageUri", "handler"})
 _STACK = frozenset(field.alias or name for name, field in StackSettings.model_fields.items())
+# Kubernetes service accounts of a stack with identity.projectNumber, unless its file names others.
+_ACCOUNTS = {
+    "predictor": {"serviceAccount": "models"},
+    "jobs": {"serviceAccount": "perf"},
+    "compiler": {"serviceAccount": "compiler"},
+}
 _ONE_PURPOSE = (
-    "allowed: another than {}. identity.create makes them: one may only read models, another only "
+    "allowed: another than {}. With identity.projectNumber one may only read models, another only "
     "add load test results, a third only compile models"
 )
 _KEYS = PER_MODEL | _STACK | {"models"}
@@ -46,28 +52,9 @@ class Settings:
     models: Mapping[str, ModelSettings]
 
     @property
-    def readers(self) -> list[str]:
-        """Kubernetes service accounts of pods that read models."""
-        accounts = {model.predictor.service_account for model in self.models.values()}
-        return sorted(account for account in accounts if account)
-
-    @property
-    def writers(self) -> list[str]:
-        """Kubernetes service accounts of Jobs that add results."""
-        return [self.stack.jobs.service_account] if self.stack.jobs.service_account else []
-
-    @property
-    def compilers(self) -> list[str]:
-        """Kubernetes service accounts of Jobs that compile models."""
-        accounts = {model.compiler.service_account for model in self.models.values()}
-        return sorted(account for account in accounts if account)
-
-    @property
     def claims(self) -> list[str]:
-        """Names in the namespace that no other stack may use: of models, and of accounts made."""
-        made = [*self.readers, *self.writers, *self.compilers]
-        accounts = made if self.stack.identity.create else []
-        return [*self.models, *(f"serviceaccount.{account}" for account in accounts)]
+        """Names in the namespace that no other stack may use: those of the models."""
+        return list(self.models)
 
     @classmethod
     def from_config(cls, config: Mapping[str, str]) -> Settings:
@@ -84,6 +71,7 @@ class Settings:
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Settings:
         """Typed settings of a stack file's values; raises ConfigError with every problem."""
+        raw = _with_accounts(raw)
         problems = [
             Problem(key, raw[key], f"unknown; allowed: {', '.join(sorted(_KEYS))}")
             for key in raw
@@ -109,6 +97,14 @@ def decode(value: str) -> Any:
         return json.loads(value)
     except ValueError:
         return value
+
+
+def _with_accounts(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    identity = raw.get("identity")
+    if not isinstance(identity, dict) or identity.get("projectNumber") is None:
+        return raw
+    with_accounts: dict[str, Any] = merged(_ACCOUNTS, raw)
+    return with_accounts
 
 
 def _stack(raw: Mapping[str, Any]) -> tuple[StackSettings | None, list[Problem]]:
@@ -150,24 +146,19 @@ def _name_problems(name: str) -> list[Problem]:
 
 
 def _identity_problems(stack: StackSettings, models: Mapping[str, ModelSettings]) -> list[Problem]:
-    """With identity.create every Kubernetes account needs a name, and each has one purpose."""
-    if not stack.identity.create:
+    """With identity.projectNumber each Kubernetes account has one purpose."""
+    if not stack.identity.project_number:
         return []
     problems = []
     readers = {model.predictor.service_account for model in models.values()}
     for name, model in models.items():
-        key, account = f"models.{name}.predictor.serviceAccount", model.predictor.service_account
-        if account is None:
-            how = "identity.create makes it; give it a name, such as models"
-            problems.append(Problem(key, MISSING, how))
-        elif account == stack.jobs.service_account:
+        account = model.predictor.service_account
+        if account and account == stack.jobs.service_account:
+            key = f"models.{name}.predictor.serviceAccount"
             problems.append(Problem(key, account, _ONE_PURPOSE.format("jobs.serviceAccount")))
         account = model.compiler.service_account
         if account and account in readers | {stack.jobs.service_account}:
             key = f"models.{name}.compiler.serviceAccount"
             others = "predictor.serviceAccount and jobs.serviceAccount"
             problems.append(Problem(key, account, _ONE_PURPOSE.format(others)))
-    if any(model.perf.upload for model in models.values()) and stack.jobs.service_account is None:
-        how = "identity.create makes it for perf.upload; give it a name, such as perf"
-        problems.append(Problem("jobs.serviceAccount", MISSING, how))
     return problems

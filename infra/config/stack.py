@@ -34,7 +34,7 @@ class StackSettings(Section):
     )
     storage: Storage = Field(description="the bucket")
     identity: IdentitySettings = Field(
-        IdentitySettings(), description="Google service accounts of the pods"
+        IdentitySettings(), description="access of the pods to the bucket, by Workload Identity"
     )
     pull_secrets: tuple[t.DnsLabel, ...] = Field(
         (), description="Kubernetes Secrets that images are pulled with"
