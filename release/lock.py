@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING, Literal
 from release import files, schema
 from release.decode import decode
 from release.schema import SHORT_DIGEST, ReleaseError, short
+from release.stacks import named_releases
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 # Releases of a model that stay in the lock beside the current one.
 EARLIER = 10
+PASS, FAIL = "pass", "fail"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict of a stack's load test: `pass` or `none`; `result` is its file's address."""
+    """The verdict of a stack's load test: `pass`, `fail`, or `none` where it has not run.
+
+    `result` is the address of its file.
+    """
 
     verdict: str
     objectives: dict[str, float] = field(default_factory=dict)
@@ -50,6 +55,10 @@ class Entry:
         names = [each.name for each in fields(cls) if each.name != "proven"]
         return cls(**{name: getattr(release, name) for name in names}, proven=proven)
 
+    def verdict(self, stack: str) -> str:
+        """The verdict of a stack's load test."""
+        return self.proven[stack].verdict if stack in self.proven else "none"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lock:
@@ -73,6 +82,20 @@ class Lock:
     def current(self, name: str) -> Entry | None:
         """The release of a model that stacks deploy by default."""
         return next(iter(self.releases(name)), None)
+
+    def newest_pass(self, name: str, stack: str) -> Entry | None:
+        """The newest release that passed a stack's load test; None if none did."""
+        passed = (entry for entry in self.releases(name) if entry.verdict(stack) == PASS)
+        return next(passed, None)
+
+    def served_by_default(self, name: str) -> list[Entry]:
+        """The releases of a model that some stack may serve without naming one.
+
+        The current one, and the newest that passed in each stack, as promotion.requires has it.
+        """
+        stacks = sorted({stack for entry in self.releases(name) for stack in entry.proven})
+        found = [self.current(name), *(self.newest_pass(name, stack) for stack in stacks)]
+        return list({entry.digest: entry for entry in found if entry}.values())
 
     def find(self, name: str, digest: str | None) -> Entry:
         """The release whose digest begins with this; None: the current one. Raises ReleaseError."""
@@ -114,19 +137,37 @@ def write(path: Path, lock: Lock) -> None:
 
 
 def pin(path: Path, release: schema.Release) -> None:
-    """Make a release the current one; one that was pinned before keeps its verdicts."""
+    """Make a release the current one; one that was pinned before keeps its verdicts.
+
+    Earlier ones beyond EARLIER go, but for those that a stack serves: named in its file, in the
+    lock's folder, or the newest that passed somewhere.
+    """
     lock = read(path)
     pinned = {entry.digest: entry for entry in lock.releases(release.name)}
     before = pinned.pop(release.digest, None)
     current = Entry.of(release, before.proven if before else {})
-    entries = (current, *list(pinned.values())[:EARLIER])
-    write(path, lock.with_releases(release.name, entries))
+    lock = lock.with_releases(release.name, (current, *pinned.values()))
+    served = {entry.digest for entry in lock.served_by_default(release.name)}
+    named = tuple(digest for name, digest in named_releases(path.parent) if name == release.name)
+    kept = (
+        entry
+        for number, entry in enumerate(lock.releases(release.name))
+        if number <= EARLIER or entry.digest in served or entry.digest.startswith(named)
+    )
+    write(path, lock.with_releases(release.name, tuple(kept)))
 
 
-def prove(path: Path, name: str, digest: str, stack: str, verdict: Verdict) -> None:
-    """Add the verdict of a stack's load test. Raises ReleaseError without such a release."""
+def prove(path: Path, name: str, digest: str, stack: str, verdict: Verdict) -> bool:
+    """Add the verdict of a stack's load test; whether it was added.
+
+    A pass stays: a later failure of the same bytes would otherwise move the stacks that require it
+    to an earlier release. Raises ReleaseError without such a release.
+    """
     lock = read(path)
     entry = lock.find(name, digest)
+    if verdict.verdict != PASS and entry.verdict(stack) == PASS:
+        return False
     proven = replace(entry, proven=entry.proven | {stack: verdict})
     entries = tuple(proven if each is entry else each for each in lock.releases(name))
     write(path, lock.with_releases(name, entries))
+    return True

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from release import files, lock
-from release.decode import instance
-from release.lock import Verdict
 from release.schema import ReleaseError, short
+from release.stacks import named_releases
+from release.verdicts import read_verdicts
 
 if TYPE_CHECKING:
     import argparse
@@ -36,18 +34,18 @@ def add_pull(commands: Commands) -> argparse.ArgumentParser:
     command.add_argument("--from", required=True, dest="url", metavar="URL")
     command.add_argument("--release", help="digest of an earlier one in the lock")
     command.add_argument(
-        "--all", action="store_true", help="all that the lock and the stacks' files name"
+        "--all", action="store_true", help="all that the stacks serve, by the lock and their files"
     )
     command.set_defaults(run=pull)
     return command
 
 
 def add_prove(commands: Commands) -> argparse.ArgumentParser:
-    """`prove --stack NAME < outputs.json`."""
-    text = "record a stack's verdicts in the lock: pulumi stack output --json | … prove --stack dev"
+    """`prove --stack NAME < state.json`."""
+    text = "record a stack's verdicts in the lock: pulumi stack export | … prove --stack dev"
     command = _command(commands, "prove", text)
     command.add_argument("--stack", required=True, help="where the load test ran")
-    command.add_argument("--outputs", type=Path, help="the stack's outputs; default: stdin")
+    command.add_argument("--state", type=Path, help="file of the stack's state; default: stdin")
     command.set_defaults(run=prove)
     return command
 
@@ -88,53 +86,41 @@ def push(arguments: argparse.Namespace) -> None:
 
 def pull(arguments: argparse.Namespace) -> None:
     """Download what is missing; raises ReleaseError."""
-    from release import retention, store
+    from release import store
 
     pinned = lock.read(arguments.lock)
     if arguments.all == bool(arguments.name):
         raise ReleaseError("name one model, or --all of them")
     if arguments.all:
-        releases: list[tuple[str, str | None]] = [(name, None) for name in pinned.models]
-        releases += retention.stack_pins(arguments.lock.parent)
+        releases: list[tuple[str, str | None]] = [
+            (name, each.digest) for name in pinned.models for each in pinned.served_by_default(name)
+        ]
+        releases += named_releases(arguments.lock.parent)
     else:
         releases = [(arguments.name, arguments.release)]
-    for name, release in releases:
-        digest = pinned.find(name, release).digest
+    wanted = dict.fromkeys((name, pinned.find(name, release).digest) for name, release in releases)
+    for name, digest in wanted:
         folder = store.pull(name, digest, arguments.url, arguments.out, _report)
         print(f"{name}: {short(digest)} is in {folder}")
 
 
 def prove(arguments: argparse.Namespace) -> None:
     """Write every verdict of a stack into the lock; raises ReleaseError."""
-    source = arguments.outputs
+    source = arguments.state
     try:
         verdicts = read_verdicts(source.read_text() if source else sys.stdin.read())
     except OSError as error:
         raise ReleaseError(f"{source}: {error.strerror}") from error
     if not verdicts:
-        raise ReleaseError("no load test in these outputs: is perf.enabled false?")
-    for name, (digest, verdict) in verdicts.items():
-        lock.prove(arguments.lock, name, digest, arguments.stack, verdict)
-        print(f"{name}: {short(digest)} on {arguments.stack}: {verdict.verdict}")
-
-
-def read_verdicts(text: str) -> dict[str, tuple[str, Verdict]]:
-    """Model -> (digest, verdict), of a stack's outputs as JSON; raises ReleaseError."""
-    try:
-        outputs = json.loads(text)
-        return {
-            name: (outputs["models"][name]["digest"], _verdict(perf))
-            for name, perf in outputs["perf"].items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReleaseError(
-            f"no outputs of this project's stack ({type(error).__name__}: {error}); "
-            "give those of: pulumi stack output --json"
-        ) from error
-
-
-def _verdict(perf: dict[str, object]) -> Verdict:
-    return instance(Verdict, {each.name: perf.get(each.name) for each in fields(Verdict)})
+            "no verdict of a load test in this state: is perf.enabled false, or did the update end "
+            "before the load test?"
+        )
+    for each in verdicts:
+        added = lock.prove(arguments.lock, each.model, each.digest, arguments.stack, each.verdict)
+        kept = "" if added else "; it passed there before, and that stays"
+        verdict = f"{each.verdict.verdict}{kept}"
+        print(f"{each.model}: {short(each.digest)} on {arguments.stack}: {verdict}")
 
 
 def prune(arguments: argparse.Namespace) -> None:

@@ -7,12 +7,11 @@ or removed together.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import yaml
+from typing import TYPE_CHECKING
 
 from release.files import MODELS
 from release.schema import ReleaseError
+from release.stacks import named_releases
 from release.store import Location, open_bucket
 
 if TYPE_CHECKING:
@@ -60,29 +59,12 @@ def removable(versions: Iterable[Version], pinned: set[str], keep: int) -> list[
 
 
 def pinned_digests(root: Path, lock: Lock) -> set[str]:
-    """Digests of the lock's current releases, and of each `release` and canary of a stack."""
-    current = {entry.digest for entries in lock.models.values() for entry in entries[:1]}
-    return current | {lock.find(name, digest).digest for name, digest in stack_pins(root)}
+    """Digests of the releases that stacks serve by default, and of those that they name.
 
-
-def stack_pins(root: Path) -> list[tuple[str, str]]:
-    """(model, digest) of every `release` and `canary.release` in the stacks' files."""
-    pins = []
-    for path in sorted(root.glob("Pulumi.*.yaml")):
-        try:
-            config = (yaml.safe_load(path.read_text()) or {}).get("config") or {}
-        except (yaml.YAMLError, AttributeError) as error:
-            raise ReleaseError(f"{path.name} can't be read: {error}") from error
-        for name, model in (config.get("kserve-triton:models") or {}).items():
-            pins += [(name, digest) for digest in _digests(model)]
-    return pins
-
-
-def _digests(model: Any) -> list[str]:
-    settings: dict[str, Any] = model if isinstance(model, dict) else {}
-    canary = settings.get("canary")
-    sections = [settings, canary] if isinstance(canary, dict) else [settings]
-    return [str(section["release"]) for section in sections if section.get("release")]
+    Raises ReleaseError where a stack names one that the lock does not have.
+    """
+    default = {entry.digest for name in lock.models for entry in lock.served_by_default(name)}
+    return default | {lock.find(name, digest).digest for name, digest in named_releases(root)}
 
 
 def list_versions(url: str) -> list[Version]:

@@ -32,6 +32,7 @@ from infra.manifests.pods import (
     scratch_volume,
 )
 from infra.manifests.urls import canary_host, predictor_port, predictor_url, transformer_url
+from release.load_test import RELEASE_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -98,6 +99,8 @@ def load_test(
     config = _load(served, result)
     account = jobs.service_account
     manifest = _job(name, "load", config, seconds, served, jobs, account)
+    # A failure is recorded by it; the stack's outputs are then those of the update before.
+    manifest["metadata"]["annotations"][RELEASE_ANNOTATION] = served.artefact.digest
     return JobSpec(name, key, seconds, manifest)
 
 

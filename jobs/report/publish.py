@@ -8,6 +8,7 @@ from jobs.load.results import Result
 from jobs.load.storage import report_place, store, store_page
 from jobs.report.page import render
 from jobs.report.terminal import summary
+from release.load_test import verdict_line
 
 if TYPE_CHECKING:
     from jobs.progress import Progress
@@ -33,7 +34,7 @@ def publish(document: dict[str, Any], address: str | None, progress: Progress) -
 
 
 def _message(result: Result) -> str:
-    lines = [f"load test of {result.model}: {result.verdict}", *map(str, result.objectives)]
+    lines = [verdict_line(result.model, result.verdict), *map(str, result.objectives)]
     if result.why:
         lines.append(result.why)
     lines.extend(f"{each.count} × {each.error}" for each in result.errors[:ERRORS_SHOWN])
