@@ -32,8 +32,6 @@ _MAX_RESTARTS = 5
 
 def bring_up(layout: Layout) -> None:
     """Build, start and wait for everything. Raises LocalError with the reason and the log."""
-    if sys.platform != "linux":
-        raise LocalError("the local cluster needs Linux: its pods are processes in namespaces")
     with _locked(layout):
         build_missing()
         now = state.read(layout)

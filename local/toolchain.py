@@ -16,8 +16,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from local import go as local_go
 from local.catalogue import TOOLS, Tool
 from local.errors import LocalError
+from local.go import cache
 from local.layout import ROOT
 
 __all__ = [
@@ -34,8 +36,6 @@ __all__ = [
     "version",
     "version_of",
 ]
-
-_GO_AT_LEAST = (1, 25)
 
 
 def version(module_path: str, folder: str) -> str:
@@ -67,12 +67,6 @@ def build_flags(wanted: Tool) -> list[str]:
     stamps = [stamp.format(**parts) for stamp in wanted.stamps]
     linker = " ".join(["-s", "-w", *(f"-X {stamp}" for stamp in stamps)])
     return ["-mod=readonly", "-trimpath", "-buildvcs=false", f"-ldflags={linker}"]
-
-
-def cache() -> Path:
-    """The folder of fetched and built programs, shared by all clones of this user."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "kserve-triton" / "tools"
 
 
 def cached(wanted: Tool) -> Path:
@@ -156,19 +150,9 @@ def _first(*paths: Path) -> Path | None:
 @functools.cache
 def go() -> Path:
     """The Go command. Raises LocalError if there is none, or if it is too old."""
-    needed = ".".join(map(str, _GO_AT_LEAST))
-    found = shutil.which("go")
-    if not found:
-        raise LocalError(
-            f"Go is needed to build the cluster's programs, and there is no `go` on PATH. "
-            f"Install Go {needed} or newer (apt install golang, brew install go, go.dev/dl)."
-        )
-    asked = subprocess.run([found, "env", "GOVERSION"], capture_output=True, text=True, check=False)
-    has = re.match(r"go(\d+)\.(\d+)", asked.stdout)
-    # From 1.21 on, Go fetches the toolchain that a go.mod requires.
-    if not has or (int(has[1]), int(has[2])) < (1, 21):
-        raise LocalError(f"{found} is {asked.stdout.strip() or 'broken'}; Go {needed} is needed.")
-    return Path(found)
+    if problem := local_go.problem():
+        raise LocalError(problem)
+    return Path(shutil.which("go") or "go")
 
 
 @functools.cache

@@ -6,10 +6,10 @@ import math
 import os
 import signal
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local.layout import ROOT, SERVICE_ADDRESS
+from local.layout import SERVICE_ADDRESS
+from local.node import private
 from local.node.images import find
 from local.node.logs import tail
 from local.node.pod_status import ContainerStatus, now, restarts
@@ -22,6 +22,7 @@ from local.node.variables import ConfigError, environment, expand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from local.api import Object
     from local.node.host import Host
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["BACK_OFF_LIMIT", "Container", "ImageError"]
 
 BACK_OFF, BACK_OFF_LIMIT, _FORGIVEN = 10.0, 300.0, 600.0
-_PRIVATE = (Path("/tmp"), Path("/run"))
 # The kubelet's limits, for messages that a program writes and for those from its log.
 _WRITTEN_LIMIT, _LOGGED_LIMIT = 4096, 2048
 # Names are in the hosts file. The machine's name servers can't be reached from a pod.
@@ -160,7 +160,8 @@ class Container:
         base_folder.mkdir(exist_ok=True)
         self._cores = self._host.cores.take(self._core_count())
         workdir = self.spec.get("workingDir") or image.workdir
-        ordered = sorted(_add_private(mounts), key=lambda mount: len(Path(mount.target).parts))
+        # The node's folder is in the cluster's.
+        ordered = private.add(mounts, self._host.root.parent)
         return Program(argv, values, workdir, str(base_folder), ordered, self._cores)
 
     def _own_mounts(self, hosts: Path) -> list[Mount]:
@@ -257,12 +258,3 @@ class Container:
                 self._host.sandbox.signal(self.key, number)
             except SandboxError:  # It has just ended.
                 return
-
-
-def _add_private(mounts: list[Mount]) -> list[Mount]:
-    """Add private folders, with the project in them where it is in one of the machine's."""
-    targets = {mount.target for mount in mounts}
-    made = [*mounts, *(Mount(str(path), "") for path in _PRIVATE if str(path) not in targets)]
-    if any(path in ROOT.parents for path in _PRIVATE):
-        made.append(Mount(str(ROOT), str(ROOT), True))
-    return made

@@ -60,11 +60,11 @@ def _python(interpreter: Path, **more: str) -> dict[str, str]:
 
 def _generators() -> dict[str, str]:
     """The load generators, which the jobs' image has at /usr/local/bin."""
-    return {name.upper(): str(tool(name)) for name in ("vegeta", "ghz")}
+    return {name.upper(): str(tool(name).resolve()) for name in ("vegeta", "ghz")}
 
 
 def _go(name: str) -> Image:
-    return Image((str(tool(name)),))
+    return Image((str(tool(name).resolve()),))
 
 
 def _triton() -> Image:

@@ -47,11 +47,12 @@ _MOUNT_ATTR_RDONLY = 1
 # The same number on every architecture.
 _SYS_MOUNT_SETATTR = 442
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
-_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
+_PR_SET_PDEATHSIG, _PR_CAPBSET_READ, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 23, 24, 38
 _LAST_CAPABILITY = 63
-# The default of container runtimes: CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID,
-# SETPCAP, NET_BIND_SERVICE, NET_RAW, SYS_CHROOT, MKNOD, AUDIT_WRITE, SETFCAP.
-_KEPT = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31}
+# The default of container runtimes, but for MKNOD, since no cgroup limits the devices here: CHOWN,
+# DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE, NET_RAW,
+# SYS_CHROOT, AUDIT_WRITE, SETFCAP.
+_KEPT = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 29, 31}
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -84,12 +85,11 @@ def unmount(path: str) -> None:
     _libc.umount2(path.encode(), _MNT_DETACH)
 
 
-def make_read_only(path: str, recursive: bool = True) -> bool:
-    """Make a mount and those under it read-only; False where the kernel (before 5.12) can't."""
+def make_read_only(path: str) -> None:
+    """Make a mount and those under it read-only. Raises OSError, as before Linux 5.12."""
     attributes = struct.pack("=QQQQ", _MOUNT_ATTR_RDONLY, 0, 0, 0)
-    flags = _AT_RECURSIVE if recursive else 0
-    call = (_SYS_MOUNT_SETATTR, -100, path.encode(), flags, attributes, len(attributes))
-    return bool(_libc.syscall(*call) == 0)
+    call = (_SYS_MOUNT_SETATTR, -100, path.encode(), _AT_RECURSIVE, attributes, len(attributes))
+    _check(_libc.syscall(*call), f"make {path} read-only, which needs Linux 5.12 or newer")
 
 
 def pivot_root(path: str) -> None:
@@ -109,8 +109,9 @@ def die_with_parent(signal: int) -> None:
 
 
 def drop_capabilities() -> None:
-    """Limit the capabilities of the next program to a container's default."""
+    """Limit the capabilities of the next program to a container's. Raises OSError."""
     for number in range(_LAST_CAPABILITY + 1):
-        if number not in _KEPT:
-            _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)
+        # Of a capability that the kernel doesn't know it can't be read.
+        if number not in _KEPT and _libc.prctl(_PR_CAPBSET_READ, number, 0, 0, 0) == 1:
+            _check(_libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0), f"drop capability {number}")
     _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")

@@ -37,7 +37,7 @@ def enter(base: str, mounts: list[Mount]) -> None:
     """Build the root at `base`, an empty directory, and make it the root of this process.
 
     The process must have its own mount namespace, and be the first of its PID namespace. Parents
-    must come first in `mounts`.
+    must come first in `mounts`. Raises OSError, also if the root can't be made read-only.
     """
     linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
     mirror = _Mirror(Path(base))
@@ -123,7 +123,7 @@ class _Mirror:
 
     def _add_devices(self) -> None:
         devices = self._base / "dev"
-        linux.mount("dev", str(devices), "tmpfs", linux.MS_NOSUID, "mode=755,size=1m")
+        linux.mount("dev", str(devices), "tmpfs", _SAFE, "mode=755,size=1m")
         for name in (*_DEVICES, *(path.name for path in Path("/dev").glob("nvidia*"))):
             self._bind(Path("/dev", name))
         (devices / "pts").mkdir()

@@ -1,0 +1,130 @@
+"""What this machine lacks for the local cluster: `python3 -m local.machine`, before any install.
+
+It runs on the user's own Python, of whatever version: only the standard library, and no syntax
+newer than Python 3.8's.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import shutil
+import sys
+from pathlib import Path
+
+from local import go
+from local.node.sandbox import spaces
+
+__all__ = ["problems"]
+
+_ROOT = Path(__file__).resolve().parents[1]
+_PYTHONS = ((3, 11), (3, 14))
+# Of NVIDIA's package of Triton: Ubuntu 22.04, Debian 12, Fedora 35.
+_GLIBC = (2, 35)
+_GB = 10**9
+# What `make up` installs and builds the first time: environments with the packages they come from;
+# programs with the Go modules they are built from. Measured, and rounded up.
+_ENVIRONMENTS, _PROGRAMS = 12 * _GB, 10 * _GB
+
+
+def problems() -> list[str]:
+    """Each with its remedy. On another system the rest would not help, so it isn't looked at."""
+    elsewhere = _system()
+    if elsewhere:
+        return [elsewhere]
+    found = [_libc(), _python(), _venv(), go.problem(), _namespaces(), *_disk()]
+    return [each for each in found if each]
+
+
+def _system() -> str:
+    system, machine = platform.system(), platform.machine()
+    if (system, machine) == ("Linux", "x86_64"):
+        return ""
+    return (
+        f"this is {system or 'an unknown system'} on {machine or 'an unknown processor'}; the "
+        "local cluster needs Linux on x86_64: its pods are processes in Linux's namespaces, and "
+        "Triton comes from a package for that processor. Use such a machine, or a virtual one. "
+        "Stacks on other clusters can be previewed and deployed from here: after "
+        "`make .venv/stamp`, see docs/environments.md"
+    )
+
+
+def _libc() -> str:
+    name, version = platform.libc_ver()
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if name == "glibc" and numbers >= _GLIBC:
+        return ""
+    return (
+        f"the C library is {f'{name} {version}' if name else 'not glibc'}; "
+        f"glibc {'.'.join(map(str, _GLIBC))} or newer is needed (Ubuntu 22.04, Debian 12, "
+        "Fedora 35), for which NVIDIA's package of Triton is built"
+    )
+
+
+def _python() -> str:
+    oldest, newest = _PYTHONS
+    if oldest <= sys.version_info[:2] <= newest:
+        return ""
+    return (
+        f"{sys.executable} is Python {platform.python_version()}; {_dotted(oldest)} to "
+        f"{_dotted(newest)} are supported. Name another: make up PYTHON=python{_dotted(oldest)}"
+    )
+
+
+def _venv() -> str:
+    if importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"):
+        return ""
+    version = _dotted(sys.version_info[:2])
+    return f"{sys.executable} can't make environments; install: apt install python{version}-venv"
+
+
+def _namespaces() -> str:
+    reason = spaces.trial()
+    if not reason:
+        return ""
+    return f"the namespaces that pods run in can't be made ({reason}); {spaces.remedy()}"
+
+
+def _disk() -> list[str]:
+    """What is missing for the first installation, by file system."""
+    needed = []
+    if not (_ROOT / ".venv-model" / "stamp").exists():
+        needed.append((_ROOT, _ENVIRONMENTS))
+    if not any(go.cache().glob("kube-apiserver*")):
+        needed.append((_existing(go.cache()), _PROGRAMS))
+    found = []
+    for device in sorted({path.stat().st_dev for path, _ in needed}):
+        here = [(path, size) for path, size in needed if path.stat().st_dev == device]
+        wanted, free = sum(size for _, size in here), shutil.disk_usage(here[0][0]).free
+        if free < wanted:
+            names = " and ".join(str(path) for path, _ in here)
+            found.append(
+                f"{free / _GB:.0f} GB are free for {names}; the first installation needs "
+                f"{wanted / _GB:.0f}. Free some, or put the caches on another disk by "
+                "XDG_CACHE_HOME, UV_CACHE_DIR, GOPATH and GOCACHE"
+            )
+    return found
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() else _existing(path.parent)
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def main() -> int:
+    """Print what is missing, all of it; the exit status."""
+    found = problems()
+    if not found:
+        return 0
+    print("error: this machine can't run the local cluster yet:", file=sys.stderr)
+    for each in found:
+        print(f"- {each}", file=sys.stderr)
+    print("Nothing was installed.", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

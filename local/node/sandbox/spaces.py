@@ -1,0 +1,90 @@
+"""The node's namespaces: made, and tried before anything is installed.
+
+Only the standard library, and no syntax newer than Python 3.8's: see local/machine.py.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from local.node.sandbox import linux
+
+__all__ = ["enter", "mount_own", "remedy", "trial"]
+
+_SPACES = (
+    linux.CLONE_NEWNS
+    | linux.CLONE_NEWNET
+    | linux.CLONE_NEWPID
+    | linux.CLONE_NEWIPC
+    | linux.CLONE_NEWUTS
+)
+_SWITCHES = {
+    "kernel.apparmor_restrict_unprivileged_userns": ("1", "0"),
+    "kernel.unprivileged_userns_clone": ("0", "1"),
+    "user.max_user_namespaces": ("0", "15000"),
+}
+
+
+def enter() -> None:
+    """Move this process into new namespaces; its children are in the new PID namespace.
+
+    An ordinary user needs a user namespace for that, in which they are root. Raises OSError.
+    """
+    if os.geteuid() == 0:
+        try:
+            linux.unshare(_SPACES)
+            return
+        except PermissionError:  # Root without capabilities, as in many containers.
+            pass
+    user, group = os.geteuid(), os.getegid()
+    linux.unshare(_SPACES | linux.CLONE_NEWUSER)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+
+
+def mount_own() -> None:
+    """Separate the mounts of a child's namespaces from the machine's. Raises OSError."""
+    linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
+    linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
+
+
+def remedy() -> str:
+    """How to allow namespaces, by this machine's settings."""
+    for name, (forbidding, allowing) in _SWITCHES.items():
+        setting = Path("/proc/sys", *name.split("."))
+        if setting.exists() and setting.read_text().strip() == forbidding:
+            return (
+                f"allow them until the next boot: sudo sysctl -w {name}={allowing} (for good: the "
+                "same line, NAME=VALUE, in a file under /etc/sysctl.d)"
+            )
+    return "run as root, or allow them in this machine's or this container's settings"
+
+
+def trial() -> str:
+    """Make namespaces in a child as the node does. The reason why that fails, or nothing."""
+    reading, report = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _try(report)
+        os._exit(0)
+    os.close(report)
+    with os.fdopen(reading) as file:
+        reason = file.read()
+    os.waitpid(child, 0)
+    return reason
+
+
+def _try(report: int) -> None:
+    try:
+        enter()
+        child = os.fork()
+        if child == 0:
+            mount_own()
+            linux.make_read_only("/")
+        else:
+            os.waitpid(child, 0)
+    except OSError as error:
+        os.write(report, str(error).encode())
