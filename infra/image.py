@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from infra import releases
-from infra.config import Promotion
 from infra.config.problems import PROJECT, ConfigError
 from infra.config.settings import Settings
 from infra.manifests.model_config import RenderError
@@ -62,10 +61,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _artefact(stack: str, name: str, root: Path) -> Artefact:
-    models = settings(root / f"Pulumi.{stack}.yaml").models
+    found = settings(root / f"Pulumi.{stack}.yaml")
+    models = found.models
     if name not in models:
         raise ConfigError(f"model {name}: not in stack {stack}; it has {', '.join(models)}")
-    artefact = releases.load({name: models[name]}, root, Promotion()).stable[name]
+    artefact = releases.load({name: models[name]}, root, found.stack.promotion).stable[name]
     if artefact.compiled:
         raise ConfigError(
             f"model {name}: its release, in format aoti, is compiled on the nodes that serve it; "

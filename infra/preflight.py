@@ -30,6 +30,7 @@ def preflight() -> tuple[Settings, Releases]:
         raise pulumi.RunError(str(error)) from None
     for warning in [
         *warnings(settings),
+        *found.waiting,
         *unused_batching(settings, found),
         *unbounded_handlers(settings, found),
     ]:

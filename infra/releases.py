@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from infra.config import backends, handler
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.config import ModelSettings, Promotion
-    from release.lock import Entry
+    from release.lock import Entry, Lock
     from release.schema import Release
 
 
@@ -34,10 +34,14 @@ class ReleasesError(Exception):
 
 @dataclass(frozen=True)
 class Releases:
-    """The artefacts by model: those that are served, and canaries."""
+    """The artefacts by model: those that are served, and canaries.
+
+    `waiting` tells of each newer release that is not served, and what it waits for.
+    """
 
     stable: Mapping[str, Artefact]
     canary: Mapping[str, Artefact]
+    waiting: tuple[str, ...] = field(default=())
 
     def stored(self, models: Mapping[str, ModelSettings]) -> list[Artefact]:
         """The artefacts that the bucket must have: all but models that come as an image."""
@@ -55,42 +59,62 @@ def load(models: Mapping[str, ModelSettings], root: Path, promotion: Promotion) 
     """
     stable: dict[str, Artefact] = {}
     canary: dict[str, Artefact] = {}
-    problems = []
+    problems, waiting = [], []
     try:
         pinned = lock.read(root / "models.lock.json")
     except ReleaseError as error:
         raise ReleasesError(str(error)) from error
     for name, settings in models.items():
-        wanted = [(stable, settings.release)]
-        if settings.canary:
-            wanted.append((canary, settings.canary.release))
         try:
-            for artefacts, release in wanted:
-                entry = pinned.find(name, release)
-                _check_verdict(entry, promotion)
-                artefacts[name] = _artefact(name, entry, settings, root)
-            if name in canary:
+            entry = _choose(pinned, name, settings.release, promotion)
+            stable[name] = _artefact(name, entry, settings, root)
+            newest = pinned.find(name, None)
+            if promotion.requires and settings.release is None and newest is not entry:
+                waiting.append(f"models.{name}: {_waiting(newest, entry, promotion.requires)}")
+            if settings.canary:
+                entry = _choose(pinned, name, settings.canary.release, promotion)
+                canary[name] = _artefact(name, entry, settings, root)
                 _check_canary(stable[name], canary[name], settings)
         except (ReleasesError, ReleaseError) as error:
             problems.append(f"  {name}: {error}")
     if problems:
         raise ReleasesError("\n".join(["releases that can't be deployed:", *problems]))
-    return Releases(stable, canary)
+    return Releases(stable, canary, tuple(waiting))
 
 
-def _check_verdict(entry: Entry, promotion: Promotion) -> None:
-    """The release must have passed the load test of `promotion.requires`, unless overridden."""
-    stack = promotion.requires
-    if stack is None or promotion.override:
-        return
-    verdict = entry.proven[stack].verdict if stack in entry.proven else "none"
-    if verdict != "pass":
-        raise ReleasesError(
-            f"release {short(entry.digest)} has no pass from {stack}'s load test in "
-            f"models.lock.json (found {verdict}); deploy it there, then record it: "
-            f"pulumi stack output --json --stack {stack} | python -m model prove --stack {stack}; "
-            "or give a reason to go without: pulumi config set --path promotion.override REASON"
-        )
+def _choose(pinned: Lock, name: str, release: str | None, promotion: Promotion) -> Entry:
+    """The release of that digest, which must have passed where `promotion.requires` says.
+
+    Without a digest: the current one, or the newest one that has passed there.
+    """
+    entry, stack = pinned.find(name, release), promotion.requires
+    if stack is None or promotion.override or entry.verdict(stack) == lock.PASS:
+        return entry
+    passed = pinned.newest_pass(name, stack) if release is None else None
+    if passed:
+        return passed
+    each = ", like every earlier one," if release is None else ""
+    raise ReleasesError(
+        f"release {short(entry.digest)}{each} has not passed {stack}'s load test, by "
+        f"models.lock.json (found {entry.verdict(stack)}); {_how_to_pass(stack)}; or give a reason "
+        "to go without: pulumi config set --path promotion.override REASON"
+    )
+
+
+def _how_to_pass(stack: str) -> str:
+    return (
+        f"deploy it there, then record the verdict: pulumi stack export --stack {stack} | "
+        f"python -m model prove --stack {stack}"
+    )
+
+
+def _waiting(newest: Entry, served: Entry, stack: str) -> str:
+    """Which release waits, and for what."""
+    return (
+        f"release {short(served.digest)} is served, the newest that has passed {stack}'s load "
+        f"test; {short(newest.digest)} waits for its pass (found {newest.verdict(stack)}); "
+        f"{_how_to_pass(stack)}"
+    )
 
 
 def _artefact(name: str, entry: Entry, settings: ModelSettings, root: Path) -> Artefact:
