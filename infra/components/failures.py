@@ -1,13 +1,16 @@
-"""Explanations of the engine's errors for the person at the terminal."""
+"""Hooks of resources: errors explained, changes refused or commented on."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    # The inputs before and after an update -> a text for the person at the terminal, or None.
+    Comparison = Callable[[Mapping[str, Any], Mapping[str, Any]], str | None]
 
 
 def explained(name: str, explain: Callable[[str], str | None]) -> pulumi.ResourceHookBinding:
@@ -20,3 +23,30 @@ def explained(name: str, explain: Callable[[str], str | None]) -> pulumi.Resourc
         return False  # The operation isn't tried again.
 
     return pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(f"{name}-failed", report)])
+
+
+def guarded(name: str, compare: Comparison) -> pulumi.ResourceHookBinding:
+    """Hooks that refuse an update, in previews too, for the reason that `compare` returns."""
+
+    def refuse(change: pulumi.ResourceHookArgs) -> None:
+        if reason := compare(change.old_inputs or {}, change.new_inputs or {}):
+            raise pulumi.RunError(reason)
+
+    return _before_update(f"{name}-guard", refuse)
+
+
+def announced(name: str, compare: Comparison) -> pulumi.ResourceHookBinding:
+    """Hooks that warn before an update, in previews too, with the text that `compare` returns."""
+
+    def warn(change: pulumi.ResourceHookArgs) -> None:
+        if text := compare(change.old_inputs or {}, change.new_inputs or {}):
+            pulumi.log.warn(text)
+
+    return _before_update(f"{name}-notice", warn)
+
+
+def _before_update(
+    name: str, run: Callable[[pulumi.ResourceHookArgs], None]
+) -> pulumi.ResourceHookBinding:
+    hook = pulumi.ResourceHook(name, run, pulumi.ResourceHookOptions(on_dry_run=True))
+    return pulumi.ResourceHookBinding(before_update=[hook])

@@ -9,7 +9,10 @@ from pydantic.alias_generators import to_camel
 
 
 class Section(BaseModel):
-    """Immutable, closed (an unknown key is an error), camelCase in the stack's file."""
+    """Immutable, closed (an unknown key is an error), camelCase in the stack's file.
+
+    A number stands for its text, since `pulumi config set` writes 2 and 0.5 without quotes.
+    """
 
     model_config = ConfigDict(
         frozen=True,
@@ -17,6 +20,7 @@ class Section(BaseModel):
         alias_generator=to_camel,
         validate_default=True,
         populate_by_name=True,
+        coerce_numbers_to_str=True,
     )
 
 

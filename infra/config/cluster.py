@@ -27,8 +27,8 @@ class KnativeSettings(Section):
 
     managed_by: Annotated[str, Field(pattern="^(configmap|operator|none)$")] = Field(
         "configmap",
-        description="configmap: patch config-deployment; operator: patch the KnativeServing "
-        "resource that Knative's operator follows; none: leave it alone",
+        description="for models in mode Knative; configmap: patch config-deployment; operator: "
+        "patch the KnativeServing resource that Knative's operator follows; none: leave it alone",
     )
     registries: tuple[t.Registry, ...] = Field(
         ("nvcr.io",), description="registries whose tags are not resolved, beside Knative's own"
@@ -46,8 +46,13 @@ class Network(Section):
 
     enabled: bool = Field(True, description="false: no NetworkPolicies")
     ingress_namespaces: tuple[t.DnsLabel, ...] = Field(
-        ("knative-serving", "istio-system", "kourier-system"),
+        ("knative-serving", "istio-system", "kourier-system", "envoy-gateway-system"),
         description="namespaces of gateways and Knative, which may reach the models",
+    )
+    client_cidrs: tuple[t.Cidr, ...] = Field(
+        (),
+        description="networks that may reach the models without a gateway's pod, such as those of "
+        "a load balancer and its health checks: 35.191.0.0/16 and 130.211.0.0/22 are Google's",
     )
     client_namespaces: tuple[t.DnsLabel, ...] = Field(
         (), description="namespaces whose pods may reach the models without a gateway"

@@ -22,7 +22,7 @@ class Jobs(Section):
         default_factory=partial(default_image, "jobs"),
         description="image of jobs/Dockerfile; none: the published one of this version",
     )
-    cpu: t.Cpu = Field("1", description="CPU, requested and limit")
+    cpu: t.Quantity = Field("1", description="CPU, requested and limit")
     memory: t.Quantity = Field("1Gi", description="memory, requested and limit")
     service_account: t.DnsLabel | None = Field(
         None, description="service account of the load test, where it uploads its result"

@@ -217,9 +217,30 @@ def _scaling_rules(name: str, component: Component, mode: Mode) -> list[str]:
             f"{name}.containerConcurrency: found {component.container_concurrency} in mode "
             "Standard; allowed: 0, or mode Knative"
         )
+    broken += _knative_limits(name, component) if mode is Mode.KNATIVE else []
+    if mode is Mode.KNATIVE and component.deployment_strategy:
+        found = component.deployment_strategy.type.value
+        broken.append(
+            f"{name}.deploymentStrategy: found {found} in mode Knative, which starts new pods "
+            "before it ends old ones; allowed: none there, or mode Standard"
+        )
     if mode is Mode.KNATIVE and "drain_seconds" in component.model_fields_set:
         broken.append(
             f"{name}.drainSeconds: found {component.drain_seconds} in mode Knative, whose pods "
             "drain by themselves; allowed: none there, or mode Standard"
         )
     return broken
+
+
+def _knative_limits(name: str, component: Component) -> list[str]:
+    """Values beyond the defaults of Knative's config-defaults, whose webhook refuses revisions."""
+    limits = (
+        ("timeoutSeconds", component.timeout_seconds, 600, "max-revision-timeout-seconds"),
+        ("containerConcurrency", component.container_concurrency, 1000, "container-concurrency-max-limit"),
+    )
+    return [
+        f"{name}.{key}: found {found} in mode Knative; allowed: {most} at most, Knative's {limit}, "
+        "or mode Standard"
+        for key, found, most, limit in limits
+        if found > most
+    ]

@@ -23,10 +23,45 @@ class Toleration(Section):
     )
 
 
+class DeploymentStrategy(Section):
+    """How pods are replaced by those of another version, in mode Standard."""
+
+    type: t.Strategy = Field(
+        t.Strategy.ROLLING,
+        description="RollingUpdate; Recreate: all old pods end before new ones start, and nothing "
+        "answers meanwhile",
+    )
+    max_surge: Annotated[int, Field(ge=0, le=1000)] | None = Field(
+        None,
+        description="pods beyond the wanted number during an update; 0 where there is no node, or "
+        "no GPU, for another one; none: a quarter of them",
+    )
+    max_unavailable: Annotated[int, Field(ge=0, le=1000)] | None = Field(
+        None,
+        description="pods that may be missing during an update; none: a quarter of them, 1 where "
+        "maxSurge is 0",
+    )
+
+    @model_validator(mode="after")
+    def _progresses(self) -> Self:
+        if self.max_surge == 0 and self.max_unavailable == 0:
+            raise ValueError(
+                "maxUnavailable: found 0 with maxSurge 0, where no pod can be replaced; allowed: 1 "
+                "or more, or a maxSurge of 1 or more"
+            )
+        bounds = self.max_surge is not None or self.max_unavailable is not None
+        if self.type is t.Strategy.RECREATE and bounds:
+            raise ValueError(
+                "type: found Recreate with maxSurge or maxUnavailable; allowed: RollingUpdate, or "
+                "neither of them"
+            )
+        return self
+
+
 class Component(Section):
     """What predictor and transformer have in common."""
 
-    cpu: t.Cpu = Field("1", description="CPU, requested and limit")
+    cpu: t.Quantity = Field("1", description="CPU, requested and limit")
     memory: t.Quantity = Field("2Gi", description="memory, requested and limit")
     min_replicas: Annotated[int, Field(ge=0, le=1000)] = Field(
         1, description="0 lets Knative scale to zero"
@@ -57,6 +92,10 @@ class Component(Section):
     )
     max_unavailable: t.Count = Field(
         1, description="pods that a drained node may take at once, where minReplicas is 2 or more"
+    )
+    deployment_strategy: DeploymentStrategy | None = Field(
+        None,
+        description="how an update replaces pods, mode Standard only; none: KServe's default",
     )
     env: dict[t.EnvName, str] = Field({}, description="more environment variables")
 
@@ -106,7 +145,7 @@ class Compiler(Section):
     image: t.Image | None = Field(
         None, description="image with PyTorch; none: nvcr.io/nvidia/pytorch, of Triton's tag"
     )
-    cpu: t.Cpu = Field("2", description="CPU, requested and limit")
+    cpu: t.Quantity = Field("2", description="CPU, requested and limit")
     memory: t.Quantity = Field("8Gi", description="memory, requested and limit")
     service_account: t.DnsLabel | None = Field(
         None, description="service account that may read programs/ and add to models/"

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
-    PositiveInt,
 )
 from pydantic_core import core_schema
 
@@ -21,11 +20,13 @@ from infra.config import google
 
 _UNITS = {"k": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4, "m": 0.001}
 _UNITS |= {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3, "Ti": 1024**4}
-
-
-def _number_as_text(value: Any) -> Any:
-    """`pulumi config set` stores 1 as a number."""
-    return str(value) if type(value) is int and value > 0 else value
+# What Kubernetes allows of a label's value, and DNS of a part of a name.
+LABEL_LENGTH = 63
+# The longest name made of a model's is verify-MODEL-canary-KEY, of a Job, whose pods have it as a
+# label of at most 63 characters. KServe and Knative make shorter ones: latest-MODEL-transformer.
+MODEL_NAME_LENGTH = 38
+# MODEL-predictor and others are Services of the model MODEL, and so no names of other models.
+_TAKEN_ENDS = "canary|pods|predictor|transformer"
 
 
 class Device(StrEnum):
@@ -54,6 +55,20 @@ class Mode(StrEnum):
 
     KNATIVE = "Knative"
     STANDARD = "Standard"
+
+
+class Strategy(StrEnum):
+    """How a Deployment replaces its pods."""
+
+    ROLLING = "RollingUpdate"
+    RECREATE = "Recreate"
+
+
+class UrlScheme(StrEnum):
+    """Scheme of the URLs outside the cluster."""
+
+    HTTP = "http"
+    HTTPS = "https"
 
 
 class Topology(StrEnum):
@@ -106,19 +121,35 @@ DnsLabel = Annotated[
     str,
     _Matching(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "1 to 63 of a-z, 0-9 and '-' (a DNS label)"),
 ]
-# KServe's webhook wants a letter first; `NAME-transformer` must be a label too.
+# KServe's webhook wants a letter first.
 ModelName = Annotated[
     str,
-    _Matching(r"[a-z]([a-z0-9-]{0,46}[a-z0-9])?", "1 to 48 of a-z, 0-9 and '-', first a letter"),
+    _Matching(
+        rf"(?!.*-({_TAKEN_ENDS})$)[a-z]([a-z0-9-]{{0,{MODEL_NAME_LENGTH - 2}}}[a-z0-9])?",
+        f"1 to {MODEL_NAME_LENGTH} of a-z, 0-9 and '-', first a letter, last none of -"
+        + ", -".join(_TAKEN_ENDS.split("|")),
+    ),
+]
+Domain = Annotated[
+    str,
+    _Matching(
+        r"(?=.{1,130}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*",
+        "a domain's name in lower case, such as models.example.com: no scheme, port or path",
+    ),
+]
+Cidr = Annotated[str, AfterValidator(lambda text: _check_cidr(text))]
+Uid = Annotated[
+    str,
+    _Matching(
+        r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+        "a UID of Kubernetes, such as 0f3c2d1e-5b6a-4c7d-8e9f-0a1b2c3d4e5f",
+    ),
 ]
 Quantity = Annotated[
     str,
     _Matching(
         r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", "a Kubernetes quantity: 500m, 2, 512Mi, 4Gi"
     ),
-]
-Cpu = Annotated[
-    Quantity, BeforeValidator(_number_as_text, json_schema_input_type=str | PositiveInt)
 ]
 Seconds = Annotated[str, _Matching(r"[1-9][0-9]*s", "whole seconds, at least one, such as 600s")]
 # Knative matches by exact host: no scheme, no path, no wildcard.
@@ -133,12 +164,6 @@ Collector = Annotated[
     _Matching(
         r"https?://[A-Za-z0-9.-]+:[0-9]{1,5}",
         "http or https, host and port, such as http://collector.monitoring:4317",
-    ),
-]
-AccountId = Annotated[
-    str,
-    _Matching(
-        r"[a-z][a-z0-9-]{4,28}[a-z0-9]", "6 to 30 of a-z, 0-9 and '-', beginning with a letter"
     ),
 ]
 EnvName = Annotated[
@@ -162,7 +187,7 @@ PinnedImage = Annotated[
     ),
 ]
 ReleaseDigest = Annotated[
-    str, _Matching(r"[0-9a-f]{12,64}", "a release's digest in the lock, 12 digits of it or more")
+    str, _Matching(r"[0-9a-f]{12,64}", "a release's digest in the lock, 12 digits of it or more, in quotes")
 ]
 # With a digest: a tag can be moved, and then running pods and new ones would differ.
 OciUri = Annotated[
@@ -183,6 +208,13 @@ Value = bool | int | str
 GraphOptimization = Literal["all", "extended", "basic", "none"]
 Ratio = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def _check_cidr(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        raise ValueError("allowed: a network in CIDR notation, such as 10.0.0.0/8") from None
 
 
 def _not_latest(image: str) -> str:

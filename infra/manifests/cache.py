@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from infra.manifests.names import Manifest, labels
@@ -14,15 +15,16 @@ BESIDE_BYTES = 16 * 1024**2
 
 
 def local_model_cache(served: ServedRelease) -> Manifest:
-    """Metadata and spec. It has no namespace, so its name holds that of the model.
+    """Metadata and spec. It has no namespace, so its name is of the storage URI, of one stack.
 
-    KServe serves from the cache whatever InferenceService names the same storage URI.
+    KServe serves from the cache whatever InferenceService names the same storage URI, and labels it
+    with the cache's name.
     """
     predictor = served.settings.predictor
     bytes_ = served.artefact.release.model.bytes + BESIDE_BYTES
     made: Manifest = {
         "metadata": {
-            "name": f"{served.namespace}-{served.name}-{served.artefact.version}",
+            "name": f"{served.name}-{_key(served.storage_uri)}",
             "labels": labels(served.name),
         },
         "spec": {
@@ -34,3 +36,7 @@ def local_model_cache(served: ServedRelease) -> Manifest:
     if predictor.service_account:
         made["spec"]["serviceAccountName"] = predictor.service_account
     return made
+
+
+def _key(uri: str) -> str:
+    return hashlib.sha256(uri.encode()).hexdigest()[:12]

@@ -32,7 +32,6 @@ QUEUE_METRICS_PORTS = (9090, 9091)
 KNATIVE_NAMESPACE = "knative-serving"
 # In Standard mode KServe names the canary's Deployment and Service by it.
 CANARY = "canary"
-LABEL_LENGTH = 63
 # Labels that KServe gives pods.
 SERVICE_LABEL, COMPONENT_LABEL = "serving.kserve.io/inferenceservice", "component"
 
@@ -52,8 +51,8 @@ def job_labels(name: str) -> dict[str, str]:
 
 
 def job_name(kind: str, key: str) -> str:
-    """`KIND-KEY`, cut to a label's length: Kubernetes labels a Job's pods with it."""
-    return f"{kind[: LABEL_LENGTH - len(key) - 1]}-{key}"
+    """`KIND-KEY`. Kubernetes labels a Job's pods with it; see MODEL_NAME_LENGTH in infra.config."""
+    return f"{kind}-{key}"
 
 
 def pod_labels(name: str, component: str) -> dict[str, str]:
