@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from local import manifests, state
+from local import manifests, proxies, state
 from local.building import build_missing
 from local.certificates import ensure_certificates, kubeconfig
 from local.definition import processes
@@ -123,7 +123,7 @@ def _disable_cli_logs(home: Path) -> None:
 
 def _start_supervisor(layout: Layout) -> None:
     layout.state.unlink(missing_ok=True)
-    environment = os.environ | {
+    environment = proxies.without(os.environ) | {
         "KSERVE_TRITON_LOCAL": str(layout.base),
         state.EDITION: _edition(layout),
         "PYTHONUNBUFFERED": "1",

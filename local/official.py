@@ -12,6 +12,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
@@ -52,13 +54,23 @@ def _published(checksums: str, name: str) -> str | None:
 
 def _get(url: str) -> bytes:
     timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS)
+    retries = urllib3.Retry(0, redirect=5)
     try:
-        answer = urllib3.request("GET", url, timeout=timeout, retries=urllib3.Retry(0, redirect=5))
+        answer = _pool(url).request("GET", url, timeout=timeout, retries=retries)
     except urllib3.exceptions.HTTPError as error:
         raise UnavailableError(f"{url}: {type(error).__name__}") from error
     if answer.status != 200:
         raise UnavailableError(f"{url}: HTTP status {answer.status}")
     return answer.data
+
+
+def _pool(url: str) -> urllib3.PoolManager:
+    """Connections to a URL, through the environment's proxy where it names one for it."""
+    parts = urlsplit(url)
+    proxy = getproxies().get(parts.scheme)
+    if proxy and not proxy_bypass(parts.netloc):
+        return urllib3.ProxyManager(proxy)
+    return urllib3.PoolManager()
 
 
 def _unpack(data: bytes, name: str, target: Path) -> None:

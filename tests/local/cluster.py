@@ -49,6 +49,9 @@ class Cluster:
         environment = os.environ | {
             "KSERVE_TRITON_LOCAL": str(self.layout.base),
             "KSERVE_TRITON_NODE_OPTIONS": "--test-images",
+            # Nothing listens there, so whatever goes through a proxy fails.
+            "HTTP_PROXY": "http://127.0.0.1:9",
+            "HTTPS_PROXY": "http://127.0.0.1:9",
         }
         done = subprocess.run(
             [sys.executable, "-m", "local", *arguments],

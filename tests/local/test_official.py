@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local import building, toolchain
+from local import building, proxies, toolchain
 from local.catalogue import TOOLS, Release, Tool
 from local.official import UnavailableError, fetch
 
@@ -154,3 +154,31 @@ def test_reports_an_unreachable_server(tmp_path: Path) -> None:
     release = Release("http://127.0.0.1:9/a.tar.gz", "http://127.0.0.1:9/sums")
     with pytest.raises(UnavailableError, match="Error"):
         fetch(release, "v1.2.3", tmp_path / "made")
+
+
+def test_fetches_through_the_proxy_of_the_environment(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The server is the proxy: to it requests name the whole URL, and it reads their paths."""
+    tool = next(each for each in _PUBLISHERS if each.name == "kube-scheduler")
+    server.publish(tool)
+    monkeypatch.setenv("http_proxy", server.address)
+    assert tool.release is not None
+    outside = dataclasses.replace(
+        tool.release,
+        url=f"http://releases.invalid{urlsplit(tool.release.url).path}",
+        checksums=f"http://releases.invalid{urlsplit(tool.release.checksums).path}",
+    )
+    fetch(outside, toolchain.version_of(tool), tmp_path / "made")
+    assert (tmp_path / "made" / tool.name).read_bytes() == _script(tool.name)
+
+
+def test_loopback_is_not_asked_through_a_proxy(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in proxies.exceptions({}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    tool = _PUBLISHERS[0]
+    server.publish(tool)
+    fetch(server.of(tool), toolchain.version_of(tool), tmp_path / "made")
