@@ -53,8 +53,12 @@ class Forwarder:
         return asyncio.run_coroutine_threadsafe(begin(), self._loop).result(10)
 
     def stop(self, number: int) -> None:
-        """Accept no more connections."""
-        self._loop.call_soon_threadsafe(lambda: self._servers.pop(number).close())
+        """Accept no more connections. Then the port is free; not for the loop's own thread."""
+
+        async def close() -> None:
+            self._servers.pop(number).close()
+
+        asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
 
 
 async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

@@ -41,6 +41,11 @@ class Services:
         self._draining: set[str] = set()
         self._routes: dict[Key, list[tuple[str, Service]]] = {}
         self._served: dict[tuple[str, str, int], tuple[int, int]] = {}
+        self._kept = root / "ports.json"
+        # Also those of deleted Services: one that is made anew gets its address again.
+        self._ports: dict[str, int] = (
+            json.loads(self._kept.read_text()) if self._kept.exists() else {}
+        )
         self._turns = itertools.count()
         self._lock = threading.Lock()
         self._dirty = threading.Event()
@@ -103,7 +108,7 @@ class Services:
             self._serve_host()
 
     def _serve_host(self) -> None:
-        """Listen on loopback for each port of each Service, at the same port as before."""
+        """Listen on loopback for each port of each Service, at the same port as ever before."""
         wanted = {
             (*key, service.port): name
             for key, ports in self._routes.items()
@@ -114,16 +119,17 @@ class Services:
             return
         for key in self._served.keys() - wanted.keys():
             self._forwarder.stop(self._served.pop(key)[0])
-        path = self._root / "services.json"
-        kept = json.loads(path.read_text()) if path.exists() else {}
         for key in wanted.keys() - self._served.keys():
-            before = kept.get(f"{key[0]}/{key[1]}", {}).get(str(key[2]), "127.0.0.1:0")
-            self._served[key] = self._listen(key, int(before.rsplit(":", 1)[1]))
+            title = f"{key[0]}/{key[1]}:{key[2]}"
+            self._served[key] = self._listen(key, self._ports.get(title, 0))
+            self._ports[title] = self._served[key][1]
         book: dict[str, dict[str, str]] = {}
         for namespace, name, port in sorted(wanted):
             number = self._served[namespace, name, port][1]
             book.setdefault(f"{namespace}/{name}", {})[str(port)] = f"127.0.0.1:{number}"
-        write_atomically(path, json.dumps(book, indent=2) + "\n", 0o644)
+        write_atomically(self._kept, json.dumps(self._ports, indent=2) + "\n")
+        text = json.dumps(book, indent=2) + "\n"
+        write_atomically(self._root / "services.json", text, 0o644)
 
     def _listen(self, key: tuple[str, str, int], port: int) -> tuple[int, int]:
         try:

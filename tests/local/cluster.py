@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["Cluster", "eventually", "running_cluster"]
+__all__ = ["DEAD_PROXIES", "Cluster", "eventually", "running_cluster"]
+
+# Nothing listens there, so whatever goes through a proxy fails.
+DEAD_PROXIES = dict.fromkeys(
+    ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9"
+)
 
 
 @dataclass(frozen=True)
@@ -49,9 +54,7 @@ class Cluster:
         environment = os.environ | {
             "KSERVE_TRITON_LOCAL": str(self.layout.base),
             "KSERVE_TRITON_NODE_OPTIONS": "--test-images",
-            # Nothing listens there, so whatever goes through a proxy fails.
-            "HTTP_PROXY": "http://127.0.0.1:9",
-            "HTTPS_PROXY": "http://127.0.0.1:9",
+            **DEAD_PROXIES,
         }
         done = subprocess.run(
             [sys.executable, "-m", "local", *arguments],

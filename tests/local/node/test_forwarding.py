@@ -39,3 +39,11 @@ def test_connections_are_not_limited_by_the_shells_limit_of_open_files(
         assert server.recv(100) == b""
         server.close()
     target.close()
+
+
+def test_the_port_of_a_stopped_forwarding_is_free() -> None:
+    forwarder = Forwarder()
+    listener = socket.create_server(("127.0.0.1", 0))
+    address = listener.getsockname()
+    forwarder.stop(forwarder.serve(listener, lambda: socket.create_connection(address, 5)))
+    socket.create_server(address).close()

@@ -74,6 +74,17 @@ print(json.dumps(collections.Counter(
         pods.delete(each)
 
 
+def test_a_service_that_is_made_anew_has_its_address_on_the_machine_again(pods: Pods) -> None:
+    """.local/endpoints.json and a user's shell have it."""
+    _service(pods, "anew")
+    before = _host_address(pods, "anew")
+    path = f"/api/v1/namespaces/{pods.namespace}/services/anew"
+    pods.cluster.api.delete(path)
+    eventually(lambda: "pods/anew" not in pods.cluster.layout.services())
+    _service(pods, "anew")
+    assert _host_address(pods, "anew") == before
+
+
 def test_connections_without_a_ready_pod_are_refused_at_once(pods: Pods) -> None:
     _service(pods, "nobody")
     ask = """

@@ -17,7 +17,7 @@ import yaml
 from local import toolchain
 from local.environment import environment
 from local.layout import ROOT
-from tests.local.cluster import eventually
+from tests.local.cluster import DEAD_PROXIES, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ class Stack:
         return subprocess.run(
             self.command(*words),
             cwd=self.folder,
-            env=environment(self.cluster.layout) | environ,
+            env=environment(self.cluster.layout) | DEAD_PROXIES | environ,
             capture_output=True,
             text=True,
             check=False,
