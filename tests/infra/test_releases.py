@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.config import ModelSettings, Promotion, Triton
+from infra.config.model import Canary
 from infra.releases import ReleasesError, load
 from release import lock
 from release.schema import short
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.manifests.artefact import Artefact
+    from infra.releases import Releases
 
 EARLIER = lock.read(TEST_ROOT / "models.lock.json").releases("digits")[1].digest
 
@@ -101,31 +103,67 @@ def test_an_earlier_release_that_is_not_here_is_to_be_pulled(root: Path) -> None
     )
 
 
-def promoted(root: Path, promotion: Promotion) -> Artefact:
-    return load({"digits": ModelSettings()}, root, promotion).stable["digits"]
+REQUIRES = Promotion(requires="dev")
 
 
-def test_production_refuses_what_dev_has_not_passed(root: Path) -> None:
-    wanted = Promotion(requires="dev")
-    with pytest.raises(ReleasesError, match=r"has no pass from dev's load test .*found none"):
-        promoted(root, wanted)
+def promoted(root: Path, promotion: Promotion = REQUIRES) -> Releases:
+    return load({"digits": ModelSettings()}, root, promotion)
+
+
+def test_production_refuses_a_model_of_which_nothing_has_passed_in_dev(root: Path) -> None:
+    with pytest.raises(ReleasesError, match=r"has not passed dev's load test.*found none"):
+        promoted(root)
     prove(root, "fail")
     with pytest.raises(ReleasesError, match="found fail"):
-        promoted(root, wanted)
+        promoted(root)
+
+
+def test_production_serves_the_newest_release_that_has_passed_in_dev(root: Path) -> None:
+    current = loaded(root).digest
+    prove(root, "pass", number=1)
+    found = promoted(root)
+    assert found.stable["digits"].digest == EARLIER
+    (waiting,) = found.waiting
+    assert f"models.digits: release {short(EARLIER)} is served" in waiting
+    assert f"{short(current)} waits for its pass (found none)" in waiting
+    assert "pulumi stack export --stack dev | python -m model prove --stack dev" in waiting
     prove(root, "pass")
-    assert promoted(root, wanted).name == "digits"
+    found = promoted(root)
+    assert (found.stable["digits"].digest, found.waiting) == (current, ())
+
+
+def test_a_release_that_is_named_is_that_one_or_refused(root: Path) -> None:
+    prove(root, "pass")
+    named = {"digits": ModelSettings(release=short(EARLIER))}
+    with pytest.raises(ReleasesError, match=f"release {short(EARLIER)} has not passed dev's"):
+        load(named, root, REQUIRES)
+    prove(root, "pass", number=1)
+    found = load(named, root, REQUIRES)
+    assert (found.stable["digits"].digest, found.waiting) == (EARLIER, ())
+
+
+def test_a_canary_must_have_passed_too(root: Path) -> None:
+    prove(root, "pass", number=1)
+    canary = Canary(release=short(loaded(root).digest), traffic_percent=0)
+    models = {"digits": ModelSettings(release=short(EARLIER), canary=canary)}
+    with pytest.raises(ReleasesError, match=f"release {canary.release} has not passed dev's"):
+        load(models, root, REQUIRES)
+    prove(root, "pass")
+    assert load(models, root, REQUIRES).canary["digits"].digest == loaded(root).digest
 
 
 def test_unless_somebody_says_why(root: Path) -> None:
-    assert promoted(root, Promotion(requires="dev", override="dev's cluster is down")).name
+    overridden = Promotion(requires="dev", override="dev's cluster is down")
+    prove(root, "pass", number=1)
+    assert promoted(root, overridden).stable["digits"].digest == loaded(root).digest
 
 
-def prove(root: Path, verdict: str) -> None:
-    change_lock(root, proven={"dev": {"verdict": verdict}})
+def prove(root: Path, verdict: str, number: int = 0) -> None:
+    change_lock(root, number, proven={"dev": {"verdict": verdict}})
 
 
-def change_lock(root: Path, **changes: Any) -> None:
+def change_lock(root: Path, number: int = 0, **changes: Any) -> None:
     path = root / "models.lock.json"
     raw = json.loads(path.read_text())
-    raw["models"]["digits"][0] |= changes
+    raw["models"]["digits"][number] |= changes
     path.write_text(json.dumps(raw))

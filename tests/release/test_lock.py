@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
 
-from model.__main__ import main
 from release import lock
 from release.lock import Verdict
-from release.promotion import read_verdicts
 from release.schema import ReleaseError, short
 from tests.release.examples import image, releases
 
@@ -35,6 +32,42 @@ def test_the_current_release_becomes_the_newest_of_the_earlier_ones(path: Path) 
     for each in made:
         lock.pin(path, each)
     assert digests(path) == [each.digest for each in reversed(made)][: lock.EARLIER + 1]
+
+
+def test_a_release_that_a_stack_serves_stays_however_many_are_pinned_after_it(path: Path) -> None:
+    passed, named, canary, *others = releases(lock.EARLIER + 6)
+    (path.parent / "Pulumi.prod.yaml").write_text(
+        f"config: {{kserve-triton:models: {{digits: {{release: '{short(named.digest)}', "
+        f"canary: {{release: '{canary.digest}'}}}}}}}}"
+    )
+    for each in (passed, named, canary):
+        lock.pin(path, each)
+    lock.prove(path, "digits", passed.digest, "dev", VERDICT)
+    for each in others:
+        lock.pin(path, each)
+    kept = [each.digest for each in reversed(others)][: lock.EARLIER + 1]
+    assert digests(path) == [*kept, canary.digest, named.digest, passed.digest]
+
+
+def test_a_release_that_passed_before_a_newer_one_did_is_no_more_than_an_earlier_one(
+    path: Path,
+) -> None:
+    passed, newer, *others = releases(lock.EARLIER + 4)
+    for each in (passed, newer):
+        lock.pin(path, each)
+        lock.prove(path, "digits", each.digest, "dev", VERDICT)
+    for each in others:
+        lock.pin(path, each)
+    assert newer.digest in digests(path)
+    assert passed.digest not in digests(path)
+
+
+def test_a_stacks_file_may_name_a_release_that_is_not_pinned_yet(path: Path) -> None:
+    (path.parent / "Pulumi.dev.yaml").write_text(
+        "config: {kserve-triton:models: {digits: {release: aaaaaaaaaaaa}}}"
+    )
+    lock.pin(path, DIGITS)
+    assert digests(path) == [DIGITS.digest]
 
 
 def test_pinning_an_earlier_one_again_makes_it_current_and_keeps_its_verdict(path: Path) -> None:
@@ -98,18 +131,26 @@ def test_a_wrong_field_is_named_with_what_is_allowed(path: Path, text: str, mess
     assert "restore it: git checkout models.lock.json" in str(error.value)
 
 
-def test_verdicts_are_read_from_a_stacks_outputs(path: Path, tmp_path: Path) -> None:
+def test_the_newest_pass_is_that_of_one_stack(path: Path) -> None:
+    first, second, third = releases(3)
+    for each in (first, second, third):
+        lock.pin(path, each)
+    lock.prove(path, "digits", first.digest, "dev", VERDICT)
+    lock.prove(path, "digits", second.digest, "dev", Verdict("fail"))
+    lock.prove(path, "digits", third.digest, "staging", VERDICT)
+    pinned = lock.read(path)
+    found = {stack: pinned.newest_pass("digits", stack) for stack in ("dev", "staging", "prod")}
+    assert {stack: entry and entry.digest for stack, entry in found.items()} == {
+        "dev": first.digest,
+        "staging": third.digest,
+        "prod": None,
+    }
+
+
+def test_a_failure_is_recorded_and_does_not_withdraw_a_pass(path: Path) -> None:
     lock.pin(path, DIGITS)
-    outputs = tmp_path / "outputs.json"
-    perf = {"verdict": "pass", "result": None, "report": None, "objectives": {"p99Ms": 50.0}}
-    models = {"digits": {"digest": DIGITS.digest}}
-    outputs.write_text(json.dumps({"models": models, "perf": {"digits": perf}}))
-    arguments = ["prove", "--stack", "dev", "--outputs", str(outputs), "--lock", str(path)]
-    assert main(arguments) == 0
+    assert lock.prove(path, "digits", DIGITS.digest, "dev", Verdict("fail"))
+    assert lock.read(path).find("digits", None).verdict("dev") == "fail"
+    assert lock.prove(path, "digits", DIGITS.digest, "dev", VERDICT)
+    assert not lock.prove(path, "digits", DIGITS.digest, "dev", Verdict("fail"))
     assert lock.read(path).find("digits", None).proven == {"dev": VERDICT}
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"models": {}, "perf": {"digits": {}}}'])
-def test_other_outputs_are_refused(text: str) -> None:
-    with pytest.raises(ReleaseError, match="pulumi stack output --json"):
-        read_verdicts(text)

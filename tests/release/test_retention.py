@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release.retention import Version, pinned_digests, removable, stack_pins
+from release.lock import Entry, Lock, Verdict
+from release.retention import Version, pinned_digests, removable
 from release.schema import ReleaseError, short
+from release.stacks import named_releases
 from tests.release.examples import lock, releases
 
 if TYPE_CHECKING:
@@ -62,8 +64,16 @@ def test_the_release_and_canary_of_every_stack_are_pinned(tmp_path: Path) -> Non
         f"canary: {{release: '{short(canary.digest)}'}}}}}}}}"
     )
     digests = [served.digest, canary.digest]
-    assert stack_pins(tmp_path) == [("digits", short(digest)) for digest in digests]
+    assert named_releases(tmp_path) == [("digits", short(digest)) for digest in digests]
     assert pinned_digests(tmp_path, lock(*made)) == {current.digest, *digests}
+
+
+def test_what_a_stack_serves_because_it_passed_is_pinned(tmp_path: Path) -> None:
+    current, passed, passed_before = releases(3)
+    dev = {"dev": Verdict("pass")}
+    entries = (Entry.of(current, {}), Entry.of(passed, dev), Entry.of(passed_before, dev))
+    found = pinned_digests(tmp_path, Lock(models={"digits": entries}))
+    assert found == {current.digest, passed.digest}
 
 
 def test_a_pin_that_is_not_in_the_lock_stops_the_removal(tmp_path: Path) -> None:
