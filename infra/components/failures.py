@@ -25,14 +25,21 @@ def explained(name: str, explain: Callable[[str], str | None]) -> pulumi.Resourc
     return pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(f"{name}-failed", report)])
 
 
-def guarded(name: str, compare: Comparison) -> pulumi.ResourceHookBinding:
-    """Hooks that refuse an update, in previews too, for the reason that `compare` returns."""
+def guarded(
+    name: str, compare: Comparison, *, creation: bool = False
+) -> pulumi.ResourceHookBinding:
+    """Hooks that refuse an update, in previews too, for the reason that `compare` returns.
+
+    With `creation` also that: there are no inputs before it.
+    """
 
     def refuse(change: pulumi.ResourceHookArgs) -> None:
         if reason := compare(change.old_inputs or {}, change.new_inputs or {}):
             raise pulumi.RunError(reason)
 
-    return _before_update(f"{name}-guard", refuse)
+    binding = _before_update(f"{name}-guard", refuse)
+    binding.before_create = binding.before_update if creation else None
+    return binding
 
 
 def announced(name: str, compare: Comparison) -> pulumi.ResourceHookBinding:

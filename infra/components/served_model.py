@@ -12,12 +12,15 @@ from pulumi_kubernetes.core.v1 import ConfigMap, Service
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
+from infra.components import failures
 from infra.components.ownership import owned
 from infra.config.types import Mode
 from infra.manifests import jobs
 from infra.manifests.cache import local_model_cache
+from infra.manifests.canary import misplaced_canary
 from infra.manifests.compilation import compilation
 from infra.manifests.inference_service import inference_service
+from infra.manifests.leftovers import leftovers
 from infra.manifests.names import labels, release_map_name
 from infra.manifests.protection import disruption_budgets, network_policies, pods_service
 from infra.manifests.served_release import serve
@@ -48,6 +51,12 @@ class ServedModelArgs:
     canary: Artefact | None
 
 
+class _InferenceService(CustomResource):
+    """With the object's metadata, as the API server has completed them."""
+
+    metadata: pulumi.Output[dict[str, Any]]
+
+
 class ServedModel(pulumi.ComponentResource):
     """A model that answers: `pulumi up` succeeds when verification and load test have passed."""
 
@@ -66,11 +75,13 @@ class ServedModel(pulumi.ComponentResource):
         summary = summarize(self._stable, self._canary)
         super().__init__("kserve-triton:index:ServedModel", name, summary, opts)
         self._options = pulumi.ResourceOptions(parent=self)
-        self.url = predict_url(name, args.stack.namespace, settings, args.stack.domain)
+        self.url = predict_url(self._stable)
         service = self._inference_service(self._prerequisites())
         self._isolate()
         specs = self._verifications()
-        verified = [self._job(spec, [service]) for spec in specs]
+        # What is served anew is verified anew, even if it is what an earlier update has verified.
+        generation = service.metadata.apply(lambda metadata: metadata.get("generation"))
+        verified = [self._job(spec, [service], proves=generation) for spec in specs]
         ready = pulumi.Output.all(*(_succeeded(job) for job in verified)).apply(all)
         self.outputs = self._describe(ready)
         self.load_test = self._load(specs, verified) if settings.perf.enabled else None
@@ -120,8 +131,8 @@ class ServedModel(pulumi.ComponentResource):
         options = pulumi.ResourceOptions(parent=self, depends_on=after)
         return CustomResource(name, version, "LocalModelCache", **manifest, opts=options)
 
-    def _inference_service(self, after: Sequence[pulumi.Resource]) -> CustomResource:
-        return CustomResource(
+    def _inference_service(self, after: Sequence[pulumi.Resource]) -> _InferenceService:
+        return _InferenceService(
             self._stable.name,
             "serving.kserve.io/v1beta1",
             "InferenceService",
@@ -132,7 +143,26 @@ class ServedModel(pulumi.ComponentResource):
                 # KServe refuses to change the mode, and a name can't be used twice at a time.
                 replace_on_changes=[MODE],
                 delete_before_replace=True,
+                hooks=pulumi.ResourceHookBinding.merge(self._guard(), self._notice()),
             ),
+        )
+
+    def _notice(self) -> pulumi.ResourceHookBinding:
+        """Says, in previews too, what the update leaves in the cluster."""
+        stable = self._stable
+        return failures.announced(
+            f"{stable.name}-leftovers", lambda before, after: leftovers(stable, before, after)
+        )
+
+    def _guard(self) -> pulumi.ResourceHookBinding | None:
+        """Refuses, in previews too, a canary that would get the stable release's requests."""
+        stable, canary = self._stable, self._canary
+        if canary is None or stable.settings.mode is not Mode.KNATIVE:
+            return None
+        return failures.guarded(
+            f"{stable.name}-canary",
+            lambda before, _: misplaced_canary(stable, canary, before),
+            creation=True,
         )
 
     def _isolate(self) -> None:
@@ -179,8 +209,17 @@ class ServedModel(pulumi.ComponentResource):
             "objectives": perf.objectives.model_dump(by_alias=True),
         }
 
-    def _job(self, spec: JobSpec, after: Sequence[pulumi.Resource]) -> Job:
-        """A Job that Pulumi waits for; its failure fails the update and shows its last lines."""
+    def _job(
+        self,
+        spec: JobSpec,
+        after: Sequence[pulumi.Resource],
+        *,
+        proves: pulumi.Input[int] | None = None,
+    ) -> Job:
+        """A Job that Pulumi waits for; its failure fails the update and shows its last lines.
+
+        It is replaced where it has a new name, or `proves` another value.
+        """
         seconds = spec.seconds + AWAIT_MARGIN_SECONDS
         return Job(
             spec.name,
@@ -189,6 +228,8 @@ class ServedModel(pulumi.ComponentResource):
                 parent=self,
                 depends_on=after,
                 custom_timeouts=pulumi.CustomTimeouts(create=f"{seconds}s"),
+                replacement_trigger=proves,
+                delete_before_replace=True,
             ),
         )
 
