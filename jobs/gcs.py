@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
     from jobs.http_client import Response
 
-__all__ = ["StorageError", "download", "upload"]
+__all__ = ["StorageError", "download", "is_there", "upload"]
 
 STORAGE = "https://storage.googleapis.com"
 METADATA_HOST = "metadata.google.internal"
 TOKEN_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
 # Without any byte; a file of any size may take longer.
 TIMEOUT_SECONDS = 30.0
+_REPLACE = b"storage.objects.delete"
 _PLACE = re.compile(r"gs://([^/]+)/(.+)")
 
 
@@ -35,19 +36,27 @@ def download(place: str, into: BinaryIO) -> Response:
     return request(url, headers=_authorization(), timeout=TIMEOUT_SECONDS, sink=into)
 
 
-def upload(body: BinaryIO, place: str, kind: str, *, new: bool = False) -> Response:
-    """POST to gs://BUCKET/OBJECT; status 412 if it has to be `new` and is there.
+def upload(body: BinaryIO, place: str, kind: str) -> Response:
+    """POST a new object to gs://BUCKET/OBJECT; `is_there` tells whether it is there already.
 
     `kind` is its Content-Type. Raises StorageError and UnreachableError.
     """
     bucket, name = _split(place)
-    asked = {"uploadType": "media", "name": name} | ({"ifGenerationMatch": "0"} if new else {})
+    asked = {"uploadType": "media", "name": name, "ifGenerationMatch": "0"}
     url = f"{_server()}/upload/storage/v1/b/{quote(bucket)}/o?{urlencode(asked)}"
     size = body.seek(0, os.SEEK_END)
     body.seek(0)
     # Without a length urllib would send chunks.
     headers = {"Content-Type": kind, "Content-Length": str(size)} | _authorization()
     return request(url, body=body, headers=headers, timeout=TIMEOUT_SECONDS)
+
+
+def is_there(answer: Response) -> bool:
+    """Whether an upload was refused because the object is there.
+
+    By the precondition; or, to who may only create, for the permission that replacing it needs.
+    """
+    return answer.status == 412 or (answer.status == 403 and _REPLACE in answer.body)
 
 
 def _split(place: str) -> tuple[str, str]:
@@ -58,14 +67,15 @@ def _split(place: str) -> tuple[str, str]:
 
 
 def _server() -> str:
+    """As Google's client libraries: an emulator needs no token, another endpoint does."""
     emulator = os.environ.get("STORAGE_EMULATOR_HOST", "").rstrip("/")
     if not emulator:
-        return STORAGE
+        return os.environ.get("API_ENDPOINT_OVERRIDE", STORAGE).rstrip("/")
     return emulator if "://" in emulator else f"http://{emulator}"
 
 
 def _authorization() -> dict[str, str]:
-    """A token of the pod's Google service account; an emulator needs none."""
+    """A token of the pod's identity; an emulator needs none."""
     if os.environ.get("STORAGE_EMULATOR_HOST"):
         return {}
     # The variable that Google's client libraries read.

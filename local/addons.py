@@ -25,6 +25,7 @@ def addons(layout: Layout, port: dict[str, int]) -> list[Process]:
         _kserve(layout, port),
         _knative_webhook(layout, port),
         _knative_controller(layout, port),
+        _storage_emulator(layout, port),
         _storage(layout, port),
         _node_agent(layout),
     ]
@@ -93,18 +94,30 @@ def _knative_controller(layout: Layout, port: dict[str, int]) -> Process:
     )
 
 
-def _storage(layout: Layout, port: dict[str, int]) -> Process:
+def _storage_emulator(layout: Layout, port: dict[str, int]) -> Process:
     number = port["fake-gcs-server"]
-    address = f"127.0.0.1:{number}"
+    # Clients have the address of the server in front of it, also from the emulator's answers.
+    address = f"127.0.0.1:{port['storage']}"
     flags = ["-scheme=http", "-host=127.0.0.1", f"-port={number}", "-backend=filesystem"]
     flags += [f"-filesystem-root={layout.gcs}", f"-public-host={address}"]
     flags += [f"-external-url=http://{address}", "-log-level=warn"]
     return Process(
         "fake-gcs-server",
         (str(tool("fake-gcs-server")), *flags),
-        health.succeeds(f"http://{address}/storage/v1/b?project=local"),
+        health.succeeds(f"http://127.0.0.1:{number}/storage/v1/b?project=local"),
         (),
         number,
+    )
+
+
+def _storage(layout: Layout, port: dict[str, int]) -> Process:
+    return Process(
+        "storage",
+        (sys.executable, "-m", "local.storage"),
+        health.answers(f"http://127.0.0.1:{port['storage']}/storage/v1/b?project=local"),
+        ("kube-apiserver", "fake-gcs-server"),
+        port["storage"],
+        {"KSERVE_TRITON_LOCAL": str(layout.base)},
     )
 
 

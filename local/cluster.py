@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from local.certificates import ensure_certificates, kubeconfig
 from local.definition import processes
 from local.environment import cli_home
 from local.errors import LocalError
-from local.layout import ROOT, Layout
+from local.layout import ROOT, Layout, write_atomically
 from local.ports import choose_ports
 from local.processes import locked, start_mark, stop
 
@@ -53,7 +54,8 @@ def bring_down(layout: Layout, *, keep: bool = False) -> None:
         if now:
             _stop(layout, now)
         if not keep:
-            for path in (layout.etcd, layout.gcs, layout.node, layout.pulumi, layout.certificates):
+            data = (layout.etcd, layout.gcs, layout.iam, layout.node, layout.pulumi)
+            for path in (*data, layout.certificates):
                 shutil.rmtree(path, ignore_errors=True)
             for path in (layout.kubeconfig, layout.endpoints, layout.base / "ports.json"):
                 path.unlink(missing_ok=True)
@@ -72,6 +74,7 @@ def _edition(layout: Layout) -> str:
     names = ("supervisor", "definition", "kserve", "knative", "kourier", "manifests", "api")
     files = [ROOT / "local" / f"{name}.py" for name in names]
     files += sorted((ROOT / "local" / "node").rglob("*.py"))
+    files += sorted((ROOT / "local" / "storage").rglob("*.py"))
     return manifests.digest(commands, [path.read_text() for path in files])
 
 
@@ -92,12 +95,15 @@ def _clear_leftovers(now: state.State | None) -> None:
 
 
 def _prepare(layout: Layout) -> None:
-    for folder in (layout.base, layout.etcd, layout.gcs, layout.node, layout.pulumi, layout.logs):
+    data = (layout.etcd, layout.gcs, layout.iam, layout.node, layout.pulumi)
+    for folder in (layout.base, *data, layout.logs):
         folder.mkdir(parents=True, exist_ok=True)
     layout.etcd.chmod(0o700)  # etcd requires it.
     _disable_cli_logs(cli_home())
     choose_ports(layout)
     ensure_certificates(layout)
+    if not layout.owner_token.exists():
+        write_atomically(layout.owner_token, secrets.token_urlsafe(32))
     kubeconfig(layout, "admin", layout.kubeconfig)
     for name in ("kube-controller-manager", "kube-scheduler", "kserve-manager", "knative"):
         kubeconfig(layout, name, layout.certificates / f"{name}.kubeconfig")

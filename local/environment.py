@@ -6,6 +6,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
+from local import proxies
 from local.layout import ROOT
 from local.toolchain import cache, tool
 
@@ -34,6 +35,8 @@ def _settings(layout: Layout) -> dict[str, str]:
     return {
         "KUBECONFIG": str(layout.kubeconfig),
         "STORAGE_EMULATOR_HOST": layout.storage(),
+        # The owner's, by the variable that the official gcp plugin reads.
+        "GOOGLE_OAUTH_ACCESS_TOKEN": layout.owner_token.read_text(),
         # Without metadata files beside the states: the CLI writes those in place, and a CLI that is
         # killed meanwhile leaves an empty one, which makes every state unreadable.
         "PULUMI_BACKEND_URL": f"file://{layout.pulumi}?metadata=skip",
@@ -41,6 +44,7 @@ def _settings(layout: Layout) -> dict[str, str]:
         "PULUMI_CONFIG_PASSPHRASE": "",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        **proxies.exceptions(os.environ),
     }
 
 

@@ -30,8 +30,10 @@ class Layout:
         self.endpoints = base / "endpoints.json"  # The addresses of the stack's models.
         self.state = base / "state.json"
         self.certificates = base / "certificates"
+        self.owner_token = self.certificates / "storage-owner.token"
         self.etcd = base / "etcd"
         self.gcs = base / "gcs"
+        self.iam = base / "iam"  # The policies of buckets.
         self.node = base / "node"
         self.pulumi = base / "pulumi"
         self.scratch = base / "tmp"  # The temporary folder of the cluster's processes.
@@ -61,7 +63,12 @@ class Layout:
         return f"https://127.0.0.1:{self.ports()['kube-apiserver']}"
 
     def storage(self) -> str:
-        return f"http://127.0.0.1:{self.ports()['fake-gcs-server']}"
+        """The address of the storage, which asks everybody for a token."""
+        return f"http://127.0.0.1:{self.ports()['storage']}"
+
+    def owner(self) -> dict[str, str]:
+        """The header with which the owner of the project uses the storage."""
+        return {"Authorization": f"Bearer {self.owner_token.read_text()}"}
 
 
 def write_atomically(path: Path, text: str | bytes, mode: int = 0o600) -> None:

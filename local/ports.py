@@ -28,6 +28,7 @@ CLUSTER_PORTS = (
     "knative-webhook-profiling",
     "knative-controller",
     "fake-gcs-server",
+    "storage",
 )
 # Both are below the range from which the kernel takes ports for outgoing connections: a load test
 # uses thousands of those, and none of ours is taken while its server is down.

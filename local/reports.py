@@ -60,7 +60,8 @@ def _previous(layout: Layout, place: str, current: dict[str, Any]) -> dict[str, 
 
 
 def _get(layout: Layout, path: str) -> dict[str, Any] | None:
-    answer = urllib3.request("GET", f"{layout.storage()}/storage/v1/b/{path}", timeout=10)
+    url = f"{layout.storage()}/storage/v1/b/{path}"
+    answer = urllib3.request("GET", url, headers=layout.owner(), timeout=10)
     if answer.status == 404:
         return None
     if answer.status != 200:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 PROGRAM, COMPILE = "program.pt2", "compile.py"
 BINARY = "application/octet-stream"
-# The status of an upload with a precondition, where the object is there.
-EXISTS = 412
 
 
 class TransferError(Exception):
@@ -74,8 +72,8 @@ def fetch(source: str, sha256: str, folder: Path) -> str:
 def upload(file: Path, target: str) -> str:
     """Upload a package unless there is one, whose program was the same. Raises TransferError."""
     with file.open("rb") as content:
-        answer = gcs.upload(content, target, BINARY, new=True)
-    if answer.status == EXISTS:
+        answer = gcs.upload(content, target, BINARY)
+    if gcs.is_there(answer):
         return f"{target} is there: an earlier attempt compiled it"
     if answer.status != 200:
         raise TransferError(f"{target}: {answer}")

@@ -57,7 +57,8 @@ def _upload(text: bytes, place: str, kind: str) -> None:
         except UnreachableError as error:
             cause = str(error)
             continue
-        if answer.status == 200:
+        # There already: an earlier attempt of this Job stored it, whose answer was lost.
+        if answer.status == 200 or gcs.is_there(answer):
             return
         cause = str(answer)
         if answer.status < 500:

@@ -70,7 +70,7 @@ class Agent:
             events=Events(self._api, name),
             images=images,
             capacity=has,
-            storage_emulator=layout.storage(),
+            storage=layout.storage(),
             addresses=Addresses(),
         )
         streams = StreamServer(self.sandbox, self._find, layout.certificates)

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from local.layout import SERVICE_ADDRESS
-from local.node import private
+from local.node import metadata, private
 from local.node.images import find
 from local.node.logs import tail
 from local.node.pod_status import ContainerStatus, now, restarts
@@ -138,7 +138,7 @@ class Container:
         base = {"HOSTNAME": self._pod["metadata"]["name"], "HOME": "/tmp", **image.env}
         base |= {"KUBERNETES_SERVICE_HOST": SERVICE_ADDRESS, "KUBERNETES_SERVICE_PORT": "443"}
         if image.storage:
-            base["STORAGE_EMULATOR_HOST"] = self._host.storage_emulator
+            base |= _storage_variables(self._host.storage)
         namespace = self._pod["metadata"]["namespace"]
         values = environment(
             self.spec,
@@ -258,3 +258,13 @@ class Container:
                 self._host.sandbox.signal(self.key, number)
             except SandboxError:  # It has just ended.
                 return
+
+
+def _storage_variables(address: str) -> dict[str, str]:
+    """Variables of Google's libraries: the storage here, with the token of the pod's account."""
+    host = "{}:{}".format(*metadata.ADDRESS)
+    return {
+        "API_ENDPOINT_OVERRIDE": address,
+        "GCE_METADATA_HOST": host,
+        "GCE_METADATA_IP": host,
+    }

@@ -43,7 +43,7 @@ class Host:
     events: Events
     images: dict[str, Image]
     capacity: Object
-    storage_emulator: str
+    storage: str
     addresses: Addresses
     cores: Cores = field(default_factory=Cores)
     probes: ThreadPoolExecutor = field(
@@ -53,16 +53,16 @@ class Host:
 
     @property
     def storage_address(self) -> tuple[str, int]:
-        """Address and port of the storage emulator, on the machine's loopback and on each pod's.
+        """Address and port of the storage, on the machine's loopback and on each pod's.
 
-        Both are the same, since the emulator's answers contain them.
+        Both are the same, since its answers contain them.
         """
-        url = urlsplit(self.storage_emulator)
+        url = urlsplit(self.storage)
         assert url.hostname and url.port
         return url.hostname, url.port
 
     def forward_to_storage(self, listener: socket.socket) -> int:
-        """Forward a pod's connections to the storage emulator."""
+        """Forward a pod's connections to the storage."""
         address = self.storage_address
         return self.forwarder.serve(listener, lambda: socket.create_connection(address, 5))
 

@@ -39,7 +39,7 @@ class Image:
     writable: tuple[Path, ...] = ()
     """Folders of the machine that the programs write to."""
     storage: bool = False
-    """Whether it uses Google Cloud Storage, and so the emulator here."""
+    """Whether it uses Google Cloud Storage, and so the storage here."""
 
     def command(self, command: list[str], args: list[str]) -> list[str]:
         """The entry point, with a pod's `command` and `args` applied."""

@@ -1,10 +1,13 @@
-"""A pod's part of the node's network: its address, its names, its connection to storage."""
+"""A pod's part of the node's network: address, names, ways to storage and tokens."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from local.node import metadata
+from local.node.metadata import MetadataServer
 from local.node.sandbox.client import SandboxError
+from local.node.tokens import Tokens
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,16 +37,19 @@ class PodNetwork:
         about, spec = pod["metadata"], pod["spec"]
         name = spec.get("hostname") or about["name"]
         address = self._host.addresses.take()
+        served = [self._host.storage_address, metadata.ADDRESS]
         try:
-            listeners = self._host.sandbox.add(
-                self._uid, name, address, [self._host.storage_address], in_memory
-            )
+            listeners = self._host.sandbox.add(self._uid, name, address, served, in_memory)
         except SandboxError:
             self._host.addresses.release(address)
             raise
         self.address = address
         self._spared = spared_ports(pod)
-        self._forwards = [self._host.forward_to_storage(each) for each in listeners]
+        server = MetadataServer(Tokens(self._host.api, pod))
+        self._forwards = [
+            self._host.forward_to_storage(listeners[0]),
+            self._host.forwarder.serve(listeners[1], server.connect),
+        ]
         self.add_address(pod)
         own = f"127.0.0.1 localhost\n{address} {name}"
         self._host.services.add_pod(self._uid, self.hosts, about["namespace"], own)

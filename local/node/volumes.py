@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import math
 import threading
 import time
@@ -12,6 +11,7 @@ from local.api import ApiError
 from local.node import snapshot
 from local.node.reporting import log
 from local.node.sandbox.root import Mount
+from local.node.tokens import Tokens
 from local.node.variables import ConfigError, expand, field, resource_field
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Volumes"]
 
 _KINDS = ("emptyDir", "configMap", "secret", "projected", "downwardAPI")
-_RENEW_AT = 0.8
-"""The part of a token's life after which it is renewed."""
 _AGAIN = 2.0
 _MODE = 0o644
 
@@ -37,7 +35,7 @@ class Volumes:
     def __init__(self, host: Host, pod: Object, folder: Path) -> None:
         self._host, self._pod, self._folder = host, pod, folder
         self._title = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
-        self._tokens: dict[tuple[str, int], tuple[float, bytes]] = {}
+        self._tokens = Tokens(host.api, pod)
         self._written: dict[str, dict[str, File]] = {}
         self._outdated = threading.Event()
         self._due = 0.0
@@ -65,7 +63,7 @@ class Volumes:
                     f"volume {name!r}: {has} is not supported here, only {', '.join(_KINDS)}"
                 )
             self._write(name)
-        self._due = self._expiry()
+        self._due = self._tokens.renew_at()
 
     def note(self, kind: str, name: str) -> bool:
         """A `configmap` or `secret` of the pod's namespace has changed. Whether a volume has it.
@@ -100,7 +98,7 @@ class Volumes:
             except (ApiError, OSError) as error:
                 log(f"{self._title}: volume {name!r} is not up to date yet: {error}")
                 again = time.time() + _AGAIN
-        self._due = min(self._expiry(), again)
+        self._due = min(self._tokens.renew_at(), again)
 
     def mounts(self, container: Object, values: Mapping[str, str]) -> list[Mount]:
         """The mounts of a container. Raises ConfigError."""
@@ -136,7 +134,9 @@ class Volumes:
     def _files(self, kind: str, content: Object, mode: int) -> dict[str, File]:
         """The files from one source, by their paths in the volume."""
         if kind == "serviceAccountToken":
-            return {content["path"]: (self._token(content), 0o600)}
+            audience, seconds = content.get("audience", ""), content.get("expirationSeconds", 3600)
+            token, _ = self._tokens.get(audience, seconds)
+            return {content["path"]: (token.encode(), 0o600)}
         if kind == "downwardAPI":
             return {
                 item["path"]: (self._downward(item).encode(), item.get("mode", mode))
@@ -157,36 +157,6 @@ class Volumes:
         if "fieldRef" in item:
             return field(item["fieldRef"]["fieldPath"], self._pod)
         return resource_field(item["resourceFieldRef"], self._pod, "", self._host.capacity)
-
-    def _token(self, source: Object) -> bytes:
-        """A token of the pod's service account: the last one, unless it expires soon."""
-        audience, seconds = source.get("audience", ""), source.get("expirationSeconds", 3600)
-        renew_at, token = self._tokens.get((audience, seconds), (0.0, b""))
-        if renew_at > time.time():
-            return token
-        about = self._pod["metadata"]
-        account = self._pod["spec"].get("serviceAccountName", "default")
-        wanted = {
-            "audiences": [audience] if audience else [],
-            "expirationSeconds": seconds,
-            "boundObjectRef": {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "name": about["name"],
-                "uid": about["uid"],
-            },
-        }
-        path = f"/api/v1/namespaces/{about['namespace']}/serviceaccounts/{account}/token"
-        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": wanted}
-        status = self._host.api.request("POST", path, request)["status"]
-        ends = datetime.datetime.fromisoformat(status["expirationTimestamp"]).timestamp()
-        renew_at = time.time() + (ends - time.time()) * _RENEW_AT
-        self._tokens[audience, seconds] = renew_at, status["token"].encode()
-        return self._tokens[audience, seconds][1]
-
-    def _expiry(self) -> float:
-        """When the first token must be renewed."""
-        return min((renew_at for renew_at, _ in self._tokens.values()), default=math.inf)
 
 
 def _sources(volume: Object) -> Iterator[tuple[str, Object, int]]:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-UPLOAD = "/upload/storage/v1/b/bucket/o?uploadType=media&name=perf%2Fdigits+1.json"
+UPLOAD = (
+    "/upload/storage/v1/b/bucket/o?uploadType=media&name=perf%2Fdigits+1.json&ifGenerationMatch=0"
+)
 TOKEN = "/computeMetadata/v1/instance/service-accounts/default/token"
 
 
@@ -26,13 +28,14 @@ class Google:
 
     def __init__(self) -> None:
         self.statuses: list[int] = []
+        self.body = b"{}"
         self.uploads: list[Asked] = []
         self.server = Server(self._answer)
 
     def _answer(self, asked: Asked) -> tuple[int, bytes]:
         if asked.method == "POST":
             self.uploads.append(asked)
-            return (self.statuses.pop(0) if self.statuses else 200), b"{}"
+            return (self.statuses.pop(0) if self.statuses else 200), self.body
         known = asked.path == TOKEN and asked.headers["Metadata-Flavor"] == "Google"
         return (200, b'{"access_token": "secret"}') if known else (404, b"")
 
@@ -40,6 +43,7 @@ class Google:
 @pytest.fixture
 def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
     monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    monkeypatch.delenv("API_ENDPOINT_OVERRIDE", raising=False)
     monkeypatch.setattr(storage, "PAUSES_SECONDS", (0.0, 0.0, 0.0))
     made = Google()
     with made.server:
@@ -110,6 +114,29 @@ def test_failed_upload_has_its_cause(
     with pytest.raises(LoadError, match=f"uploaded to gs://bucket/r.json: status {status}"):
         store({}, "gs://bucket/r.json")
     assert len(google.uploads) == tries
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(412, b"{}"), (403, b"perf does not have storage.objects.delete access to the object.")],
+)
+def test_a_result_that_an_attempt_without_an_answer_stored_is_not_stored_again(
+    google: Google, monkeypatch: pytest.MonkeyPatch, status: int, body: bytes
+) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", google.server.address)
+    google.statuses, google.body = [503, status], body
+    store({}, "gs://bucket/r.json")
+    assert len(google.uploads) == 2
+
+
+def test_another_endpoint_is_asked_with_a_token(
+    google: Google, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GCE_METADATA_HOST", google.server.address)
+    monkeypatch.setenv("API_ENDPOINT_OVERRIDE", f"http://{google.server.address}")
+    store({}, "gs://bucket/r.json")
+    (upload,) = google.uploads
+    assert upload.headers["Authorization"] == "Bearer secret"
 
 
 def test_a_missing_metadata_server_is_reported(

@@ -1,8 +1,4 @@
-"""`gcp:storage/bucketIAMMember:BucketIAMMember`.
-
-The emulator has no IAM, so nothing is granted. The member is checked as in the official plugin and
-recorded in the stack's state, and the plugin reports that.
-"""
+"""`gcp:storage/bucketIAMMember:BucketIAMMember`, a member in the policy of a bucket."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ from local.plugins.schema import Shape, unsupported
 from local.plugins.wire import UNKNOWN, has_unknown
 
 if TYPE_CHECKING:
-    from local.plugins.gcp.storage import Storage
+    from local.plugins.gcp.storage import Remote, Storage
     from local.plugins.resource import Operation, Values
 
 SHAPE: Shape = {
@@ -29,10 +25,12 @@ _MEMBER = re.compile(
     r"(user|serviceAccount|group|domain|projectOwner|projectEditor|projectViewer|principal"
     r"|principalSet|deleted):.+|allUsers|allAuthenticatedUsers"
 )
+# The policy's own; a hash of all its bindings, it would drift with every other member.
+_ETAG = "local"
 
 
 class BucketIamMember(Resource):
-    """A member of a bucket's policy. Its id is b/BUCKET/ROLE/MEMBER."""
+    """A member of a bucket's policy. Its id is b/BUCKET/ROLE/MEMBER[/CONDITION'S TITLE]."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -54,29 +52,55 @@ class BucketIamMember(Resource):
     def create(self, operation: Operation, inputs: Values) -> State:
         if has_unknown(inputs):
             return State("", {**inputs, "etag": UNKNOWN})
-        bucket = _bucket(inputs)
-        if not operation.preview and self._storage.bucket(bucket) is None:
-            raise PluginError(f"bucket {bucket} does not exist")
+        bucket, wanted = _bucket(inputs), _binding(inputs)
         if not operation.preview:
-            operation.engine.inform(
-                "the storage emulator has no IAM: the member is recorded in the stack's state only",
-                operation.urn,
-            )
-        identifier = f"b/{bucket}/{inputs['role']}/{inputs['member']}"
-        return State(identifier, {**inputs, "bucket": f"b/{bucket}", "etag": "emulator"})
+            if self._storage.bindings(bucket) is None:
+                raise PluginError(f"bucket {bucket} does not exist")
+            self._storage.change_bindings(bucket, lambda found: [*_without(found, wanted), wanted])
+        parts = [f"b/{bucket}", inputs["role"], inputs["member"]]
+        parts += [inputs["condition"]["title"]] if "condition" in inputs else []
+        return State("/".join(parts), {**inputs, "bucket": f"b/{bucket}", "etag": _ETAG})
 
     def read(self, identifier: str, inputs: Values, outputs: Values) -> State | None:
         if not outputs:
-            raise PluginError("the storage emulator has no IAM, so there is no member to import")
-        exists = self._storage.bucket(_bucket(outputs)) is not None
-        return State(identifier, outputs, inputs) if exists else None
+            raise PluginError("a BucketIAMMember can't be imported by this plugin")
+        wanted = _binding(outputs)
+        for each in self._storage.bindings(_bucket(outputs)) or []:
+            if _is_same(each, wanted) and outputs["member"] in each["members"]:
+                return State(identifier, outputs, inputs)
+        return None
 
     def update(self, operation: Operation, state: State, inputs: Values) -> Values:
-        return state.outputs
+        return state.outputs  # Every change is a replacement.
 
     def delete(self, state: State) -> None:
-        return
+        bucket, gone = _bucket(state.outputs), _binding(state.outputs)
+        if self._storage.bindings(bucket) is not None:
+            self._storage.change_bindings(bucket, lambda found: _without(found, gone))
 
 
 def _bucket(values: Values) -> str:
     return str(values["bucket"]).removeprefix("b/")
+
+
+def _binding(values: Values) -> Remote:
+    """The binding of one member."""
+    made = {"role": values["role"], "members": [values["member"]]}
+    return made | ({"condition": values["condition"]} if values.get("condition") else {})
+
+
+def _is_same(one: Remote, other: Remote) -> bool:
+    """Whether role and condition are the same."""
+    return all(one.get(key) == other.get(key) for key in ("role", "condition"))
+
+
+def _without(bindings: list[Remote], gone: Remote) -> list[Remote]:
+    """The bindings without one member of one of them."""
+    kept = []
+    for each in bindings:
+        members = set(each["members"])
+        if _is_same(each, gone):
+            members -= set(gone["members"])
+        if members:
+            kept.append({**each, "members": sorted(members)})
+    return kept

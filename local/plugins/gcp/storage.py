@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any
 from local.plugins.resource import PluginError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from local.plugins.wire import Asset
 
 VARIABLE = "STORAGE_EMULATOR_HOST"
+# As in the official plugin.
+TOKEN_VARIABLE = "GOOGLE_OAUTH_ACCESS_TOKEN"
+# Of two that read the same policy, the second to write it is refused, and tries again.
+POLICY_ATTEMPTS = 20
 # The official plugin's timeout for an object.
 UPLOAD_SECONDS = 240.0
 CALL_SECONDS = 30.0
@@ -35,6 +39,33 @@ class Storage:
         with self._lock:
             self._connection = self._connection or _connected()
             return self._connection
+
+    def bindings(self, bucket: str) -> list[Remote] | None:
+        """The bindings of a bucket's policy; None where there is no bucket."""
+        with _failures(f"reading the IAM policy of bucket {bucket}"):
+            if self._client.lookup_bucket(bucket, timeout=CALL_SECONDS) is None:
+                return None
+            return list(self._policy(bucket).bindings)
+
+    def change_bindings(self, bucket: str, change: Callable[[list[Remote]], list[Remote]]) -> None:
+        """Replace the bindings of a bucket's policy by what `change` makes of them."""
+        from google.api_core.exceptions import PreconditionFailed  # noqa: PLC0415
+
+        with _failures(f"changing the IAM policy of bucket {bucket}"):
+            for left in reversed(range(POLICY_ATTEMPTS)):
+                policy = self._policy(bucket)
+                policy.bindings, policy.version = change(list(policy.bindings)), 3
+                try:
+                    self._client.bucket(bucket).set_iam_policy(policy, timeout=CALL_SECONDS)
+                except PreconditionFailed:
+                    if not left:
+                        raise
+                else:
+                    return
+
+    def _policy(self, bucket: str) -> Any:
+        place = self._client.bucket(bucket)
+        return place.get_iam_policy(requested_policy_version=3, timeout=CALL_SECONDS)
 
     def bucket(self, name: str) -> Remote | None:
         """A bucket, or None."""
@@ -110,8 +141,11 @@ def require_emulator() -> None:
 def _connected() -> Any:
     from google.auth.credentials import AnonymousCredentials  # noqa: PLC0415
     from google.cloud import storage  # noqa: PLC0415
+    from google.oauth2.credentials import Credentials  # noqa: PLC0415
 
-    return storage.Client(project="local", credentials=AnonymousCredentials())
+    token = os.environ.get(TOKEN_VARIABLE)
+    credentials = Credentials(token) if token else AnonymousCredentials()
+    return storage.Client(project="local", credentials=credentials)
 
 
 def _described(blob: Any) -> Remote:
