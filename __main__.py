@@ -3,6 +3,7 @@
 import pulumi
 
 from infra.components.access import Access, AccessArgs
+from infra.components.cluster import Cluster, ClusterArgs
 from infra.components.knative import KnativeConfig, KnativeConfigArgs
 from infra.components.model_repository import ModelRepository, ModelRepositoryArgs
 from infra.components.monitoring import Monitoring, MonitoringArgs
@@ -15,9 +16,16 @@ from infra.preflight import preflight
 settings, releases = preflight()
 stack = settings.stack
 
-knative = KnativeConfig("knative", KnativeConfigArgs(stack.knative, settings.models))
+cluster = Cluster("cluster", ClusterArgs(stack.cluster))
+knative = KnativeConfig(
+    "knative",
+    KnativeConfigArgs(stack.knative, settings.models),
+    pulumi.ResourceOptions(depends_on=[cluster]),
+)
 namespace = Namespace(
-    "namespace", NamespaceArgs(stack.namespace, stack.create_namespace, settings.claims)
+    "namespace",
+    NamespaceArgs(stack.namespace, stack.create_namespace, settings.claims, stack.storage.bucket),
+    pulumi.ResourceOptions(depends_on=[cluster]),
 )
 stored = releases.stored(settings.models)
 repository = ModelRepository("models", ModelRepositoryArgs(stack.storage, stored))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from infra import releases
 from infra.config.images import unpublished
 from infra.config.problems import ConfigError
 from infra.config.settings import Settings
+from infra.kubeconfig import check_context
 from infra.manifests.model_config import RenderError
 
 if TYPE_CHECKING:
@@ -23,11 +25,15 @@ def preflight() -> tuple[Settings, Releases]:
 
     Raises pulumi.RunError, which is shown as it is.
     """
+    config = pulumi.runtime.config.CONFIG.get()
+    context = check_context(config, os.environ)
     try:
-        settings = Settings.from_config(pulumi.runtime.config.CONFIG.get())
+        settings = Settings.from_config(config)
         found = releases.load(settings.models, Path.cwd(), settings.stack.promotion)
     except (ConfigError, releases.ReleasesError, RenderError) as error:
-        raise pulumi.RunError(str(error)) from None
+        raise pulumi.RunError("\n".join(filter(None, [context, str(error)]))) from None
+    if context:
+        raise pulumi.RunError(context)
     for warning in [
         *warnings(settings),
         *found.waiting,

@@ -32,7 +32,8 @@ class JobError(Exception):
 class VerifyConfig:
     """A verification: the endpoint, the release that it must serve, and the deadline.
 
-    A URL of `None` is not requested. `canary` names a canary of the InferenceService, whose pods
+    A URL of `None` is not requested; `outer_url` is that of clients outside the cluster, of the
+    transformer where there is one. `canary` names a canary of the InferenceService, whose pods
     are then examined; `None` means the pods of no canary. Under Knative the newest revision is the
     canary, and `stable_uri` is what must get the other requests; `None` without a canary.
     `tolerance` is the largest difference of floats from the release's, relative to the largest
@@ -51,6 +52,7 @@ class VerifyConfig:
     mode: Literal["Standard", "Knative"]
     transformer_url: str | None = None
     predictor_url: str | None = None
+    outer_url: str | None = None
     predictor_protocol: Protocol
     predictor_port: int | None = None
     transformer_port: int | None = None
@@ -64,8 +66,9 @@ class VerifyConfig:
 
     def __post_init__(self) -> None:
         _check_positive(self, "deadline_seconds", "tolerance")
-        if self.transformer_url is not None:
-            _check_url("transformer_url", self.transformer_url, "http")
+        for name in ("transformer_url", "outer_url"):
+            if (url := getattr(self, name)) is not None:
+                _check_url(name, url, "http")
         if self.predictor_url is not None:
             _check_url("predictor_url", self.predictor_url, self.predictor_protocol)
         elif self.transformer_url is None:

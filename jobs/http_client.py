@@ -56,7 +56,7 @@ def request(
     Raises UnreachableError when there is no response, or none to its end.
     """
     made = urllib.request.Request(url, data=body, headers=dict(headers or {}), method=method)
-    # All addresses are in the cluster, where a proxy of the environment does not reach.
+    # Addresses are in the cluster, or its own gateway's: no proxy of the environment is for them.
     handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
     if context is not None:
         handlers.append(urllib.request.HTTPSHandler(context=context))

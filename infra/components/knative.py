@@ -15,6 +15,7 @@ from pulumi_kubernetes.core.v1 import ConfigMapPatch
 
 from infra.components import failures
 from infra.components.ownership import forced
+from infra.config.types import Mode
 from infra.manifests.knative import CONFIG, OPERATOR, config_maps, knative_serving
 from infra.manifests.names import KNATIVE_NAMESPACE
 from infra.manifests.scaling import knative_features
@@ -59,6 +60,7 @@ class KnativeConfigArgs:
 class KnativeConfig(pulumi.ComponentResource):
     """Declares keys by server-side apply, and takes keys of other owners only with `knative.force`.
 
+    Nothing is declared where no model is in mode Knative.
     Stacks that declare the same values share the keys: one that is destroyed gives up its share.
     """
 
@@ -75,7 +77,9 @@ class KnativeConfig(pulumi.ComponentResource):
         super().__init__("kserve-triton:index:KnativeConfig", name, inputs, opts)
         self._name, self._force = name, knative.force
         stack = pulumi.get_stack()
-        if knative.managed_by == "configmap":
+        if not any(model.mode is Mode.KNATIVE for model in args.models.values()):
+            pass  # The cluster may not have Knative at all.
+        elif knative.managed_by == "configmap":
             for manifest in config_maps(knative, features, stack):
                 self._patch_config_map(manifest)
         elif knative.managed_by == "operator":

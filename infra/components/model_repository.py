@@ -48,7 +48,7 @@ class ModelRepository(pulumi.ComponentResource):
         }
         super().__init__("kserve-triton:index:ModelRepository", name, inputs, opts)
         self._name, self._storage = name, args.storage
-        self._bucket = self._make_bucket()
+        self._bucket = self._make_bucket() if args.storage.create else self._find_bucket()
         self.bucket = self._bucket.name
         self._objects: dict[str, list[pulumi.Resource]] = defaultdict(list)
         for artefact in args.artefacts:
@@ -58,6 +58,15 @@ class ModelRepository(pulumi.ComponentResource):
     def objects(self, model: str) -> list[pulumi.Resource]:
         """The objects of a model's releases; none for a model that comes as an image."""
         return self._objects[model]
+
+    def _find_bucket(self) -> storage.Bucket:
+        """A bucket that others manage.
+
+        It has the name of the stack's own resource and its id, so that Pulumi hands that over and
+        does not delete it.
+        """
+        options = pulumi.ResourceOptions(parent=self)
+        return storage.Bucket.get(f"{self._name}-bucket", self._storage.bucket, opts=options)
 
     def _make_bucket(self) -> storage.Bucket:
         wanted = self._storage

@@ -9,6 +9,7 @@ import pulumi
 from pulumi_kubernetes.core.v1 import ConfigMapPatch, NamespacePatch
 
 from infra.components import failures
+from infra.manifests.names import verifier_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,18 +19,20 @@ CLAIMS = "kserve-triton-models"
 
 @dataclass(frozen=True)
 class NamespaceArgs:
-    """Its name, whether this stack makes it, and names in it that are the stack's alone."""
+    """Its name, whether this stack makes it, names in it that are the stack's alone, its bucket."""
 
     name: str
     create: bool
     claims: Iterable[str]
+    bucket: str
 
 
 class Namespace(pulumi.ComponentResource):
     """Made here if it is missing, and never deleted: other stacks and people may use it too.
 
-    A ConfigMap in it says which stack serves which model, and made which account. A second stack
-    with one of the same name is refused there, before it takes over the objects of the first.
+    A ConfigMap in it says which stack serves which model. A second stack with one of the same name
+    is refused there, before it takes over the objects of the first. Stacks of two copies of this
+    project may have one name, but each has a bucket of its own.
     """
 
     name: str
@@ -37,7 +40,8 @@ class Namespace(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: NamespaceArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        claims = sorted(args.claims)
+        stack = pulumi.get_stack()
+        claims = sorted([*args.claims, f"serviceaccount.{verifier_name(stack)}"])
         inputs = {"name": args.name, "create": args.create, "claims": claims}
         super().__init__("kserve-triton:index:Namespace", name, inputs, opts)
         self.name = args.name
@@ -52,7 +56,7 @@ class Namespace(pulumi.ComponentResource):
         ConfigMapPatch(
             f"{name}-{CLAIMS}",
             metadata={"name": CLAIMS, "namespace": args.name},
-            data=dict.fromkeys(claims, pulumi.get_stack()),
+            data=dict.fromkeys(claims, f"{stack}, gs://{args.bucket}"),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=namespace,

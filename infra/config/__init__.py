@@ -5,7 +5,14 @@ from infra.config.cloud import IdentitySettings, Storage
 from infra.config.cluster import KnativeSettings, MonitoringSettings, Network
 from infra.config.jobs import Jobs, LoadTest, Objectives, Verification
 from infra.config.model import Canary, HandlerSettings, ModelSettings
-from infra.config.pods import Compiler, Component, Predictor, Toleration, Transformer
+from infra.config.pods import (
+    Compiler,
+    Component,
+    DeploymentStrategy,
+    Predictor,
+    Toleration,
+    Transformer,
+)
 from infra.config.stack import Promotion, StackSettings
 from infra.config.triton import Triton
 
@@ -13,6 +20,7 @@ __all__ = [
     "Canary",
     "Compiler",
     "Component",
+    "DeploymentStrategy",
     "HandlerSettings",
     "IdentitySettings",
     "Jobs",

@@ -15,6 +15,11 @@ class Storage(Section):
     """The bucket, its access, and how long objects are kept."""
 
     bucket: t.Bucket = Field(description="name of the bucket, unique in all of Google Cloud")
+    create: bool = Field(
+        True,
+        description="false: the bucket exists already, and is never changed or deleted; one that "
+        "the stack has made is handed over, and taken back by `pulumi import` only",
+    )
     project: t.Project = Field(description="Google Cloud project that owns the bucket")
     location: t.Location = Field("EU", description="location of the bucket; can't be changed")
     labels: t.Labels = Field({}, description="labels of the bucket")

@@ -46,6 +46,11 @@ class Verification(Section):
         description="largest difference from the release's own answers, as a share of a sample's "
         "largest one where that is above 1",
     )
+    outside: bool = Field(
+        True,
+        description="false: the URL under the domain is not asked, as where the cluster can't "
+        "reach it, or doesn't know its certificate's issuer",
+    )
     each_pod: bool = Field(
         True,
         description="false: pods are asked through their Service only, as where a mesh refuses "

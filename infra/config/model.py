@@ -236,7 +236,12 @@ def _knative_limits(name: str, component: Component) -> list[str]:
     """Values beyond the defaults of Knative's config-defaults, whose webhook refuses revisions."""
     limits = (
         ("timeoutSeconds", component.timeout_seconds, 600, "max-revision-timeout-seconds"),
-        ("containerConcurrency", component.container_concurrency, 1000, "container-concurrency-max-limit"),
+        (
+            "containerConcurrency",
+            component.container_concurrency,
+            1000,
+            "container-concurrency-max-limit",
+        ),
     )
     return [
         f"{name}.{key}: found {found} in mode Knative; allowed: {most} at most, Knative's {limit}, "

@@ -85,6 +85,7 @@ class Settings:
         models, wrong_models = _models(raw)
         problems += wrong + wrong_models
         if stack is not None:
+            problems += _host_problems(stack.namespace, models)
             problems += _identity_problems(stack, models)
         if problems or stack is None:
             raise ConfigError(report(problems))
@@ -143,6 +144,20 @@ def _name_problems(name: str) -> list[Problem]:
     except ValidationError as error:
         return [Problem(f"models.{name}", name, allowed(error.errors()[0]))]
     return []
+
+
+def _host_problems(namespace: str, models: Mapping[str, ModelSettings]) -> list[Problem]:
+    """Models whose host's first label, NAME-NAMESPACE by KServe in mode Standard, is too long."""
+    most = t.LABEL_LENGTH - len(namespace) - 1
+    how = (
+        f"allowed: {most} characters in mode Standard with the namespace {namespace}, since the "
+        f"host that KServe makes begins with both; or a shorter namespace"
+    )
+    return [
+        Problem(f"models.{name}", name, how)
+        for name, model in models.items()
+        if model.mode is t.Mode.STANDARD and len(name) > most
+    ]
 
 
 def _identity_problems(stack: StackSettings, models: Mapping[str, ModelSettings]) -> list[Problem]:

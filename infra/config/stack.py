@@ -27,10 +27,18 @@ class StackSettings(Section):
         "models", description="Kubernetes namespace of the stack's objects"
     )
     create_namespace: bool = Field(True, description="false: the namespace exists already")
-    domain: str | None = Field(
+    cluster: t.Uid | None = Field(
+        None,
+        description="UID of the namespace kube-system, which names the cluster; none: that of the "
+        "first update, kept in the state",
+    )
+    domain: t.Domain | None = Field(
         None,
         description="domain of Knative's config-domain, in mode Standard of KServe's ingress; "
         "without it URLs are those inside the cluster",
+    )
+    url_scheme: t.UrlScheme = Field(
+        t.UrlScheme.HTTP, description="http or https, of the URLs under the domain"
     )
     storage: Storage = Field(description="the bucket")
     identity: IdentitySettings = Field(

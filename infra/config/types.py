@@ -187,7 +187,10 @@ PinnedImage = Annotated[
     ),
 ]
 ReleaseDigest = Annotated[
-    str, _Matching(r"[0-9a-f]{12,64}", "a release's digest in the lock, 12 digits of it or more, in quotes")
+    str,
+    _Matching(
+        r"[0-9a-f]{12,64}", "a release's digest in the lock, 12 digits of it or more, in quotes"
+    ),
 ]
 # With a digest: a tag can be moved, and then running pods and new ones would differ.
 OciUri = Annotated[

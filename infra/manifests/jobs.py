@@ -31,7 +31,13 @@ from infra.manifests.pods import (
     resources,
     scratch_volume,
 )
-from infra.manifests.urls import canary_host, predictor_port, predictor_url, transformer_url
+from infra.manifests.urls import (
+    canary_host,
+    outer_url,
+    predictor_port,
+    predictor_url,
+    transformer_url,
+)
 from release.load_test import RELEASE_ANNOTATION
 
 if TYPE_CHECKING:
@@ -119,7 +125,18 @@ def _urls(served: ServedRelease) -> Manifest:
     return {
         "transformer_url": transformer_url(name, namespace, settings),
         "predictor_url": predictor_url(name, namespace, settings),
+        "outer_url": _outer(served),
     }
+
+
+def _outer(served: ServedRelease) -> str | None:
+    """The URL that clients outside the cluster use, where it is to be asked.
+
+    Not Triton's own gRPC, which a gateway may need settings of its own for.
+    """
+    settings = served.settings
+    http = settings.transformer.enabled or settings.protocol is Protocol.HTTP
+    return outer_url(served) if http and settings.verification.outside else None
 
 
 def _canary(served: ServedRelease, stable: ServedRelease) -> Manifest:

@@ -106,6 +106,7 @@ def _ingress(name: str, role: str, settings: ModelSettings, network: Network) ->
         callers += _namespaces(network.ingress_namespaces)
     if not behind:
         callers += _namespaces(network.client_namespaces)
+        callers += [{"ipBlock": {"cidr": cidr}} for cidr in network.client_cidrs]
     made = [{"from": callers, "ports": _tcp(QUEUE_PORTS if knative else _ports(role, settings))}]
     scraped = [TRITON_METRICS_PORT, TRANSFORMER_PORT, *(QUEUE_METRICS_PORTS if knative else ())]
     if network.metrics_namespaces:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.config.types import Device, Mode
+from infra.config.types import Device, Mode, Strategy
 from infra.manifests.names import Manifest, pod_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from infra.config import Component, ModelSettings, Predictor
+    from infra.config import Component, DeploymentStrategy, ModelSettings, Predictor
 
 # Fields of a pod that Knative refuses unless `config-features` allows them.
 KNATIVE_FEATURES = {
@@ -34,11 +34,25 @@ def scaling(component: Component, mode: Mode) -> Manifest:
         "maxReplicas": component.max_replicas,
         "timeout": component.timeout_seconds,
     }
+    if component.deployment_strategy:
+        made["deploymentStrategy"] = _strategy(component.deployment_strategy)
     if component.scale_metric:
         made |= {"scaleMetric": component.scale_metric.value, "scaleTarget": component.scale_target}
     if mode is Mode.KNATIVE and component.container_concurrency:
         made["containerConcurrency"] = component.container_concurrency
     return made
+
+
+def _strategy(strategy: DeploymentStrategy) -> Manifest:
+    """A Deployment's strategy. KServe takes it as it is, and adds no missing bound."""
+    if strategy.type is Strategy.RECREATE:
+        return {"type": strategy.type.value}
+    surge, unavailable = strategy.max_surge, strategy.max_unavailable
+    if unavailable is None:
+        unavailable = 1 if surge == 0 else None
+    bounds = {"maxSurge": surge, "maxUnavailable": unavailable}
+    rolling = {key: "25%" if value is None else value for key, value in bounds.items()}
+    return {"type": strategy.type.value, "rollingUpdate": rolling}
 
 
 def retention(component: Component, mode: Mode) -> dict[str, str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from infra.config import MonitoringSettings
+from infra.config.types import UrlScheme
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,8 @@ class ServedRelease:
     storage_uri: str
     pull_secrets: Sequence[str] = ()
     monitoring: MonitoringSettings = field(default=MonitoringSettings())
+    domain: str | None = None
+    url_scheme: UrlScheme = UrlScheme.HTTP
 
     @property
     def name(self) -> str:
@@ -38,5 +41,12 @@ def serve(artefact: Artefact, settings: ModelSettings, stack: StackSettings) -> 
     """
     uri = settings.storage_uri or f"gs://{stack.storage.bucket}/{artefact.prefix}"
     return ServedRelease(
-        artefact, settings, stack.namespace, uri, stack.pull_secrets, stack.monitoring
+        artefact,
+        settings,
+        stack.namespace,
+        uri,
+        stack.pull_secrets,
+        stack.monitoring,
+        stack.domain,
+        stack.url_scheme,
     )

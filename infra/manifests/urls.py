@@ -14,6 +14,7 @@ from infra.manifests.names import CANARY, GRPC_PORT, TRANSFORMER_PORT, pods_name
 
 if TYPE_CHECKING:
     from infra.config import ModelSettings
+    from infra.manifests.served_release import ServedRelease
 
 
 def service_host(name: str, namespace: str, component: str) -> str:
@@ -54,14 +55,27 @@ def canary_host(name: str, namespace: str, mode: Mode) -> str:
     return service_host(name, namespace, f"{CANARY}-predictor")
 
 
-def predict_url(name: str, namespace: str, settings: ModelSettings, domain: str | None) -> str:
+def outer_url(served: ServedRelease) -> str | None:
+    """Base URL outside the cluster; None without a domain."""
+    name, namespace = served.name, served.namespace
+    if not served.domain:
+        return None
+    host = f"{name}-{namespace}"
+    if served.settings.mode is Mode.KNATIVE:
+        host = f"{name}-{_entrance(served)}.{namespace}"
+    return f"{served.url_scheme.value}://{host}.{served.domain}"
+
+
+def predict_url(served: ServedRelease) -> str:
     """The URL for predictions: V1 `:predict` of the transformer, else V2 `infer` of Triton."""
-    component = "transformer" if settings.separate_transformer else "predictor"
-    host = service_host(name, namespace, component)
-    if domain and settings.mode is Mode.KNATIVE:
-        host = f"{name}-{component}.{namespace}.{domain}"
-    elif domain:
-        host = f"{name}-{namespace}.{domain}"
-    if settings.transformer.enabled:
-        return f"http://{host}/v1/models/{name}:predict"
-    return f"http://{host}/v2/models/{name}/infer"
+    name = served.name
+    inside = f"http://{service_host(name, served.namespace, _entrance(served))}"
+    path = f"v1/models/{name}:predict"
+    if not served.settings.transformer.enabled:
+        path = f"v2/models/{name}/infer"
+    return f"{outer_url(served) or inside}/{path}"
+
+
+def _entrance(served: ServedRelease) -> str:
+    """The component that clients ask."""
+    return "transformer" if served.settings.separate_transformer else "predictor"

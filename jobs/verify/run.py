@@ -93,6 +93,8 @@ class _Verification:
             differences.append(self._check_predictor("predictor", self.predictor))
         if self.transformer:
             differences.append(self._check_transformer("transformer", self.transformer))
+        if self.config.outer_url:
+            differences.append(self._check_outer(self.config.outer_url))
         pods = self._check_pods()
         return self._passed(max([*differences, *pods]), len(pods))
 
@@ -110,6 +112,16 @@ class _Verification:
         if self._by_v2:
             difference = max(difference, self._check_samples(name, transformer))
         return difference
+
+    def _check_outer(self, url: str) -> float:
+        """Check what clients outside the cluster ask."""
+        model = self.config.model
+        try:
+            if self.config.transformer_url:
+                return self._check_transformer(url, Transformer(url, model))
+            return self._check_predictor(url, HttpPredictor(url, model))
+        except (NotReadyError, WrongAnswerError) as error:
+            raise type(error)(f"outside the cluster, {error}{self.watch.reported()}") from error
 
     def _check_pods(self) -> list[float]:
         """Check every ready pod at its own address; a Service may leave one out.
@@ -152,6 +164,8 @@ class _Verification:
                 f"{' and '.join(answered)} answered within {self.config.tolerance:g} "
                 f"(largest difference {difference:.1e})"
             )
+        if self.config.outer_url:
+            passed.append(f"{self.config.outer_url} too")
         if pods:
             passed.append(f"{_count(pods, 'pod')} asked at their own addresses")
         return (

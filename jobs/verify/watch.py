@@ -117,6 +117,13 @@ class Watch:
             return []
         return serving_pods(seen.service, seen.pods, config.storage_uri, config.canary)
 
+    def reported(self) -> str:
+        """The URLs that KServe reports, to append to a message."""
+        status = (self._snapshot.service or {}).get("status", {})
+        found = {each.get("url") for each in (status, *status.get("components", {}).values())}
+        urls = ", ".join(sorted(url for url in found if url))
+        return f"; KServe reports {urls}" if urls else ""
+
     def hint(self) -> str:
         """The newest warning, and the log of a failed container, to append to a message."""
         warning = last_warning(self._snapshot, self.config.storage_uri, self.config.service)

@@ -16,6 +16,8 @@ from infra.config import merged
 from infra.manifests.names import JOB_VARIABLE
 
 ROOT = Path(__file__).parents[2]
+# Contexts of all stacks.
+KUBECONFIG = Path(__file__).parent / "kubeconfig.yaml"
 
 
 @dataclass
@@ -23,6 +25,7 @@ class Recorder(pulumi.runtime.Mocks):
     """The engine's place: keeps what the program registered, in order."""
 
     owners: list[dict[str, str]] = field(default_factory=list)
+    cluster: str = "0f3c2d1e-5b6a-4c7d-8e9f-0a1b2c3d4e5f"
     resources: list[pulumi.runtime.MockResourceArgs] = field(default_factory=list)
     exports: dict[str, Any] = field(default_factory=dict)
 
@@ -34,6 +37,8 @@ class Recorder(pulumi.runtime.Mocks):
         if args.typ == "kubernetes:batch/v1:Job":
             outputs["status"] = {"succeeded": 1}
             outputs["metadata"] = {**outputs["metadata"], "uid": f"uid-of-{args.name}"}
+        if args.resource_id == "kube-system":
+            outputs["metadata"] = {**outputs["metadata"], "uid": self.cluster}
         if args.typ.endswith(":ConfigMapPatch"):
             outputs["metadata"] = {**outputs["metadata"], "ownerReferences": self.owners}
         return f"{args.name}-id", outputs
@@ -70,7 +75,10 @@ def stack_config(
     """
     text = (ROOT / f"Pulumi.{stack}.yaml").read_text().replace("cifar10:", f"{model}:")
     config = yaml.safe_load(text)["config"]
-    values = {key.removeprefix("kserve-triton:"): value for key, value in config.items()}
+    prefix = "kserve-triton:"
+    values = {
+        key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)
+    }
     changes = changes or {}
     models = {"models": changes["models"]} if "models" in changes else {}
     return dict(merged(values, changes)) | models
@@ -81,6 +89,7 @@ def run(
     changes: dict[str, Any] | None = None,
     recorder: Recorder | None = None,
     model: str = "cifar10",
+    context: str = "kserve-triton-local",
 ) -> Recorder:
     """Run `__main__.py` as the engine would; raises what it raises."""
     recorder = recorder or Recorder()
@@ -90,6 +99,7 @@ def run(
             f"kserve-triton:{key}": value if isinstance(value, str) else json.dumps(value)
             for key, value in values.items()
         }
+        | {"kubernetes:context": context}
     )
     pulumi.runtime.set_mocks(recorder, project="kserve-triton", stack=stack)
 
@@ -103,6 +113,9 @@ def run(
     # Pulumi's mocks have neither hooks nor a stack that could hold outputs.
     with (
         patch("infra.components.failures.explained", return_value=None),
+        patch("infra.components.failures.guarded", return_value=None),
+        patch("infra.components.failures.announced", return_value=None),
+        patch.dict("os.environ", KUBECONFIG=str(KUBECONFIG)),
         patch("pulumi.export", exports.__setitem__),
     ):
         program()
