@@ -12,6 +12,7 @@ from local.endpoints import endpoint
 from local.environment import environment
 from local.errors import LocalError
 from local.layout import ROOT, write_atomically
+from local.triton.server import NOTE
 from release import files, lock
 from release.files import BUILD, RELEASE_JSON
 from release.schema import short
@@ -135,4 +136,5 @@ def _latency(layout: Layout, perf: Mapping[str, Any]) -> list[str]:
         "as a page: make report",
         "ms      " + "".join(f"{each:>8}" for each in _PERCENTILES),
         "latency " + "".join(f"{found[each]:>8.2f}" for each in _PERCENTILES),
+        f"        on {NOTE}",
     ]

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
 
-__all__ = ["Triton"]
+__all__ = ["NOTE", "Triton"]
+
+NOTE = "Triton 2.51, with Python programs in place of its backends: with those, ratios may differ"
 
 LAUNCH = Path(__file__).with_name("launch.py")
 START_SECONDS = 120

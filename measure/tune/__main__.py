@@ -19,6 +19,7 @@ from infra.releases import ReleasesError, load
 from jobs.config import JobError
 from jobs.load.vegeta import LoadError
 from jobs.samples import read_release
+from local.deploy import STACKS
 from local.errors import LocalError
 from local.layout import ROOT
 from local.node.quantity import quantity
@@ -32,7 +33,7 @@ from measure.tune.figure import draw
 from measure.tune.grid import grid
 from measure.tune.knobs import Knobs, changes
 from measure.tune.local_triton import LocalTriton
-from measure.tune.report import Outcome, document, table
+from measure.tune.report import LOCAL, Outcome, document, table
 from measure.tune.search import margin, winner
 from measure.tune.session import BATCH, Plan, Session
 from measure.tune.stack import StackFile
@@ -59,10 +60,15 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.formats:
             print(formats.compare(file, _cores(file, here=True), _plan(arguments), _vegeta()))
             return 0
+        if arguments.yes and not _is_measured(file, arguments):
+            raise TuneError(
+                f"--yes writes what was measured on {file.stack} itself: add --deployed. Without "
+                "both this machine's Triton is measured, and the diff is only shown"
+            )
         outcome = _measured(file, arguments)
         _store(outcome, arguments.root / "build" / "tune")
         print(table(outcome))
-        return _apply(outcome, file, write=arguments.yes)
+        return _apply(outcome, file, arguments)
     except KeyboardInterrupt:
         print("\nstopped; nothing was written", file=sys.stderr)
         return INTERRUPTED
@@ -120,7 +126,7 @@ def _facts(
         "release_digest": artefact.digest,
         "format": artefact.release.format,
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
-        "bench": "deployed" if arguments.deployed else "local Triton",
+        "bench": "deployed" if arguments.deployed else LOCAL,
         "machine": f"{os.cpu_count()} × {processor()}",
         "trial_seconds": plan.seconds,
         "resolution": plan.resolution,
@@ -163,8 +169,13 @@ def _store(outcome: Outcome, folder: Path) -> None:
         print(f"written: {folder / name}{suffix}", file=sys.stderr)
 
 
-def _apply(outcome: Outcome, file: StackFile, *, write: bool) -> int:
-    """Print the diff, and write the stack's file if the user agrees."""
+def _is_measured(file: StackFile, arguments: argparse.Namespace) -> bool:
+    """Whether what is measured is the stack's own Triton, or one as on this machine's cluster."""
+    return bool(arguments.deployed) or file.stack in STACKS.values()
+
+
+def _apply(outcome: Outcome, file: StackFile, arguments: argparse.Namespace) -> int:
+    """Print the diff, and write the stack's file if the user agrees and it was measured there."""
     best, now = outcome.winner, outcome.now
     if best is None:
         print(f"no setting holds p99 under {outcome.objective_ms:g} ms; nothing was written")
@@ -183,10 +194,13 @@ def _apply(outcome: Outcome, file: StackFile, *, write: bool) -> int:
             "not written: other processes disturbed the measurement; repeat it when they are gone"
         )
         return 1
-    if not write and not sys.stdin.isatty():
+    if not _is_measured(file, arguments):
+        print(f"not written: {file.stack} was not measured; measure it there: TUNE=--deployed")
+        return 0
+    if not arguments.yes and not sys.stdin.isatty():
         print("not written; the same command with --yes measures again and writes")
         return 0
-    if write or _agreed("write it?"):
+    if arguments.yes or _agreed("write it?"):
         file.write(text)
         print(f"written: {file.path.name}; deploy it: pulumi up --stack {file.stack}")
     return 0

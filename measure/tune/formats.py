@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from jobs.report.terminal import columns
+from local.triton.server import NOTE
 from measure.releases import artefact, build
 from measure.tune.deployment import TuneError
 from measure.tune.knobs import Knobs, in_format
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from measure.tune.stack import StackFile
 
 __all__ = ["compare", "table"]
-
-NOTE = "Triton's backends are Python programs here; with its own the ratios may differ."
 
 
 def compare(file: StackFile, cores: int, plan: Plan, vegeta: str) -> str:
@@ -57,7 +56,7 @@ def table(found: dict[str, list[Measured]]) -> str:
     """A row for each format: requests a second, their p99, rows a second in batches."""
     head = ("", "requests/s", "p99 ms", f"rows/s, {BATCH} a request")
     body = [(format, *_figures(points)) for format, points in found.items()]
-    return "\n".join((*(line.rstrip() for line in columns([head, *body])), NOTE))
+    return "\n".join((*(line.rstrip() for line in columns([head, *body])), f"on {NOTE}"))
 
 
 def _figures(points: Sequence[Measured]) -> tuple[str, str, str]:

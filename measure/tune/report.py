@@ -6,15 +6,19 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from local.triton.server import NOTE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from measure.tune.knobs import Knobs
     from measure.tune.search import Measured
 
-__all__ = ["Outcome", "document", "table"]
+__all__ = ["LOCAL", "Outcome", "document", "table"]
 
 SCHEMA = 1
+# The value of `bench` for this machine's Triton.
+LOCAL = "local Triton"
 # Mean cores of all trials.
 DISTURBED = 0.25
 
@@ -71,6 +75,8 @@ def table(outcome: Outcome) -> str:
     if outcome.disturbed:
         busy = outcome.facts["others_cores"]
         lines.append(f"other processes used {busy:.1f} cores of this machine meanwhile")
+    if outcome.facts["bench"] == LOCAL:
+        lines.append(f"measured on {NOTE}")
     return "\n".join(lines)
 
 

@@ -23,7 +23,7 @@ FASTER = Knobs(queue_delay_microseconds=500)
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Path:
-    path = tmp_path / "Pulumi.test.yaml"
+    path = tmp_path / "Pulumi.local.yaml"
     path.write_text(STACK)
     return path
 
@@ -43,10 +43,15 @@ def run(
             for knobs, rate in ((Knobs(), 200.0), (FASTER, faster))
         ]
         facts = {"model": file.model, "format": "torchscript", "others_cores": others}
+        facts["bench"] = "deployed" if "--deployed" in options else "local Triton"
         return Outcome(facts, 50, points, Knobs(), winner(points, Knobs(), 1.05))
 
     monkeypatch.setattr(command, "_measured", measured)
-    return command.main(["digits", "--stack", "test", "--root", str(stack.parent), *options])
+    return command.main(["digits", "--stack", name(stack), "--root", str(stack.parent), *options])
+
+
+def name(stack: Path) -> str:
+    return stack.name.split(".")[1]
 
 
 def test_yes_writes_what_wins(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,5 +106,37 @@ def test_a_gpu_is_not_measured_on_this_machine(
     stack: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.write_text(STACK.replace("config:", "config:\n  kserve-triton:device: gpu"))
-    assert command.main(["digits", "--stack", "test", "--root", str(stack.parent)]) == 1
+    assert command.main(["digits", "--stack", name(stack), "--root", str(stack.parent)]) == 1
     assert "--deployed" in capsys.readouterr().err
+
+
+def test_figures_of_this_machine_are_not_written_into_the_file_of_another_stack(
+    stack: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prod = stack.rename(stack.with_name("Pulumi.prod.yaml"))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _: "y")
+    assert run(prod, monkeypatch) == 0
+    said = capsys.readouterr().out
+    assert "+    queueDelayMicroseconds: 500" in said
+    assert "prod was not measured; measure it there: TUNE=--deployed" in said
+    assert "Triton 2.51" in said
+    assert prod.read_text() == STACK
+
+
+def test_what_was_measured_on_a_stack_is_written_into_its_file(
+    stack: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prod = stack.rename(stack.with_name("Pulumi.prod.yaml"))
+    assert run(prod, monkeypatch, "--deployed", "--yes") == 0
+    assert StackFile.read(prod, "digits").settings.triton.queue_delay_microseconds == 500
+    assert "Triton 2.51" not in capsys.readouterr().out
+
+
+def test_yes_for_another_stack_is_refused_before_anything_is_measured(
+    stack: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prod = stack.rename(stack.with_name("Pulumi.prod.yaml"))
+    words = ["digits", "--stack", "prod", "--root", str(prod.parent), "--cores", "1", "--yes"]
+    assert command.main(words) == 1
+    assert "add --deployed" in capsys.readouterr().err
