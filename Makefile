@@ -6,6 +6,10 @@ uv := .bootstrap/bin/uv
 export UV_LINK_MODE ?= hardlink
 # Once, rather than at the start of every program where Python may not write it.
 export UV_COMPILE_BYTECODE ?= 1
+# Loopback never goes through a proxy; local/proxies.py does the same for what is started without make.
+comma := ,
+export NO_PROXY := $(if $(NO_PROXY),$(NO_PROXY)$(comma))$(if $(no_proxy),$(no_proxy)$(comma))localhost,127.0.0.1,::1
+export no_proxy := $(NO_PROXY)
 
 .PHONY: help install up down status logs report env check test faults releases bench bench-quick tune lock clean
 
@@ -13,10 +17,15 @@ help: ## what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .bootstrap/stamp: requirements/bootstrap.txt
+	@$(PYTHON) -m local.machine --python
 	@echo "bootstrap: uv"
 	@rm -rf .bootstrap && $(PYTHON) -m venv .bootstrap
 	@.bootstrap/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@
+
+# NVIDIA's package of Triton needs numpy 1, and the storage initializer says so too: neither is for
+# Python 3.13 and newer. There, uv finds an older one for these environments, or fetches it.
+older = $(shell $(PYTHON) -c 'import sys; print(sys.executable if sys.version_info < (3, 13) else "3.12")')
 
 # The program's environment has no torch; the model's has it, and Triton beside it.
 program_groups := program releases dev
@@ -26,16 +35,24 @@ program_groups := program releases dev
 	@$(uv) pip sync -q --python .venv/bin/python --require-hashes $(program_groups:%=requirements/%.txt)
 	@touch $@
 
-model_groups := model releases triton transformer jobs dev
+# TORCH=cpu: PyTorch's own builds without CUDA's libraries, which are 4 GB. The local cluster has no
+# GPU, unless the machine has one.
+TORCH ?= cuda
+torch := $(if $(filter cpu,$(TORCH)),torch-cpu,torch)
+model_groups := model $(torch) releases triton transformer jobs dev
 .venv-model/stamp: .bootstrap/stamp $(model_groups:%=requirements/%.txt)
-	@echo "environment: torch and Triton (.venv-model), 7 GB the first time"
-	@$(uv) venv -q --clear --python $(PYTHON) .venv-model
-	@$(uv) pip sync -q --python .venv-model/bin/python --require-hashes $(model_groups:%=requirements/%.txt)
+	@echo "environment: torch and Triton (.venv-model), 7 GB the first time; 3 GB with TORCH=cpu"
+	@$(uv) venv -q --clear --python $(older) .venv-model
+	@$(uv) pip sync -q --python .venv-model/bin/python --require-hashes $(if $(filter cpu,$(TORCH)),--torch-backend cpu) $(model_groups:%=requirements/%.txt)
 	@touch $@
+
+# Only PyTorch's own index has these builds, so they are locked where it can be reached.
+requirements/torch-cpu.txt: requirements/torch.txt .bootstrap/stamp
+	@UV=$(abspath $(uv)) requirements/lock torch-cpu
 
 .venv-local/stamp: .bootstrap/stamp requirements/local.txt requirements/dev.txt
 	@echo "environment: the local cluster (.venv-local)"
-	@$(uv) venv -q --clear --python $(PYTHON) .venv-local
+	@$(uv) venv -q --clear --python $(older) .venv-local
 	@$(uv) pip sync -q --python .venv-local/bin/python --require-hashes requirements/local.txt requirements/dev.txt
 	@touch $@
 
@@ -48,7 +65,7 @@ model_groups := model releases triton transformer jobs dev
 # What the benchmark measures ours against.
 .venv-bench/stamp: .bootstrap/stamp requirements/bench.txt
 	@echo "environment: other servers, for the benchmark (.venv-bench)"
-	@$(uv) venv -q --clear --python $(PYTHON) .venv-bench
+	@$(uv) venv -q --clear --python $(older) .venv-bench
 	@$(uv) pip sync -q --python .venv-bench/bin/python --require-hashes requirements/bench.txt
 	@touch $@
 
@@ -74,6 +91,7 @@ ready: .venv-local/stamp $(modules:%=programs/%) $(environments) build/digits/re
 
 MODE ?= Standard
 up: ## the whole thing on this machine: cluster, stack, a prediction; in the other mode: make up MODE=Knative
+	@$(PYTHON) -m local.machine
 	@$(MAKE) --no-print-directory -j2 ready
 	@.venv-local/bin/python -m local up --mode $(MODE)
 
@@ -107,6 +125,7 @@ check: $(environments) ## formatter, linter, types, import contracts, dead links
 	@.venv/bin/zizmor --offline --persona=auditor -q .github
 
 test: ## everything, on the real programs
+	@$(PYTHON) -m local.machine
 	@$(MAKE) --no-print-directory -j2 ready .venv-bench/stamp
 	@$(MAKE) --no-print-directory build/test/models.lock.json
 	@.venv/bin/python -m pytest tests/infra tests/bootstrap tests/review tests/workflows tests/docs

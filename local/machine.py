@@ -1,5 +1,7 @@
 """What this machine lacks for the local cluster: `python3 -m local.machine`, before any install.
 
+With `--python` only what every environment needs is looked at.
+
 It runs on the user's own Python, of whatever version: only the standard library, and no syntax
 newer than Python 3.8's.
 """
@@ -32,8 +34,13 @@ def problems() -> list[str]:
     elsewhere = _system()
     if elsewhere:
         return [elsewhere]
-    found = [_libc(), _python(), _venv(), go.problem(), _namespaces(), *_disk()]
-    return [each for each in found if each]
+    found = [_libc(), go.problem(), _namespaces(), *_disk()]
+    return [*python_problems(), *(each for each in found if each)]
+
+
+def python_problems() -> list[str]:
+    """Those of the Python that runs this, which every environment needs, on any system."""
+    return [each for each in (_python(), _venv()) if each]
 
 
 def _system() -> str:
@@ -116,10 +123,10 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 def main() -> int:
     """Print what is missing, all of it; the exit status."""
-    found = problems()
+    found = python_problems() if "--python" in sys.argv else problems()
     if not found:
         return 0
-    print("error: this machine can't run the local cluster yet:", file=sys.stderr)
+    print("error: something is missing on this machine:", file=sys.stderr)
     for each in found:
         print(f"- {each}", file=sys.stderr)
     print("Nothing was installed.", file=sys.stderr)
