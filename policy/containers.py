@@ -1,4 +1,4 @@
-"""The containers of a Kubernetes resource."""
+"""The pods of a Kubernetes resource: every template, its containers, and how many pods it makes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from policy.properties import Properties, at, kind, mappings
+from policy.properties import Properties, at, kind, mappings, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +27,25 @@ POD_SPECS = {
     " StatefulSet".split(),
     _TEMPLATE,
 )
+# Kind to the path of its number of pods, which is 1 where it is unset. Other kinds have no bound.
+COUNTS = {
+    "CronJob": ("spec", "jobTemplate", "spec", "parallelism"),
+    "Job": ("spec", "parallelism"),
+} | dict.fromkeys(
+    ("Deployment", "ReplicaSet", "ReplicationController", "StatefulSet"), ("spec", "replicas")
+)
+SINGLE = ("Pod", "PodTemplate")
+# Templates that make no pods themselves: KServe completes those of InferenceServices with them.
+COUNTED_ELSEWHERE = ("ServingRuntime", "ClusterServingRuntime")
+# Knative's bound, an annotation of the template; 0 is no bound.
+MAX_SCALE = ("autoscaling.knative.dev/max-scale", "autoscaling.knative.dev/maxScale")
 # Keys of a component that are a container whose image KServe sets: `model`, and the older keys
 # named by frameworks (PredictorSpec and ExplainerSpec of KServe v1beta1).
 SERVED_BY_RUNTIME = (
     "model triton pytorch onnx tensorflow sklearn xgboost lightgbm huggingface pmml paddle art"
 ).split()
+# KServe's default of workerSpec.pipelineParallelSize: the nodes of a replica.
+NODES = 2
 
 
 @dataclass(frozen=True)
@@ -43,29 +57,88 @@ class Container:
     served: bool = False
 
 
+@dataclass(frozen=True)
+class Pods:
+    """A pod template: its path, its containers, and the most pods it makes; None: no bound."""
+
+    where: str
+    containers: tuple[Container, ...]
+    most: float | None
+
+
 def containers(resource: Resource) -> Iterator[Container]:
     """Every container of a resource; none if it has no pods."""
-    name = kind(resource.type)
+    for pods in pod_templates(resource):
+        yield from pods.containers
+
+
+def pod_templates(resource: Resource) -> Iterator[Pods]:
+    """Every pod template of a resource."""
+    name, properties = kind(resource.type), resource.properties
     if name == "InferenceService":
-        for component in COMPONENTS:
-            yield from component_containers(resource.properties, component)
+        yield from _inference_service(at(properties, "spec"))
     elif name in POD_SPECS:
         path = POD_SPECS[name]
-        yield from _pod(at(resource.properties, *path), ".".join(path))
+        where = ".".join(path)
+        found = tuple(_containers(at(properties, *path), where))
+        yield Pods(where, found, _count(name, properties))
 
 
-def component_containers(properties: Properties, component: str) -> Iterator[Container]:
-    """The containers of an InferenceService's predictor, transformer or explainer."""
-    spec, where = at(properties, "spec", component), f"spec.{component}"
+def _inference_service(spec: object) -> Iterator[Pods]:
+    for component in COMPONENTS:
+        found = at(spec, component)
+        most = _positive(at(found, "maxReplicas"))
+        canary = number(at(found, "canaryTrafficPercent"))
+        if most and canary is not None and canary < 100:
+            # Under Knative the revision before a canary runs beside it, with the same bound.
+            most *= 2
+        yield from _component(found, f"spec.{component}", most)
+    for index, each in enumerate(mappings(at(spec, "canary"))):
+        for component in COMPONENTS:
+            found = at(each, component)
+            # In Standard mode a canary has a fixed number of pods.
+            most = max(_positive(at(found, key)) or 1 for key in ("minReplicas", "maxReplicas"))
+            yield from _component(found, f"spec.canary[{index}].{component}", most)
+
+
+def _component(spec: object, where: str, most: float | None) -> Iterator[Pods]:
+    yield Pods(where, tuple(_component_containers(spec, where)), most)
+    workers, nodes = at(spec, "workerSpec"), at(spec, "workerSpec", "pipelineParallelSize")
+    each = _positive(nodes) or NODES
+    found = tuple(_containers(workers, f"{where}.workerSpec"))
+    yield Pods(f"{where}.workerSpec", found, most and most * each)
+
+
+def _component_containers(spec: object, where: str) -> Iterator[Container]:
     for key in SERVED_BY_RUNTIME:
         served = at(spec, key)
         if isinstance(served, Mapping):
             yield Container(f"{where}.{key}", served, served=True)
-    yield from _pod(spec, where)
-    yield from _pod(at(spec, "workerSpec"), f"{where}.workerSpec")
+    yield from _containers(spec, where)
 
 
-def _pod(spec: object, where: str) -> Iterator[Container]:
+def _containers(spec: object, where: str) -> Iterator[Container]:
     for key in ("initContainers", "containers"):
         for index, each in enumerate(mappings(at(spec, key))):
             yield Container(f"{where}.{key}[{each.get('name', index)}]", each)
+
+
+def _count(name: str, properties: Properties) -> float | None:
+    if name in COUNTED_ELSEWHERE:
+        return 0
+    if name in SINGLE:
+        return 1
+    if name in COUNTS:
+        found = number(at(properties, *COUNTS[name]))
+        return 1 if found is None else found
+    annotations = at(properties, "spec", "template", "metadata", "annotations")
+    bounds = [at(annotations, key) for key in MAX_SCALE]
+    # Annotations are texts.
+    found = next((each for each in bounds if each is not None), None)
+    return _positive(float(found)) if isinstance(found, str) and found.isdecimal() else None
+
+
+def _positive(value: object) -> float | None:
+    """A number above 0, else None: for Knative 0 is no bound, and a missing value is 0."""
+    found = number(value)
+    return found if found and found > 0 else None

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from policy.containers import COMPONENTS, Container, component_containers, containers
-from policy.properties import Properties, at, kind, number
+from policy.containers import Container, containers, pod_templates
+from policy.properties import at, number
 from policy.rule import Resource, Rule
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ PINNED = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 BOUNDED = ("cpu", "memory")
 # NVIDIA's device plugin offers GPUs as nvidia.com/gpu and slices as nvidia.com/mig-….
 GPU_PREFIX = "nvidia.com/"
-NOTHING = frozenset({"0", "0.0", "None"})
 MAXIMUM = 16
 
 
@@ -43,39 +42,37 @@ def _limits(resource: Resource) -> Iterable[str]:
             yield f"{container.where}: no limit of {' and '.join(missing)}"
 
 
-def _gpu_replicas(resource: Resource) -> Iterable[str]:
-    if kind(resource.type) != "InferenceService":
-        return
+def _gpus(resource: Resource) -> Iterable[str]:
     allowed = int(number(resource.settings.get("maximum")) or MAXIMUM)
-    for component in COMPONENTS:
-        found = component_containers(resource.properties, component)
-        if any(_has_gpu(container) for container in found):
-            yield from _replicas(at(resource.properties, "spec", component), component, allowed)
+    total, parts = 0.0, []
+    for pods in pod_templates(resource):
+        each = sum(_gpus_of(container) for container in pods.containers)
+        if not each:
+            continue
+        if pods.most is None:
+            yield f"{pods.where} has GPUs, and no bound on its pods"
+            continue
+        total += pods.most * each
+        parts.append(f"{pods.where} {pods.most:g} pods of {each:g}")
+    if total > allowed:
+        yield f"{total:g} GPUs at most ({', '.join(parts)}); allowed: {allowed} in all"
 
 
-def _replicas(spec: Properties, component: str, allowed: int) -> Iterable[str]:
-    replicas = number(at(spec, "maxReplicas"))
-    where = f"spec.{component}.maxReplicas"
-    if not replicas or replicas < 0:
-        # For Knative 0 means no bound, and a missing value means 0.
-        yield f"{where} is {'unset' if replicas is None else f'{replicas:g}'}: no bound on GPUs"
-        return
-    canary = number(at(spec, "canaryTrafficPercent"))
-    # Until a canary has all traffic, the previous revision runs too, with the same bound.
-    revisions = 2 if canary is not None and canary < 100 else 1
-    if replicas * revisions > allowed:
-        each = " for each of two revisions" if revisions > 1 else ""
-        yield f"{where} is {replicas:g}{each}; allowed: {allowed} in all"
-
-
-def _has_gpu(container: Container) -> bool:
-    resources = (at(container.spec, "resources", each) for each in ("limits", "requests"))
-    return any(
-        name.startswith(GPU_PREFIX) and str(amounts[name]) not in NOTHING
-        for amounts in resources
-        if isinstance(amounts, Mapping)
-        for name in amounts
+def _gpus_of(container: Container) -> float:
+    """GPUs and slices of them, by limits or requests, whichever is more."""
+    found = [at(container.spec, "resources", each) for each in ("limits", "requests")]
+    return max(
+        sum(_amount(value) for name, value in amounts.items() if name.startswith(GPU_PREFIX))
+        for amounts in ({}, *(each for each in found if isinstance(each, Mapping)))
     )
+
+
+def _amount(value: object) -> float:
+    """A number as the engine or a text has it. One that can't be read counts as 1."""
+    try:
+        return max(float(str(value)), 0.0) if value is not None else 0.0
+    except ValueError:
+        return 1.0
 
 
 RULES = (
@@ -92,10 +89,10 @@ RULES = (
         _limits,
     ),
     Rule(
-        "gpu-replicas-bounded",
-        "The number of GPUs that a stack can use is bounded.",
-        "set maxReplicas, or raise the pack's maximum in policy/config.*.json",
-        _gpu_replicas,
+        "gpus-bounded",
+        "The number of GPUs that a resource can use is bounded, canaries included.",
+        "lower maxReplicas or gpus, or raise the pack's maximum in policy/config.*.json",
+        _gpus,
         {"maximum": {"type": "integer", "minimum": 1, "default": MAXIMUM}},
     ),
 )

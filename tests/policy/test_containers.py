@@ -64,6 +64,14 @@ def test_every_container_of_a_service_is_found(
     assert found(INFERENCE_SERVICE, {"spec": spec}) == sorted(expected)
 
 
+@given(st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(COMPONENTS, PODS)), max_size=3))
+def test_every_container_of_a_canary_is_found(canaries: list[dict[str, dict[str, Any]]]) -> None:
+    listed = [{name: pod(each) for name, each in canary.items()} for canary in canaries]
+    named = [each for canary in canaries for each in canary.values()]
+    expected = list(chain(*(chain(*each.values()) for each in named)))
+    assert found(INFERENCE_SERVICE, {"spec": {"canary": listed}}) == sorted(expected)
+
+
 @pytest.mark.parametrize("key", SERVED_BY_RUNTIME)
 def test_what_a_runtime_completes_is_a_container(key: str) -> None:
     properties = {"spec": {"predictor": {key: {"name": "it"}}}}

@@ -40,5 +40,14 @@ def test_the_containers_of_a_golden_manifest_are_seen(path: Path) -> None:
         assert len(list(containers(Resource(token, properties)))) == expected, token
 
 
+def test_the_canary_of_a_golden_manifest_is_seen() -> None:
+    places = [
+        container.where
+        for token, properties in documents(FOLDER / "options" / "canary-standard.yaml")
+        for container in containers(Resource(token, properties))
+    ]
+    assert [place for place in places if "canary" in place] == ["spec.canary[0].predictor.model"]
+
+
 def test_there_are_golden_manifests_on_gpus() -> None:
     assert sum("gpu" in path.stem for path in GOLDEN) >= 8

@@ -31,7 +31,7 @@ NAMES = [
     "bucket-protected",
     "images-by-digest",
     "container-limits",
-    "gpu-replicas-bounded",
+    "gpus-bounded",
     "no-wildcard-roles",
     "no-service-account-keys",
 ]
@@ -69,9 +69,9 @@ def test_the_rules_are_each_described_and_named_once() -> None:
     assert all(rule.description.endswith(".") and rule.remedy for rule in RULES)
 
 
-def test_the_maximum_of_replicas_is_in_the_schema(pack: Pack) -> None:
+def test_the_maximum_of_gpus_is_in_the_schema(pack: Pack) -> None:
     schemas = {each.name: each.configSchema.properties for each in pack.info().policies}
-    maximum = schemas["gpu-replicas-bounded"]["maximum"]
+    maximum = schemas["gpus-bounded"]["maximum"]
     assert (maximum["type"], maximum["default"]) == ("integer", 16)
 
 
@@ -101,10 +101,10 @@ def test_a_level_of_the_configuration_holds(pack: Pack) -> None:
 
 
 def test_a_maximum_of_the_configuration_holds(pack: Pack) -> None:
-    pack.configure({}, {"gpu-replicas-bounded": {"maximum": 4}})
+    pack.configure({}, {"gpus-bounded": {"maximum": 4}})
     ((rule, _, message),) = pack.analyze(INFERENCE_SERVICE, inference_service())
-    assert rule == "gpu-replicas-bounded"
-    assert "spec.predictor.maxReplicas is 8; allowed: 4 in all; " in message
+    assert rule == "gpus-bounded"
+    assert "8 GPUs at most (spec.predictor 8 pods of 1); allowed: 4 in all; " in message
 
 
 def test_what_a_preview_cannot_know_is_said_and_blocks_nothing(pack: Pack) -> None:

@@ -105,7 +105,7 @@ def test_the_message_names_the_container() -> None:
 @pytest.mark.parametrize("value", [REMOVED, None, 0, 0.0, -1, "many"])
 def test_a_gpu_service_without_a_bound_is_seen(value: Any) -> None:
     unbound = changed(inference_service(), "spec/predictor/maxReplicas", value)
-    assert list(broken(INFERENCE_SERVICE, unbound)) == ["gpu-replicas-bounded"]
+    assert list(broken(INFERENCE_SERVICE, unbound)) == ["gpus-bounded"]
 
 
 @given(st.integers(1, 100), st.integers(1, 100), st.none() | st.integers(0, 100), st.booleans())
@@ -117,16 +117,98 @@ def test_replicas_are_within_the_maximum_with_the_canary_counted(
     if canary is not None:
         made = changed(made, "spec/predictor/canaryTrafficPercent", number(canary))
     revisions = 1 if canary in (None, 100) else 2
-    settings = {"gpu-replicas-bounded": {"maximum": number(maximum)}}
+    settings = {"gpus-bounded": {"maximum": number(maximum)}}
     found = broken(INFERENCE_SERVICE, made, settings=settings)
-    assert list(found) == (["gpu-replicas-bounded"] if replicas * revisions > maximum else [])
+    assert list(found) == (["gpus-bounded"] if replicas * revisions > maximum else [])
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 8), st.integers(1, 60))
+def test_the_pods_of_every_template_are_counted_with_all_their_gpus(
+    stable: int, canary: int, gpus: int, maximum: int
+) -> None:
+    made = changed(inference_service(), "spec/predictor/maxReplicas", stable)
+    beside = {"minReplicas": canary, "model": on_gpus(gpus)}
+    made["spec"]["predictor"]["model"] = on_gpus(1)
+    made["spec"]["canary"] = [{"trafficPercent": 10, "predictor": beside}]
+    found = broken(INFERENCE_SERVICE, made, settings={"gpus-bounded": {"maximum": maximum}})
+    assert list(found) == (["gpus-bounded"] if stable + canary * gpus > maximum else [])
+
+
+def on_gpus(count: int) -> dict[str, Any]:
+    limits = {"cpu": "1", "memory": "1Gi", "nvidia.com/gpu": str(count)}
+    return container(resources={"limits": limits})
+
+
+def test_a_canary_in_standard_mode_is_held_to_every_rule() -> None:
+    made = inference_service()
+    loose = {"name": "evil", "image": "evil:latest", "resources": {"limits": {"nvidia.com/gpu": 8}}}
+    beside = {"name": "canary", "minReplicas": 100, "model": loose}
+    made["spec"]["canary"] = [{"trafficPercent": 1, "predictor": beside}]
+    found = broken(INFERENCE_SERVICE, made)
+    assert list(found) == ["images-by-digest", "container-limits", "gpus-bounded"]
+    (message,) = found["gpus-bounded"]
+    assert message.startswith(
+        "808 GPUs at most (spec.predictor 8 pods of 1, spec.canary[0].predictor 100 pods of 8); "
+        "allowed: 16 in all; "
+    )
+
+
+def workload(**spec: Any) -> dict[str, Any]:
+    """With a pod of one GPU."""
+    return {"spec": spec | {"template": {"spec": {"containers": [on_gpus(1)]}}}}
+
+
+@pytest.mark.parametrize(
+    ("token", "properties", "most"),
+    [
+        ("kubernetes:core/v1:Pod", {"spec": {"containers": [on_gpus(1)]}}, 1),
+        ("kubernetes:apps/v1:Deployment", workload(), 1),
+        ("kubernetes:apps/v1:Deployment", workload(replicas=5.0), 5),
+        ("kubernetes:apps/v1:StatefulSet", workload(replicas=3), 3),
+        (JOB, workload(parallelism=4), 4),
+        ("kubernetes:batch/v1:CronJob", {"spec": {"jobTemplate": workload(parallelism=2)}}, 2),
+    ],
+)
+def test_the_pods_of_other_workloads_are_counted(
+    token: str, properties: dict[str, Any], most: int
+) -> None:
+    def found(maximum: int) -> list[str]:
+        return list(broken(token, properties, settings={"gpus-bounded": {"maximum": maximum}}))
+
+    assert found(most) == []
+    assert most == 1 or found(most - 1) == ["gpus-bounded"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "expected"), [(None, True), ("0", True), ("many", True), ("4", False), ("17", True)]
+)
+def test_a_knative_service_on_gpus_has_a_bound(scale: str | None, expected: bool) -> None:
+    made = workload()
+    if scale is not None:
+        annotations = {"autoscaling.knative.dev/max-scale": scale}
+        made["spec"]["template"]["metadata"] = {"annotations": annotations}
+    found = broken("kubernetes:serving.knative.dev/v1:Service", made)
+    assert ("gpus-bounded" in found) == expected
+
+
+def test_a_daemon_set_on_gpus_has_no_bound() -> None:
+    assert list(broken("kubernetes:apps/v1:DaemonSet", workload())) == ["gpus-bounded"]
+
+
+def test_the_nodes_of_a_replica_are_counted() -> None:
+    made = changed(inference_service(), "spec/predictor/maxReplicas", 4)
+    workers = {"pipelineParallelSize": 3, "containers": [on_gpus(1)]}
+    made["spec"]["predictor"]["workerSpec"] = workers
+    assert broken(INFERENCE_SERVICE, made) == {}
+    over = {"gpus-bounded": {"maximum": 15}}
+    assert list(broken(INFERENCE_SERVICE, made, settings=over)) == ["gpus-bounded"]
 
 
 def test_sixteen_replicas_are_allowed_where_nothing_else_is_said() -> None:
     at_bound = changed(inference_service(), "spec/predictor/maxReplicas", 16)
     assert broken(INFERENCE_SERVICE, at_bound) == {}
     over = changed(inference_service(), "spec/predictor/maxReplicas", 17)
-    assert list(broken(INFERENCE_SERVICE, over)) == ["gpu-replicas-bounded"]
+    assert list(broken(INFERENCE_SERVICE, over)) == ["gpus-bounded"]
 
 
 @pytest.mark.parametrize("amounts", [{}, {"nvidia.com/gpu": "0"}, {"nvidia.com/gpu": 0.0}])
@@ -151,4 +233,4 @@ def test_without_a_gpu_there_is_no_bound(amounts: dict[str, Any]) -> None:
 )
 def test_a_gpu_is_seen_wherever_it_is_asked_for(spec: dict[str, Any]) -> None:
     found = broken(INFERENCE_SERVICE, {"spec": {"predictor": spec}})
-    assert "gpu-replicas-bounded" in found
+    assert "gpus-bounded" in found
