@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 from release import files, lock, promotion
 from release.commands import IMPORT_OPTIONS
-from release.schema import NAME, Format, Release, ReleaseError, short
+from release.schema import NAME, NAME_RULE, Format, Release, ReleaseError, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +109,7 @@ def new(arguments: argparse.Namespace) -> None:
 
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
-        raise ReleaseError(f"found {name!r}; allowed: 1 to 48 of a-z, 0-9 and '-', first a letter")
+        raise ReleaseError(f"found {name!r}; allowed: {NAME_RULE}")
 
 
 def train(arguments: argparse.Namespace) -> None:

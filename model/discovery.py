@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from model.definition import Definition
 from model.errors import author_code
-from release.schema import NAME, Format, ImageInput, ReleaseError
+from release.schema import NAME, NAME_RULE, Format, ImageInput, ReleaseError
 
 __all__ = ["DEFINITIONS", "Found", "find", "find_all", "load"]
 
@@ -79,10 +79,7 @@ def find(name: str, folder: Path) -> Found:
             f"{folder}{new}"
         )
     if not NAME.fullmatch(name):
-        raise ReleaseError(
-            f"{found[name]}: model name {name!r}; allowed: 1 to 48 of a-z, 0-9 and '-', first a "
-            "letter; rename it"
-        )
+        raise ReleaseError(f"{found[name]}: model name {name!r}; allowed: {NAME_RULE}; rename it")
     return Found(name, found[name])
 
 

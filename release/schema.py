@@ -57,7 +57,19 @@ FORMAT_TYPES: dict[Format, tuple[str, ...]] = {
 }
 HANDLER_PY = "handler.py"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-NAME = re.compile(r"[a-z]([a-z0-9-]{0,46}[a-z0-9])?")
+# The longest name that is made of a model's is verify-MODEL-canary-KEY, of a Job, with a key of ten
+# characters: its pods have it as a label, of at most 63. Those that KServe and Knative make are
+# shorter: latest-MODEL-transformer, isvc.MODEL-canary-predictor. Names that end as those do would
+# be names of another model's Services.
+NAME_LENGTH = 38
+_TAKEN_ENDS = ("canary", "pods", "predictor", "transformer")
+NAME = re.compile(
+    rf"(?!.*-({'|'.join(_TAKEN_ENDS)})$)[a-z]([a-z0-9-]{{0,{NAME_LENGTH - 2}}}[a-z0-9])?"
+)
+NAME_RULE = (
+    f"1 to {NAME_LENGTH} of a-z, 0-9 and '-', first a letter, at the end none of "
+    f"{', '.join(f'-{each}' for each in _TAKEN_ENDS)}"
+)
 # Name of a tensor of an ONNX file. It is also the path of a file below a folder of the release, so
 # no part of it is `..`.
 _TENSOR_NAME = re.compile(r"(?=.{1,128}$)/?[\w:-][\w.:-]*(/[\w:-][\w.:-]*)*")
@@ -220,9 +232,7 @@ class Release:
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
-            raise ReleaseError(
-                f"model name {self.name!r}; allowed: 1 to 48 of a-z, 0-9 and '-', first a letter"
-            )
+            raise ReleaseError(f"model name {self.name!r}; allowed: {NAME_RULE}")
         if not self.inputs or not self.outputs:
             raise ReleaseError("a release has one input and one output at least")
         for kind, tensors in (("input", self.inputs), ("output", self.outputs)):

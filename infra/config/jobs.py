@@ -23,7 +23,7 @@ class Jobs(Section):
         description="image of jobs/Dockerfile; none: the published one of this version",
     )
     cpu: t.Quantity = Field("1", description="CPU, requested and limit")
-    memory: t.Quantity = Field("1Gi", description="memory, requested and limit")
+    memory: t.Memory = Field("1Gi", description="memory, requested and limit")
     service_account: t.DnsLabel | None = Field(
         None, description="service account of the load test, where it uploads its result"
     )

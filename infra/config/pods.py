@@ -62,7 +62,7 @@ class Component(Section):
     """What predictor and transformer have in common."""
 
     cpu: t.Quantity = Field("1", description="CPU, requested and limit")
-    memory: t.Quantity = Field("2Gi", description="memory, requested and limit")
+    memory: t.Memory = Field("2Gi", description="memory, requested and limit")
     min_replicas: Annotated[int, Field(ge=0, le=1000)] = Field(
         1, description="0 lets Knative scale to zero"
     )
@@ -146,7 +146,7 @@ class Compiler(Section):
         None, description="image with PyTorch; none: nvcr.io/nvidia/pytorch, of Triton's tag"
     )
     cpu: t.Quantity = Field("2", description="CPU, requested and limit")
-    memory: t.Quantity = Field("8Gi", description="memory, requested and limit")
+    memory: t.Memory = Field("8Gi", description="memory, requested and limit")
     service_account: t.DnsLabel | None = Field(
         None, description="service account that may read programs/ and add to models/"
     )
@@ -169,7 +169,7 @@ class Transformer(Component):
         description="a list, even an empty one: the image is a server of your own on KServe's "
         "SDK, which gets the SDK's arguments and these",
     )
-    memory: t.Quantity = Field("1Gi", description="memory, requested and limit")
+    memory: t.Memory = Field("1Gi", description="memory, requested and limit")
     traces: t.Collector | None = Field(
         None,
         description="collector of OpenTelemetry that gets a request's spans, by OTLP over gRPC, "

@@ -60,7 +60,8 @@ def report(problems: list[Problem]) -> str:
         [
             f"{len(lines)} wrong {values} in this stack's configuration; nothing was changed:",
             *(f"  {PROJECT}:{line}" for line in lines),
-            "Change one: `pulumi config set --path 'KEY' VALUE`, or in the file Pulumi.STACK.yaml.",
+            "Change one: `pulumi config set --path 'KEY' VALUE`, with `--type string` for a text "
+            "that looks like another value, or in the file Pulumi.STACK.yaml.",
         ]
     )
 

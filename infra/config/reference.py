@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pydantic.fields import FieldInfo
-    from pydantic_core.core_schema import WithDefaultSchema
+    from pydantic_core.core_schema import StringSchema, WithDefaultSchema
 
 ROOT = Path(__file__).parents[2]
 PAGE, SCHEMA = "docs/configuration.md", "docs/stack.schema.json"
@@ -127,6 +127,10 @@ class _Generator(GenerateJsonSchema):
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
+
+    def str_schema(self, schema: StringSchema) -> dict[str, Any]:
+        # A number stands for its text: see Section.
+        return super().str_schema(schema) | {"type": ["string", "number"]}
 
     def default_schema(self, schema: WithDefaultSchema) -> dict[str, Any]:
         if isinstance(schema.get("default"), BaseModel):

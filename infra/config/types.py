@@ -17,16 +17,12 @@ from pydantic import (
 from pydantic_core import core_schema
 
 from infra.config import google
+from release.schema import NAME, NAME_RULE
 
 _UNITS = {"k": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4, "m": 0.001}
 _UNITS |= {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3, "Ti": 1024**4}
 # What Kubernetes allows of a label's value, and DNS of a part of a name.
 LABEL_LENGTH = 63
-# The longest name made of a model's is verify-MODEL-canary-KEY, of a Job, whose pods have it as a
-# label of at most 63 characters. KServe and Knative make shorter ones: latest-MODEL-transformer.
-MODEL_NAME_LENGTH = 38
-# MODEL-predictor and others are Services of the model MODEL, and so no names of other models.
-_TAKEN_ENDS = "canary|pods|predictor|transformer"
 
 
 class Device(StrEnum):
@@ -121,15 +117,7 @@ DnsLabel = Annotated[
     str,
     _Matching(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "1 to 63 of a-z, 0-9 and '-' (a DNS label)"),
 ]
-# KServe's webhook wants a letter first.
-ModelName = Annotated[
-    str,
-    _Matching(
-        rf"(?!.*-({_TAKEN_ENDS})$)[a-z]([a-z0-9-]{{0,{MODEL_NAME_LENGTH - 2}}}[a-z0-9])?",
-        f"1 to {MODEL_NAME_LENGTH} of a-z, 0-9 and '-', first a letter, last none of -"
-        + ", -".join(_TAKEN_ENDS.split("|")),
-    ),
-]
+ModelName = Annotated[str, _Matching(NAME.pattern, NAME_RULE)]
 Domain = Annotated[
     str,
     _Matching(
@@ -151,6 +139,7 @@ Quantity = Annotated[
         r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", "a Kubernetes quantity: 500m, 2, 512Mi, 4Gi"
     ),
 ]
+Memory = Annotated[Quantity, AfterValidator(lambda quantity: _check_memory(quantity))]
 Seconds = Annotated[str, _Matching(r"[1-9][0-9]*s", "whole seconds, at least one, such as 600s")]
 # Knative matches by exact host: no scheme, no path, no wildcard.
 Registry = Annotated[
@@ -218,6 +207,12 @@ def _check_cidr(text: str) -> str:
         return str(ip_network(text))
     except ValueError:
         raise ValueError("allowed: a network in CIDR notation, such as 10.0.0.0/8") from None
+
+
+def _check_memory(quantity: str) -> str:
+    if amount(quantity) < 1024**2:
+        raise ValueError("allowed: 1Mi or more, such as 512Mi or 4Gi")
+    return quantity
 
 
 def _not_latest(image: str) -> str:

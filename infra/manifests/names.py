@@ -51,7 +51,7 @@ def job_labels(name: str) -> dict[str, str]:
 
 
 def job_name(kind: str, key: str) -> str:
-    """`KIND-KEY`. Kubernetes labels a Job's pods with it; see MODEL_NAME_LENGTH in infra.config."""
+    """`KIND-KEY`. Kubernetes labels a Job's pods with it; see NAME_LENGTH in release.schema."""
     return f"{kind}-{key}"
 
 

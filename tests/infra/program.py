@@ -55,6 +55,12 @@ class Recorder(pulumi.runtime.Mocks):
         (found,) = self.of(kind).values()
         return found
 
+    def principal(self, account: str) -> str:
+        """The IAM member for one of the pods' accounts that were granted something."""
+        members = {each["member"] for each in self.of(":BucketIAMMember").values()}
+        (found,) = (each for each in members if each.endswith(f"/sa/{account}"))
+        return str(found)
+
     def asked(self, prefix: str) -> dict[str, dict[str, Any]]:
         """What the Jobs with such names are asked, by name."""
         jobs = {name: job for name, job in self.of(":Job").items() if name.startswith(prefix)}

@@ -35,7 +35,7 @@ def problems(changes: dict[str, Any]) -> str:
         ({"perf": {"rate": "fast"}}, "a whole number"),
         ({"perf": {"rate": 1.5}}, "a whole number"),
         ({"monitoring": {"queueMs": "long"}}, "a number"),
-        ({"promotion": {"override": 1}}, "a text"),
+        ({"promotion": {"override": True}}, "a text"),
     ],
 )
 def test_what_is_allowed_is_named_in_yamls_words(changes: dict[str, Any], kind: str) -> None:
@@ -99,6 +99,40 @@ def test_the_stacks_as_they_are_committed_are_right(stack: str) -> None:
             "predictor.scaleMetric: found rps",
         ),
         ({"predictor": {"memory": "2 GB"}}, "predictor.memory: found"),
+        ({"predictor": {"memory": 4}}, "predictor.memory: found 4; allowed: 1Mi or more"),
+        ({"predictor": {"cpu": -1}}, "predictor.cpu: found -1"),
+        ({"models": {"m" * 39: {}}}, "allowed: 1 to 38 of a-z"),
+        ({"models": {"digits-predictor": {}}}, "at the end none of -canary, -pods, -predictor"),
+        (
+            {"namespace": "n" * 57},
+            'models.digits: found "digits"; allowed: 5 characters in mode Standard',
+        ),
+        ({"models": {"digits": {"release": 12345}}}, "models.digits.release: found 12345"),
+        ({"domain": "https://example.com"}, "domain: found"),
+        ({"domain": "Example.com"}, "domain: found"),
+        ({"urlScheme": "ftp"}, "urlScheme: found"),
+        ({"cluster": "my-cluster"}, "cluster: found"),
+        ({"network": {"clientCidrs": ["10.0.0.1/8"]}}, "network.clientCidrs.0: found"),
+        (
+            {"mode": "Knative", "predictor": {"timeoutSeconds": 601}},
+            "predictor.timeoutSeconds: found 601 in mode Knative; allowed: 600 at most",
+        ),
+        (
+            {"mode": "Knative", "transformer": {"containerConcurrency": 1001}},
+            "transformer.containerConcurrency: found 1001 in mode Knative; allowed: 1000 at most",
+        ),
+        (
+            {"mode": "Knative", "predictor": {"deploymentStrategy": {"type": "Recreate"}}},
+            "predictor.deploymentStrategy: found Recreate in mode Knative",
+        ),
+        (
+            {"predictor": {"deploymentStrategy": {"maxSurge": 0, "maxUnavailable": 0}}},
+            "predictor.deploymentStrategy.maxUnavailable: found 0 with maxSurge 0",
+        ),
+        (
+            {"predictor": {"deploymentStrategy": {"type": "Recreate", "maxSurge": 1}}},
+            "predictor.deploymentStrategy.type: found Recreate with maxSurge",
+        ),
         ({"transformer": {"image": "transformer:latest"}}, "transformer.image: found"),
         (
             {"transformer": {"enabled": False}, "perf": {"target": "transformer"}},
@@ -140,3 +174,29 @@ def test_a_models_own_values_win_over_the_stacks_key_by_key() -> None:
     }
     predictor = Settings.parse(values).models["digits"].predictor
     assert (predictor.cpu, predictor.env) == ("3", {"A": "1", "B": "2"})
+
+
+def test_a_number_stands_for_its_text_as_pulumi_config_set_writes_it() -> None:
+    values = {
+        "storage": STORAGE | {"labels": {"team": 7}},
+        "namespace": 123,
+        "predictor": {
+            "cpu": 0.5,
+            "memory": 2147483648,
+            "env": {"THREADS": 2},
+            "nodeSelector": {"pool": 1},
+        },
+        "models": {"digits": {"release": 123456789012}},
+    }
+    settings = Settings.parse(values)
+    model = settings.models["digits"]
+    assert (model.predictor.cpu, model.predictor.memory) == ("0.5", "2147483648")
+    assert model.predictor.env == {"THREADS": "2"}
+    assert model.predictor.node_selector == {"pool": "1"}
+    assert model.release == "123456789012"
+    assert (settings.stack.namespace, settings.stack.storage.labels) == ("123", {"team": "7"})
+
+
+def test_under_knative_a_long_name_and_a_long_namespace_go_together() -> None:
+    values = {"storage": STORAGE, "mode": "Knative", "namespace": "n" * 63}
+    assert Settings.parse(values | {"models": {"m" * 38: {}}}).models

@@ -70,7 +70,7 @@ def test_new_refuses_a_name_that_kubernetes_would(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(tmp_path, "new", "My_model") == 1
-    assert "allowed: 1 to 48 of a-z, 0-9 and '-'" in capsys.readouterr().err
+    assert "allowed: 1 to 38 of a-z, 0-9 and '-'" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
