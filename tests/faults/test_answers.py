@@ -104,7 +104,12 @@ def _replace(stack: Stack, file: Path) -> None:
     )
     name = quote(f"{prefix}/digits/1/model.pt", safe="")
     url = f"{stack.cluster.layout.storage()}/upload/storage/v1/b/{bucket}/o"
-    answer = urllib3.request("POST", f"{url}?uploadType=media&name={name}", body=file.read_bytes())
+    answer = urllib3.request(
+        "POST",
+        f"{url}?uploadType=media&name={name}",
+        body=file.read_bytes(),
+        headers=stack.cluster.layout.owner(),
+    )
     assert answer.status == 200, answer.data
     old = {pod["metadata"]["name"] for pod in _predictors(stack)}
     for pod in old:

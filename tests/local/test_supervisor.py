@@ -25,6 +25,7 @@ _PROCESSES = (
     "knative-webhook",
     "knative-controller",
     "fake-gcs-server",
+    "storage",
     "node",
 )
 _NOTES = "/api/v1/namespaces/default/configmaps"

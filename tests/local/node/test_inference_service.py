@@ -12,6 +12,7 @@ import pytest
 import urllib3
 
 from local.layout import ROOT
+from local.storage.identity import account_member
 from tests.local.cluster import eventually
 
 if TYPE_CHECKING:
@@ -50,13 +51,21 @@ def storage_uri(cluster: Cluster) -> str:
     artefact = json.loads(done.stdout)
     content = {name: (ROOT / path).read_bytes() for name, path in artefact["files"].items()}
     content |= {name: text.encode() for name, text in artefact["texts"].items()}
-    storage = cluster.layout.storage()
-    made = urllib3.request("POST", f"{storage}/storage/v1/b?project=local", json={"name": _BUCKET})
+    storage, owner = cluster.layout.storage(), cluster.layout.owner()
+    made = urllib3.request(
+        "POST", f"{storage}/storage/v1/b?project=local", json={"name": _BUCKET}, headers=owner
+    )
     assert made.status in (200, 409), made.data
+    everyone = [account_member("pods", "default")]
+    policy = {"bindings": [{"role": "roles/storage.objectViewer", "members": everyone}]}
+    granted = urllib3.request(
+        "PUT", f"{storage}/storage/v1/b/{_BUCKET}/iam", json=policy, headers=owner
+    )
+    assert granted.status == 200, granted.data
     for name, data in content.items():
         query = f"uploadType=media&name={_VERSION}/{name}"
         answer = urllib3.request(
-            "POST", f"{storage}/upload/storage/v1/b/{_BUCKET}/o?{query}", body=data
+            "POST", f"{storage}/upload/storage/v1/b/{_BUCKET}/o?{query}", body=data, headers=owner
         )
         assert answer.status == 200, answer.data
     return f"gs://{_BUCKET}/{_VERSION}"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.layout import Layout
-from tests.local.emulator import require
+from local.storage.server import OWNER
+from tests.local.emulator import Storage, require, storage_with_iam
 from tests.local.plugins.api_server import ApiServer, api_server
 from tests.local.plugins.names import fresh
 from tests.local.plugins.protocol import Plugin, State
@@ -19,9 +20,23 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def gcp(emulator: str) -> Iterator[Plugin]:
-    """This project's gcp plugin, configured."""
-    plugin = Plugin("gcp", {"STORAGE_EMULATOR_HOST": emulator})
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
+    """Storage that enforces IAM, and knows its owner only."""
+    with storage_with_iam(tmp_path_factory.mktemp("storage"), {"secret": OWNER}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def emulator(storage: Storage) -> str:
+    """The address at which everybody may do everything."""
+    return storage.emulator
+
+
+@pytest.fixture(scope="session")
+def gcp(storage: Storage) -> Iterator[Plugin]:
+    """This project's gcp plugin, configured, as the owner."""
+    own = {"STORAGE_EMULATOR_HOST": storage.address, "GOOGLE_OAUTH_ACCESS_TOKEN": "secret"}
+    plugin = Plugin("gcp", own)
     plugin.configure(project="local-project")
     yield plugin
     plugin.close()

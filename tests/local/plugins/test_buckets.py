@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
 from local.plugins.wire import UNKNOWN
 from tests.local.plugins.names import fresh
 from tests.local.plugins.protocol import Failed, Plugin, Rejected, State
 
+if TYPE_CHECKING:
+    from tests.local.emulator import Storage
+
 BUCKET = "gcp:storage/bucket:Bucket"
 MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"
+READ = "roles/storage.objectViewer"
+KSERVE = "serviceAccount:kserve@project.iam.gserviceaccount.com"
+ONLY_MODELS = {
+    "title": "only models",
+    "expression": 'resource.name.startsWith("projects/_/buckets/b/objects/models/")',
+}
+
+
+def member(bucket: State) -> dict[str, Any]:
+    """Inputs of a member of a bucket's policy."""
+    return {"bucket": bucket.id, "role": READ, "member": KSERVE, "condition": ONLY_MODELS}
 
 
 def test_reports_that_it_is_in_use(gcp: Plugin) -> None:
@@ -113,17 +129,68 @@ class TestBucket:
 
 
 class TestMember:
-    def test_is_recorded_and_reported(self, gcp: Plugin, bucket: State) -> None:
-        inputs = {"bucket": bucket.id, "role": "roles/storage.objectViewer"}
-        inputs["member"] = "serviceAccount:kserve@project.iam.gserviceaccount.com"
-        made = gcp.deploy(MEMBER, "reader", inputs).state
-        assert made.id == f"b/{bucket.id}/{inputs['role']}/{inputs['member']}"
-        assert any("no IAM" in message for message in gcp.engine.messages)
+    def test_is_in_the_policy_until_it_is_deleted(
+        self, gcp: Plugin, bucket: State, storage: Storage
+    ) -> None:
+        made = gcp.deploy(MEMBER, "reader", member(bucket)).state
+        assert made.id == f"b/{bucket.id}/{READ}/{KSERVE}/only models"
+        (binding,) = storage.policies.get(bucket.id)["bindings"]
+        assert binding == {"role": READ, "members": [KSERVE], "condition": ONLY_MODELS}
+        gcp.delete(made)
+        assert storage.policies.get(bucket.id)["bindings"] == []
+        gcp.delete(made)
+
+    def test_twice_in_a_row_changes_nothing(self, gcp: Plugin, bucket: State) -> None:
+        made = gcp.deploy(MEMBER, "reader", member(bucket)).state
         refreshed = gcp.refresh(made)
         assert refreshed is not None
-        assert gcp.deploy(MEMBER, "reader", inputs, refreshed).operations == []
-        step = gcp.deploy(MEMBER, "reader", inputs | {"member": "user:a@b.c"}, refreshed)
-        assert step.operations == ["create", "delete"]
+        assert gcp.deploy(MEMBER, "reader", member(bucket), refreshed).operations == []
+
+    def test_another_member_replaces_it(self, gcp: Plugin, bucket: State) -> None:
+        made = gcp.deploy(MEMBER, "reader", member(bucket)).state
+        other = member(bucket) | {"member": "user:a@b.c"}
+        assert gcp.deploy(MEMBER, "reader", other, made).operations == ["create", "delete"]
+
+    def test_others_of_the_same_role_stay(
+        self, gcp: Plugin, bucket: State, storage: Storage
+    ) -> None:
+        other = member(bucket) | {"member": "user:a@b.c"}
+        made = gcp.deploy(MEMBER, "reader", member(bucket)).state
+        gcp.deploy(MEMBER, "other", other)
+        gcp.delete(made)
+        (binding,) = storage.policies.get(bucket.id)["bindings"]
+        assert binding["members"] == ["user:a@b.c"]
+
+    def test_one_that_somebody_took_away_has_drifted(
+        self, gcp: Plugin, bucket: State, storage: Storage
+    ) -> None:
+        made = gcp.deploy(MEMBER, "reader", member(bucket)).state
+        storage.policies.set(bucket.id, {"bindings": []})
+        assert gcp.refresh(made) is None
+
+    def test_a_policy_ends_with_its_bucket(
+        self, gcp: Plugin, bucket: State, storage: Storage
+    ) -> None:
+        gcp.deploy(MEMBER, "reader", member(bucket))
+        gcp.delete(bucket)
+        assert storage.policies.get(bucket.id)["bindings"] == []
+
+    def test_needs_a_bucket(self, gcp: Plugin, bucket: State) -> None:
+        with pytest.raises(Failed, match="does not exist"):
+            gcp.deploy(MEMBER, "reader", member(bucket) | {"bucket": "nowhere"})
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"role": "roles/storage.admin"}, "role 'roles/storage.admin' is not supported here"),
+            ({"condition": {"title": "x", "expression": "request.time < 1"}}, "condition 'request"),
+        ],
+    )
+    def test_what_is_not_enforced_here_is_refused(
+        self, gcp: Plugin, bucket: State, change: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(Failed, match=message):
+            gcp.deploy(MEMBER, "reader", member(bucket) | change)
 
     def test_a_bad_member_is_refused(self, gcp: Plugin) -> None:
         with pytest.raises(Rejected, match="nobody"):

@@ -17,6 +17,7 @@ import yaml
 from local import toolchain
 from local.environment import environment
 from local.layout import ROOT
+from local.storage.identity import PROJECT, PROJECT_NUMBER
 from tests.local.cluster import DEAD_PROXIES, eventually
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ SETTINGS: dict[str, Any] = {
         "forceDestroy": True,
         "retainReleases": False,
     },
+    "identity": {"project": PROJECT, "projectNumber": PROJECT_NUMBER},
     "predictor": {"cpu": "250m", "memory": "2Gi"},
     "transformer": {"cpu": "250m"},
     "jobs": {"cpu": "100m"},

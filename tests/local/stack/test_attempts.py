@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
-import urllib.request
 from typing import TYPE_CHECKING, Any
+
+import urllib3
 
 if TYPE_CHECKING:
     from tests.local.stack.conftest import Stack
@@ -15,8 +15,8 @@ def _results(stack: Stack) -> list[str]:
     """Every result in the bucket, oldest first. Writing one again would show as one only."""
     storage = stack.cluster.layout.storage()
     url = f"{storage}/storage/v1/b/kserve-triton-test/o?prefix=perf/"
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        items = json.load(answer).get("items", [])
+    answer = urllib3.request("GET", url, headers=stack.cluster.layout.owner(), timeout=10)
+    items = answer.json().get("items", [])
     found = [each for each in items if each["name"].endswith("/result.json")]
     ordered = sorted(found, key=lambda each: str(each["timeCreated"]))
     return [f"gs://kserve-triton-test/{each['name']}" for each in ordered]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import urllib.request
 from typing import TYPE_CHECKING, Any
+
+import urllib3
 
 from local.layout import ROOT
 from tests.local.stack.conftest import knative_config
@@ -28,8 +29,8 @@ def _ours(config_map: dict[str, Any]) -> bool:
 
 def _buckets(stack: Stack) -> list[str]:
     url = f"{stack.cluster.layout.storage()}/storage/v1/b?project=kserve-triton-test"
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return [each["name"] for each in json.load(answer).get("items", [])]
+    answer = urllib3.request("GET", url, headers=stack.cluster.layout.owner(), timeout=10)
+    return [each["name"] for each in answer.json().get("items", [])]
 
 
 def test_a_protected_bucket_stops_it_before_anything_is_touched(stack: Stack) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import time
 import urllib.parse
-import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
+import urllib3
 
 from local.environment import cli_home
 from tests.local.cluster import eventually
@@ -128,14 +128,14 @@ def _object(stack: Stack) -> str:
 )
 def test_a_damaged_model_fails_with_tritons_reason(stack: Stack, damage: str, reason: str) -> None:
     stack.deploy()
-    url = _object(stack)
+    url, owner = _object(stack), stack.cluster.layout.owner()
     if damage == "missing":
-        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=10)
+        answer = urllib3.request("DELETE", url, headers=owner, timeout=10)
     else:
         at = url.replace("/storage/v1/", "/upload/storage/v1/").rpartition("/o/")
-        name = at[2]
-        upload = f"{at[0]}/o?uploadType=media&name={name}"
-        urllib.request.urlopen(urllib.request.Request(upload, data=b"not a model"), timeout=10)
+        upload = f"{at[0]}/o?uploadType=media&name={at[2]}"
+        answer = urllib3.request("POST", upload, body=b"not a model", headers=owner, timeout=10)
+    assert answer.status < 300, answer.data
     begun = time.monotonic()
     # Another environment is another pod, which downloads the model anew.
     done = stack.up(predictor={"cpu": "250m", "memory": "2Gi", "env": {"TRY": damage}})
