@@ -94,11 +94,17 @@ def _inference_service(spec: object) -> Iterator[Pods]:
             most *= 2
         yield from _component(found, f"spec.{component}", most)
     for index, each in enumerate(mappings(at(spec, "canary"))):
-        for component in COMPONENTS:
-            found = at(each, component)
-            # In Standard mode a canary has a fixed number of pods.
-            most = max(_positive(at(found, key)) or 1 for key in ("minReplicas", "maxReplicas"))
-            yield from _component(found, f"spec.canary[{index}].{component}", most)
+        # KServe completes it by the predictor, and its number of pods is fixed.
+        found = _merged(at(spec, "predictor"), at(each, "predictor"))
+        most = _positive(at(found, "minReplicas")) or 1
+        yield from _component(found, f"spec.canary[{index}].predictor", most)
+
+
+def _merged(under: object, over: object) -> object:
+    """Objects merged key by key; other values, lists too, replace those under them."""
+    if not (isinstance(under, Mapping) and isinstance(over, Mapping)):
+        return under if over is None else over
+    return {key: _merged(under.get(key), over.get(key)) for key in [*under, *over]}
 
 
 def _component(spec: object, where: str, most: float | None) -> Iterator[Pods]:

@@ -121,7 +121,7 @@ def _canary_note(side: Side | None) -> str:
     entry = side.canary_entry if side else None
     if entry is None or not _verdict(entry).startswith("pass"):
         return f"⚠️ not proven on {PROOF}"
-    return "the cost of its pods is not shown"
+    return ""
 
 
 def _tensors(model: Model) -> str | None:

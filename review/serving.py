@@ -51,11 +51,13 @@ class Pods(Document):
 
 
 class Canary(Document):
-    """Another release, and its share of the traffic."""
+    """Another release, its share of the traffic, and the number of its pods."""
 
     release: str
     storage_uri: str
     traffic_percent: Annotated[int, Field(ge=0, le=100)]
+    min_replicas: Count
+    max_replicas: Count
 
 
 class ServedModel(Document):
@@ -91,15 +93,31 @@ class ServedModel(Document):
     @property
     def pods(self) -> dict[str, Pods]:
         """Its pods by component. A collocated transformer is a container of the predictor's."""
-        if self.transformer is None:
-            return {"predictor": self.predictor}
-        if self.placement == "separate":
-            return {"predictor": self.predictor, "transformer": self.transformer}
-        both = {
-            "cpu": self.predictor.cpu + self.transformer.cpu,
-            "memory": self.predictor.memory + self.transformer.memory,
-        }
-        return {"predictor": self.predictor.model_copy(update=both)}
+        predictor = self.predictor
+        if self.transformer and self.placement == "collocated":
+            cpu = predictor.cpu + self.transformer.cpu
+            memory = predictor.memory + self.transformer.memory
+            predictor = predictor.model_copy(update={"cpu": cpu, "memory": memory})
+        pods = {"predictor": predictor}
+        if self.canary and self.canary.storage_uri != self.storage_uri:
+            pods = {"predictor": self._beside_canary(predictor, self.canary.min_replicas)}
+            low, high = self.canary.min_replicas, self.canary.max_replicas
+            pods["canary"] = predictor.model_copy(
+                update={"min_replicas": low, "max_replicas": high}
+            )
+        if self.transformer and self.placement == "separate":
+            pods["transformer"] = self.transformer
+        return pods
+
+    def _beside_canary(self, predictor: Pods, canary: int) -> Pods:
+        """In Standard mode KServe takes the canary's pods from the others, and leaves one."""
+        if self.mode == "Knative":
+            return predictor
+        low, high = predictor.min_replicas, predictor.max_replicas
+        left = max(low - canary, 1)
+        # Without autoscaling both are the number of pods.
+        replicas = {"min_replicas": left, "max_replicas": left if low == high else high}
+        return predictor.model_copy(update=replicas)
 
 
 def parse_served_model(inputs: dict[str, Any]) -> ServedModel | None:

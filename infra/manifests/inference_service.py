@@ -35,7 +35,7 @@ from infra.manifests.urls import pods_address
 from release.files import RELEASE_JSON
 
 if TYPE_CHECKING:
-    from infra.config import Component, ModelSettings
+    from infra.config import Component, ModelSettings, Predictor
     from infra.manifests.served_release import ServedRelease
 
 # The rendered config is whole. ONNX Runtime's backend would add batches and a scheduler to one that
@@ -74,9 +74,13 @@ def _canary(stable: ServedRelease, canary: ServedRelease) -> Manifest:
     if stable.settings.mode is Mode.KNATIVE:
         return {"predictor": predictor(canary) | {"canaryTrafficPercent": percent}}
     own = {key: value for key, value in predictor(canary).items() if key not in _FIXED}
-    replicas = max(math.ceil(stable.settings.predictor.min_replicas * percent / 100), 1)
-    own |= {"name": CANARY, "minReplicas": replicas}
+    own |= {"name": CANARY, "minReplicas": canary_replicas(stable.settings.predictor, percent)}
     return {"canary": [{"predictor": own, "trafficPercent": percent}]}
+
+
+def canary_replicas(component: Predictor, percent: int) -> int:
+    """The number of a canary's pods in Standard mode: its share, at least one."""
+    return max(math.ceil(component.min_replicas * percent / 100), 1)
 
 
 def kserve_annotations(settings: ModelSettings) -> dict[str, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from infra.config.types import Device
+from infra.config.types import Device, Mode
+from infra.manifests.inference_service import canary_replicas
 
 if TYPE_CHECKING:
     from infra.config import Component
@@ -41,11 +42,17 @@ def summarize(stable: ServedRelease, canary: ServedRelease | None) -> dict[str, 
 
 
 def _canary(canary: ServedRelease) -> dict[str, Any]:
-    assert canary.settings.canary is not None
+    settings, wanted = canary.settings, canary.settings.canary
+    assert wanted is not None
+    fixed = canary_replicas(settings.predictor, wanted.traffic_percent)
+    knative = settings.mode is Mode.KNATIVE
     return {
         "release": canary.artefact.digest,
         "storageUri": canary.storage_uri,
-        "trafficPercent": canary.settings.canary.traffic_percent,
+        "trafficPercent": wanted.traffic_percent,
+        # Under Knative it is a revision like the one before it.
+        "minReplicas": settings.predictor.min_replicas if knative else fixed,
+        "maxReplicas": settings.predictor.max_replicas if knative else fixed,
     }
 
 

@@ -153,6 +153,16 @@ def test_a_canary_in_standard_mode_is_held_to_every_rule() -> None:
     )
 
 
+def test_a_canary_has_what_it_does_not_set_from_the_predictor() -> None:
+    made = inference_service()
+    beside = {"name": "canary", "minReplicas": 100, "model": {"storageUri": "gs://models/next"}}
+    made["spec"]["canary"] = [{"trafficPercent": 1, "predictor": beside}]
+    (message,) = broken(INFERENCE_SERVICE, made)["gpus-bounded"]
+    assert "spec.canary[0].predictor 100 pods of 1" in message
+    made["spec"]["canary"][0]["predictor"]["minReplicas"] = 8
+    assert broken(INFERENCE_SERVICE, made) == {}
+
+
 def workload(**spec: Any) -> dict[str, Any]:
     """With a pod of one GPU."""
     return {"spec": spec | {"template": {"spec": {"containers": [on_gpus(1)]}}}}

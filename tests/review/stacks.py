@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,7 +29,7 @@ Stack = dict[str, State]
 PROJECT = "urn:pulumi:prod::kserve-triton::"
 REPOSITORY = "kserve-triton:index:ModelRepository"
 MODE = "serving.kserve.io/deploymentMode"
-IMAGE = "kserve-triton/transformer:0.1.0"
+IMAGE = "registry.example/transformer@sha256:" + hashlib.sha256(b"transformer").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,11 @@ def _canary(model: Setting) -> dict[str, Any]:
         return {}
     uri = model.releases[1].storage_uri
     release, percent = model.canary
-    return {"canary": {"release": release, "storageUri": uri, "trafficPercent": percent}}
+    low, high = model.predictor.low, model.predictor.high
+    if model.mode == "Standard":
+        low = high = max(math.ceil(low * percent / 100), 1)
+    pods = {"minReplicas": low, "maxReplicas": high}
+    return {"canary": {"release": release, "storageUri": uri, "trafficPercent": percent} | pods}
 
 
 def _pods(pods: Pods) -> dict[str, Any]:

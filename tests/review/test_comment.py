@@ -338,7 +338,35 @@ def test_what_happens_to_a_canary_is_in_the_heading(
 def test_a_canary_is_a_row_of_its_model() -> None:
     row = _row("canary-started", "canary")
     assert row[1:3] == ["–", f"**`{SECOND[:SHORT_DIGEST]}` with 20%, `accuracy` 0.9722**"]
-    assert row[3] == "the cost of its pods is not shown"
+    assert row[3] == ""
+
+
+@pytest.mark.parametrize(
+    ("mode", "low", "rows"),
+    [
+        # Under Knative a revision of its own, which scales as the one before.
+        ("Knative", 4, {"canary": ["–", "4–9"]}),
+        # A fixed number of pods in Standard mode, which KServe takes from the others.
+        ("Standard", 4, {"predictor": ["4–9", "3–9"], "canary": ["–", "1"]}),
+        ("Standard", 9, {"predictor": ["9", "7"], "canary": ["–", "2"]}),
+        ("Standard", 1, {"canary": ["–", "1"]}),
+    ],
+)
+def test_a_canarys_pods_have_a_cost(mode: str, low: int, rows: dict[str, list[str]]) -> None:
+    stable = replace(DIGITS, mode=mode, predictor=Pods(low=low, high=9 if low > 1 else 1))
+    canary = replace(stable, canary=(SECOND, 20))
+    text = render(Example(preview(stack(stable), stack(canary)), BETTER, BETTER))
+    for name, expected in rows.items():
+        cells = _fact(text, f"`digits` {name}")
+        pods = [cell.strip("*`").partition(" ×")[0] for cell in cells[1:3]]
+        assert pods == expected
+        assert "→" in cells[3]
+
+
+def test_a_canary_of_the_stable_release_has_no_pods_of_its_own() -> None:
+    given_up = replace(DIGITS, canary=(FIRST, 0))
+    text = render(Example(preview(stack(DIGITS), stack(given_up))))
+    assert "Resources and cost" not in text
 
 
 def test_a_canary_that_dev_has_not_proven_is_marked() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.config import merged
 from review.serving import GIB, ServedModel, parse_quantity, parse_served_model
 from tests.infra.golden import CASES
 from tests.infra.program import run
@@ -37,10 +38,15 @@ def test_the_switches_of_a_stack_are_read(name: str) -> None:
 
 
 @pytest.mark.usefixtures("project_folder")
-def test_a_canary_is_read() -> None:
-    canary = _registered(CASES["options/canary-standard"]).canary
+@pytest.mark.parametrize(("mode", "replicas"), [("standard", (1, 1)), ("knative", (3, 6))])
+def test_a_canary_is_read(mode: str, replicas: tuple[int, int]) -> None:
+    scaled = {"predictor": {"minReplicas": 3, "maxReplicas": 6}}
+    served = _registered(merged(CASES[f"options/canary-{mode}"], scaled))
+    canary = served.canary
     assert canary is not None
     assert canary.traffic_percent == 25
+    assert (canary.min_replicas, canary.max_replicas) == replicas
+    assert list(served.pods) == ["predictor", "canary", "transformer"]
 
 
 @pytest.mark.usefixtures("project_folder")
