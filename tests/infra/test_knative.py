@@ -15,6 +15,7 @@ from infra.manifests.knative import DEFAULTS, deployment
 from tests.infra.program import Recorder, run
 
 HOSTS = st.lists(st.from_regex(r"[a-z]{1,8}\.(io|dev|local)", fullmatch=True), max_size=5)
+KNATIVE = {"mode": "Knative"}
 OPERATED = {"knative": {"managedBy": "operator"}}
 
 
@@ -26,7 +27,7 @@ def knative(engine: Recorder) -> dict[str, dict[str, Any]]:
 
 
 def patch(stack: str = "local", changes: dict[str, Any] | None = None) -> dict[str, Any]:
-    return knative(run(stack, changes))["config-deployment"]
+    return knative(run(stack, KNATIVE | (changes or {})))["config-deployment"]
 
 
 def test_two_keys_are_declared_under_both_of_their_names() -> None:
@@ -52,14 +53,16 @@ def test_force_takes_the_keys_over() -> None:
     assert found["metadata"]["annotations"][FORCE] == "true"
 
 
-@pytest.mark.parametrize("managed_by", ["configmap", "operator", "none"])
-def test_nothing_is_only_read(managed_by: str) -> None:
-    recorder: Recorder = run("prod", {"knative": {"managedBy": managed_by}})
-    assert not [each.name for each in recorder.resources if each.resource_id]
-
-
 def test_it_can_be_switched_off() -> None:
-    assert not knative(run("local", {"knative": {"managedBy": "none"}}))
+    assert not knative(run("local", KNATIVE | {"knative": {"managedBy": "none"}}))
+
+
+@pytest.mark.parametrize("managed_by", ["configmap", "operator"])
+def test_without_a_model_in_its_mode_knative_need_not_be_there(managed_by: str) -> None:
+    engine = run("local", {"device": "gpu", "knative": {"managedBy": managed_by}})
+    assert "knative-serving" not in str(engine.of("Patch"))
+    both = {"digits": {}, "cifar10": {"mode": "Knative"}}
+    assert knative(run("local", {"models": both}))
 
 
 def features(stack: str, changes: dict[str, Any]) -> dict[str, str]:
@@ -88,7 +91,7 @@ def test_where_the_operator_rules_its_resource_has_the_keys() -> None:
 def test_a_config_map_of_the_operators_is_not_fought_over() -> None:
     recorder = Recorder(owners=[{"kind": "KnativeServing", "name": "knative-serving"}])
     with pytest.raises(Exception, match=r"allowed: operator, or none"):
-        run("local", recorder=recorder)
+        run("local", KNATIVE, recorder)
 
 
 @pytest.mark.parametrize(
@@ -127,10 +130,8 @@ def test_the_local_stacks_run_side_by_side_in_either_mode() -> None:
         for engine in (standard, other)
     ]
     assert not set(place[0]) & set(place[1])
-    assert (
-        knative(standard)["config-deployment"]["data"]
-        == (knative(other)["config-deployment"]["data"])
-    )
+    assert not knative(standard)
+    assert knative(other)
     # Knative asks no registry for the digest of an image from here.
     for engine in (standard, other):
         (container,) = engine.one(":InferenceService")["spec"]["transformer"]["containers"]

@@ -27,9 +27,16 @@ RELEASE = files.read(TEST_ROOT / "build" / "digits" / "release.json")
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 
-def served(name: str, namespace: str = "models", bucket: str = "bucket") -> ServedRelease:
+def served(
+    name: str,
+    settings: ModelSettings | None = None,
+    namespace: str = "models",
+    bucket: str = "bucket",
+) -> ServedRelease:
+    """A release of `digits` under another name, as a stack serves it."""
     artefact = Artefact(replace(RELEASE, name=name), "d" * 64, "{}", Path(), "")
-    return ServedRelease(artefact, ModelSettings(), namespace, f"gs://{bucket}/models/{name}/v")
+    uri = f"gs://{bucket}/models/{name}/v"
+    return ServedRelease(artefact, settings or ModelSettings(), namespace, uri)
 
 
 def made(name: str) -> list[str]:

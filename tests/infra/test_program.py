@@ -308,7 +308,8 @@ def test_every_component_registers_its_inputs() -> None:
     components = [r for r in run("prod").resources if r.typ.startswith("kserve-triton:index:")]
     kinds = {r.typ.rpartition(":")[2] for r in components}
     assert kinds == {
-        "Identity",
+        "Access",
+        "Cluster",
         "KnativeConfig",
         "ModelRepository",
         "Monitoring",
