@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Need no cloud; there is nothing to preview.
 LOCAL = ("local", "knative")
-# Paths that affect every stack. The deploy workflow has the same list.
+# Paths that affect every stack. The workflows that deploy have the same list.
 EVERY_STACK = (
     "Pulumi.yaml",
     "__main__.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -69,10 +70,10 @@ def test_only_jobs_of_an_environment_sign_in(name: str, job: dict[str, Any]) -> 
 
 
 def test_previews_and_drift_checks_use_the_account_that_only_reads() -> None:
-    for workflow in ("preview.yml", "drift.yml"):
-        for name, job in JOBS:
-            if name.startswith(workflow) and "environment" in job:
-                assert job["environment"].endswith("-preview"), name
+    readers = ("preview.yml", "drift.yml", "deploy-prod.yml: plan")
+    for name, job in JOBS:
+        if name.startswith(readers) and "environment" in job:
+            assert job["environment"].endswith("-preview"), name
 
 
 def test_a_fork_gets_no_preview() -> None:
@@ -81,10 +82,47 @@ def test_a_fork_gets_no_preview() -> None:
     assert preview["jobs"]["preview"]["needs"] == "stacks"
 
 
-def test_prod_is_deployed_after_dev_and_no_deployment_is_cancelled() -> None:
-    deploy = load(ROOT / ".github/workflows/deploy.yml")
-    assert deploy["jobs"]["prod"]["needs"] == "dev"
-    assert deploy["concurrency"]["cancel-in-progress"] is False
+def test_deployments_wait_for_their_own_stack_only_and_are_not_cancelled() -> None:
+    found = [load(ROOT / f".github/workflows/{name}.yml") for name in ("deploy", "deploy-prod")]
+    groups = [each["concurrency"]["group"] for each in found]
+    assert len(set(groups)) == len(groups)
+    assert not any(each["concurrency"]["cancel-in-progress"] for each in found)
+    for stack, each in zip(STACKS, found, strict=True):
+        environments = {job["environment"] for job in each["jobs"].values() if "environment" in job}
+        assert environments <= {stack, f"{stack}-preview"}
+
+
+def test_an_approval_is_asked_for_only_where_there_is_something_to_approve() -> None:
+    jobs = load(ROOT / ".github/workflows/deploy-prod.yml")["jobs"]
+    assert jobs["plan"]["environment"] == "prod-preview"
+    assert jobs["prod"]["environment"] == "prod"
+    assert jobs["prod"]["needs"] == "plan"
+    assert jobs["prod"]["if"] == "needs.plan.outputs.changes == 'true'"
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="GitHub's runners have jq")
+@pytest.mark.parametrize(
+    ("summary", "expected"),
+    [({"same": 3}, "false"), ({"same": 3, "create": 1}, "true"), ({"delete": 1}, "true")],
+)
+def test_what_a_preview_would_change_is_told_by_its_summary(
+    tmp_path: Path, summary: dict[str, int], expected: str
+) -> None:
+    plan = load(ROOT / ".github/workflows/deploy-prod.yml")["jobs"]["plan"]["steps"]
+    (preview,) = [step["run"] for step in plan if step.get("id") == "preview"]
+    (query,) = re.findall(r"jq '([^']+)'", preview)
+    path = tmp_path / "preview.json"
+    path.write_text(json.dumps({"steps": [], "changeSummary": summary}))
+    run = subprocess.run(["jq", query, path], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == expected
+
+
+def test_a_failed_load_test_is_recorded() -> None:
+    dev, prove = (load(ROOT / ".github/workflows/deploy.yml")["jobs"][n] for n in ("dev", "prove"))
+    steps = {step.get("id"): step for step in dev["steps"]}
+    assert "!cancelled()" in steps["prove"]["if"]
+    assert "steps.up.outcome" in steps["prove"]["if"]
+    assert "!cancelled()" in prove["if"]
 
 
 def test_the_targets_of_make_exist() -> None:
@@ -115,7 +153,7 @@ def test_the_commands_of_model_exist() -> None:
 
 def test_every_preview_and_deployment_uses_the_policies() -> None:
     commands = re.findall(r"pulumi (?:preview|up)(?:\\\n|[^\n])*", SCRIPTS)
-    assert len(commands) == 3
+    assert len(commands) == 4
     for command in commands:
         assert "--policy-pack policy" in command
         assert '--policy-pack-config "$(python3 policy/levels.py' in command
