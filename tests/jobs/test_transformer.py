@@ -260,3 +260,42 @@ def test_objective_of_success_counts_every_other_status(
     assert status == 1
     assert re.search(r"success_ratio: found 0\.[1-5]\d*, wanted at least 0.999: MISSED", text)
     assert text.endswith(" × 500 Internal Server Error")
+
+
+def test_what_clients_outside_ask_is_verified_too(
+    serve: Any, release: Release, verify_job: dict[str, Any], run: Any
+) -> None:
+    inside, outside = serve(release), serve(release)
+    urls = {"transformer_url": inside.server.url, "outer_url": outside.server.url}
+    status, text = run("verify", verify_job | urls)
+    assert status == 0, text
+    assert f"{outside.server.url} too" in text
+    assert _paths(outside) == _paths(inside) != []
+
+
+def _paths(transformer: ByHeart) -> list[str]:
+    return [each.path for each in transformer.server.asked]
+
+
+def test_a_gateway_that_leads_elsewhere_is_named(
+    serve: Any, release: Release, verify_job: dict[str, Any], run: Any
+) -> None:
+    inside, outside = serve(release), serve(release)
+    outside.change = lambda prediction: prediction | {"index": -1}
+    urls = {"transformer_url": inside.server.url, "outer_url": outside.server.url}
+    status, text = run("verify", verify_job | urls | {"deadline_seconds": 2})
+    assert status == 1
+    assert "outside the cluster, " in text
+
+
+def test_triton_is_asked_from_outside_where_it_has_no_transformer(
+    triton: Triton, verify_job: dict[str, Any], run: Any
+) -> None:
+    url = f"http://{triton.http}"
+    status, text = run("verify", verify_job | {"predictor_url": url, "outer_url": url})
+    assert status == 0, text
+    # Nobody listens there.
+    nobody = {"outer_url": "http://127.0.0.1:9", "deadline_seconds": 2}
+    status, text = run("verify", verify_job | {"predictor_url": url} | nobody)
+    assert status == 1
+    assert "outside the cluster, http://127.0.0.1:9" in text

@@ -265,3 +265,15 @@ def test_an_excerpt_without_errors_has_the_last_lines() -> None:
 
 def test_an_excerpt_is_never_longer_than_its_limit() -> None:
     assert len(log_excerpt(_TRITON, 50)) == 50
+
+
+def test_the_urls_that_kserve_reports_are_appended(look: Any) -> None:
+    components = {"predictor": {"url": "https://digits-predictor.example.com"}}
+    found = service(components=components)
+    found["status"]["url"] = "https://digits.example.com"
+    seen = look(FakeCluster(found, []))
+    assert seen.reported() == ""
+    seen.check()
+    assert seen.reported() == (
+        "; KServe reports https://digits-predictor.example.com, https://digits.example.com"
+    )

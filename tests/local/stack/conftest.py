@@ -51,6 +51,14 @@ SETTINGS: dict[str, Any] = {
     },
     "models": {"digits": {}},
 }
+# A model in mode Knative, as small as it can be, whose stack declares Knative's settings.
+KNATIVE: dict[str, Any] = {
+    "mode": "Knative",
+    "transformer": {"enabled": False},
+    "predictor": {"cpu": "100m", "memory": "1Gi"},
+    "verification": {"deadlineSeconds": 120},
+    "perf": {"enabled": False},
+}
 
 
 @dataclass
@@ -88,6 +96,7 @@ class Stack:
         """Of this test only: what an earlier one changed is as it was."""
         settings = {**self.settings, **changes}
         config = {f"kserve-triton:{key}": value for key, value in settings.items()}
+        config["kubernetes:context"] = "kserve-triton-local"
         path = self.folder / f"Pulumi.{self.name}.yaml"
         salt = yaml.safe_load(path.read_text())["encryptionsalt"]
         path.write_text(yaml.safe_dump({"config": config, "encryptionsalt": salt}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.local.stack.conftest import knative_config, kubectl_patch
+from tests.local.stack.conftest import KNATIVE, knative_config, kubectl_patch
 
 if TYPE_CHECKING:
     from tests.local.stack.conftest import Stack
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _PATH = (
     "/apis/operator.knative.dev/v1beta1/namespaces/knative-serving/knativeservings/knative-serving"
 )
-_OPERATED: dict[str, Any] = {"knative": {"managedBy": "operator"}, "perf": {"enabled": False}}
+_OPERATED: dict[str, Any] = KNATIVE | {"knative": {"managedBy": "operator"}}
 
 
 def _deployment(stack: Stack) -> dict[str, str]:
@@ -68,7 +68,7 @@ def test_a_config_map_that_the_operator_owns_is_refused(
 
     own(owner)
     try:
-        done = stack.up(perf={"enabled": False})
+        done = stack.up(**KNATIVE)
     finally:
         own()
     said = done.stdout + done.stderr

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.local.stack.conftest import knative_config, kubectl_patch
+from tests.local.stack.conftest import KNATIVE, knative_config, kubectl_patch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,20 +31,53 @@ def administrator(stack: Stack) -> Iterator[dict[str, str]]:
 def test_the_stack_that_stays_keeps_what_both_declared(
     stack: Stack, other: Stack, leaves: str
 ) -> None:
-    stack.deploy(perf={"enabled": False})
-    other.deploy()
+    stack.deploy(**KNATIVE)
+    other.deploy(**KNATIVE)
     goes, stays = (stack, other) if leaves == "first" else (other, stack)
     goes.destroy()
     assert "nvcr.io" in knative_config(stack.cluster)[_REGISTRIES]
     assert stays.drift().returncode == 0
-    assert stays.predict()["label"]
+    assert _is_ready(stays)
     stays.destroy()
     assert knative_config(stack.cluster) == stack.knative_before
 
 
-def test_another_value_than_the_first_stacks_is_refused_by_name(stack: Stack, other: Stack) -> None:
+def _is_ready(stack: Stack, model: str = "digits") -> bool:
+    conditions = stack.service(model)["status"]["conditions"]
+    return {"True"} == {each["status"] for each in conditions if each["type"] == "Ready"}
+
+
+@pytest.mark.parametrize("leaves", ["first", "second"])
+def test_two_stacks_share_a_namespace_and_each_may_leave_it(
+    stack: Stack, other: Stack, leaves: str
+) -> None:
     stack.deploy(perf={"enabled": False})
-    done = other.up(knative={"progressDeadline": "700s"})
+    without = {"ratings": {"transformer": {"enabled": False}}}
+    beside = Stack(
+        other.cluster, other.folder, other.name, other.settings | {"namespace": "models"}
+    )
+    beside.deploy(models=without)
+    claims = "/api/v1/namespaces/models/configmaps/kserve-triton-models"
+    assert {"digits", "ratings"} <= stack.cluster.api.get(claims)["data"].keys()
+    goes, stays = (stack, beside) if leaves == "first" else (beside, stack)
+    goes.destroy()
+    assert stays.drift().returncode == 0
+    kept, gone = ("ratings", "digits") if leaves == "first" else ("digits", "ratings")
+    assert _is_ready(stays, kept)
+    claimed = stack.cluster.api.get(claims)["data"].keys()
+    assert kept in claimed
+    assert gone not in claimed
+    beside.destroy()
+
+
+def test_knative_is_left_alone_where_no_model_is_in_its_mode(stack: Stack) -> None:
+    stack.deploy(perf={"enabled": False})
+    assert knative_config(stack.cluster) == stack.knative_before
+
+
+def test_another_value_than_the_first_stacks_is_refused_by_name(stack: Stack, other: Stack) -> None:
+    stack.deploy(**KNATIVE)
+    done = other.up(**KNATIVE, knative={"progressDeadline": "700s"})
     said = done.stdout + done.stderr
     assert done.returncode != 0
     assert ".data.progress-deadline" in said
@@ -53,7 +86,7 @@ def test_another_value_than_the_first_stacks_is_refused_by_name(stack: Stack, ot
     annotations = stack.cluster.api.get(_CONFIG)["metadata"]["annotations"]
     assert "kserve-triton.dev/test" in annotations
     # The first of the remedies.
-    other.deploy(knative={"managedBy": "none"})
+    other.deploy(**KNATIVE, knative={"managedBy": "none"})
     assert knative_config(stack.cluster)[_DEADLINE] == "600s"
 
 
@@ -71,7 +104,7 @@ def test_a_model_that_another_stack_serves_is_not_taken_over(stack: Stack, other
 def test_what_an_administrator_set_stops_the_update_and_stays(
     stack: Stack, administrator: dict[str, str]
 ) -> None:
-    done = stack.up()
+    done = stack.up(**KNATIVE)
     said = done.stdout + done.stderr
     assert done.returncode != 0
     assert 'conflicts with "kubectl-patch"' in said
@@ -85,7 +118,7 @@ def test_it_is_taken_over_when_the_stack_says_so(
     stack: Stack, administrator: dict[str, str]
 ) -> None:
     registries = ["nvcr.io", administrator["registriesSkippingTagResolving"]]
-    stack.deploy(knative={"force": True, "registries": registries}, perf={"enabled": False})
+    stack.deploy(**KNATIVE, knative={"force": True, "registries": registries})
     found = knative_config(stack.cluster)
     assert found[_REGISTRIES].endswith(",nvcr.io,a.example.com")
     assert found[_DEADLINE] == "600s"
@@ -107,6 +140,6 @@ def test_the_namespace_outlives_the_stack_and_comes_back_to_it(stack: Stack) -> 
 
 def test_managed_by_changes_back_and_forth_without_drift(stack: Stack) -> None:
     for managed_by in ("configmap", "none", "configmap"):
-        stack.deploy(knative={"managedBy": managed_by}, perf={"enabled": False})
+        stack.deploy(**KNATIVE, knative={"managedBy": managed_by})
         assert (_REGISTRIES in knative_config(stack.cluster)) == (managed_by != "none")
         assert stack.drift().returncode == 0
