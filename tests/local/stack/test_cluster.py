@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.local.stack.conftest import KNATIVE
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -113,12 +111,3 @@ def test_pods_are_replaced_without_room_for_another(stack: Stack, strategy: dict
         assert made == {"type": "Recreate"}
     else:
         assert made["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
-
-
-def test_limits_of_knative_are_those_of_its_webhook(stack: Stack) -> None:
-    found = stack.cluster.api.get("/api/v1/namespaces/knative-serving/configmaps/config-defaults")
-    example = found["data"].get("_example", "")
-    assert 'max-revision-timeout-seconds: "600"' in example
-    assert 'container-concurrency-max-limit: "1000"' in example
-    done = stack.up(**KNATIVE | {"predictor": {"timeoutSeconds": 601}})
-    assert "predictor.timeoutSeconds: found 601 in mode Knative" in done.stdout + done.stderr

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.local.stack.conftest import KNATIVE, knative_config, kubectl_patch
+from tests.local.stack.conftest import KNATIVE, Stack, knative_config, kubectl_patch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from tests.local.stack.conftest import Stack
 
 _CONFIG = "/api/v1/namespaces/knative-serving/configmaps/config-deployment"
 _REGISTRIES, _DEADLINE = "registries-skipping-tag-resolving", "progress-deadline"
