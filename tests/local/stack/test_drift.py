@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.local.stack.conftest import kubectl_patch
+from tests.local.stack.conftest import KNATIVE, kubectl_patch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,16 +42,16 @@ def test_a_deleted_policy_is_seen_and_made_again(stack: Stack, policy: str) -> N
 
 
 def test_a_key_that_somebody_took_from_knative_is_refused_not_taken_back(stack: Stack) -> None:
-    stack.deploy()
+    stack.deploy(**KNATIVE)
     path = "/api/v1/namespaces/knative-serving/configmaps/config-deployment"
     kubectl_patch(stack.cluster, path, {"data": {"progress-deadline": "800s"}})
-    done = stack.up("--refresh")
+    done = stack.up("--refresh", **KNATIVE)
     assert done.returncode != 0
     kubectl_patch(stack.cluster, path, {"data": {"progress-deadline": None}})
     said = done.stdout + done.stderr
     assert 'conflict with "kubectl-patch"' in said
     assert ".data.progress-deadline" in said
-    stack.deploy("--refresh")
+    stack.deploy("--refresh", **KNATIVE)
     assert stack.cluster.api.get(path)["data"]["progress-deadline"] == "600s"
 
 
@@ -59,7 +59,7 @@ def test_a_part_of_the_stack_can_be_updated_by_itself(stack: Stack) -> None:
     stack.destroy()
     stack.configure()
     update = ("up", "--yes", "--skip-preview", "--suppress-progress", "--target")
-    for target in ("**::knative**", "**Namespace**"):
+    for target in ("**::cluster", "**::knative**", "**Namespace**"):
         done = stack.run(*update, target)
         assert done.returncode == 0, done.stdout + done.stderr
     assert stack.run("stack", "export").returncode == 0

@@ -11,14 +11,13 @@ import pytest
 
 from local.environment import environment
 from tests.local.cluster import eventually
-from tests.local.stack.conftest import knative_config
 
 if TYPE_CHECKING:
     from tests.local.stack.conftest import Stack
 
 # What an update's output says before it is killed.
 _WHILE_MAKING = (
-    "ConfigMapPatch knative-config-deployment creating",
+    "ConfigMapPatch namespace-kserve-triton-models creating",
     "Bucket models-bucket creating",
     "Role verifier-test creating",
     "InferenceService digits creating",
@@ -86,15 +85,15 @@ def _release_forgotten_fields(stack: Stack) -> None:
 
     Whether there is one depends on how far the plugin came before it was killed.
     """
-    path = "/api/v1/namespaces/knative-serving/configmaps/config-deployment"
+    path = "/api/v1/namespaces/models/configmaps/kserve-triton-models"
     entries = stack.cluster.api.get(path)["metadata"]["managedFields"]
-    name = {"name": "config-deployment", "namespace": "knative-serving"}
+    name = {"name": "kserve-triton-models", "namespace": "models"}
     empty = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": name}
     for manager in {entry["manager"] for entry in entries}:
         if manager.startswith("pulumi-kubernetes-"):
             query = f"?fieldManager={manager}"
             stack.cluster.api.request("PATCH", path + query, empty, "application/apply-patch+yaml")
-    assert knative_config(stack.cluster) == stack.knative_before
+    assert not stack.cluster.api.get(path).get("data")
 
 
 @pytest.mark.parametrize("point", _WHILE_CHANGING)
