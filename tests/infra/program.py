@@ -16,6 +16,16 @@ from infra.config import merged
 from infra.manifests.names import JOB_VARIABLE
 
 ROOT = Path(__file__).parents[2]
+# What a user fills in in the files of the cloud stacks.
+FILLED_IN = {
+    "<gke_PROJECT_LOCATION_CLUSTER>": "kserve-triton-local",
+    "<a globally unique name>": "kserve-triton-{stack}-models",
+    "<project>": "kserve-triton-{stack}",
+    "<project number>": "222222222222",
+    "<nvcr.io/nvidia/tritonserver@sha256:DIGEST>": f"nvcr.io/nvidia/tritonserver@sha256:{'a' * 64}",
+    "<REGISTRY/transformer@sha256:DIGEST>": f"registry.example/transformer@sha256:{'c' * 64}",
+    "<REGISTRY/jobs@sha256:DIGEST>": f"registry.example/jobs@sha256:{'d' * 64}",
+}
 # Contexts of all stacks.
 KUBECONFIG = Path(__file__).parent / "kubeconfig.yaml"
 
@@ -75,11 +85,13 @@ def _asked(pod: dict[str, Any]) -> dict[str, Any]:
 def stack_config(
     stack: str, changes: dict[str, Any] | None = None, model: str = "cifar10"
 ) -> dict[str, Any]:
-    """A stack file's values by key, with changes merged in; `model` stands for cifar10.
+    """A stack file's values by key, filled in, with changes merged in; `model` is cifar10's place.
 
     Models in the changes replace those of the file.
     """
     text = (ROOT / f"Pulumi.{stack}.yaml").read_text().replace("cifar10:", f"{model}:")
+    for placeholder, value in FILLED_IN.items():
+        text = text.replace(placeholder, value.format(stack=stack))
     config = yaml.safe_load(text)["config"]
     prefix = "kserve-triton:"
     values = {

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 BUCKET = "kserve-triton-local"
+UPLOADED = {"enabled": True, "upload": True}
 AOTI: dict[str, Any] = {"triton": {"container": "26.06-py3"}, "models": {"compiled": {}}}
 ACTIONS = {
     "list": ("storage.objects.list", ""),
@@ -72,7 +73,7 @@ def test_the_page_says_who_may_do_what() -> None:
 
 
 def test_pods_are_members_by_their_kubernetes_accounts() -> None:
-    engine = run("prod", {"identity": {"projectNumber": 5}})
+    engine = run("prod", {"identity": {"projectNumber": 5}, "perf": UPLOADED})
     place = "iam.googleapis.com/projects/5/locations/global/workloadIdentityPools"
     assert {
         (each["member"], each["role"], each["condition"]["title"])
@@ -111,7 +112,7 @@ def test_an_account_is_granted_only_what_the_stack_does() -> None:
 
 
 def test_accounts_are_made_if_missing_and_never_deleted() -> None:
-    engine = run("prod")
+    engine = run("prod", {"perf": UPLOADED})
     accounts = engine.of(":ServiceAccountPatch")
     assert {each["metadata"]["name"] for each in accounts.values()} == {"models", "perf"}
     assert {each["metadata"]["namespace"] for each in accounts.values()} == {"models"}

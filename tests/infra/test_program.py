@@ -27,17 +27,19 @@ def container(component: dict[str, Any], name: str) -> dict[str, Any]:
     return dict(found)
 
 
-@pytest.mark.parametrize("stack", ["local", "dev", "prod"])
-def test_every_stack_makes_all_parts(stack: str) -> None:
+@pytest.mark.parametrize(("stack", "jobs"), [("local", 2), ("dev", 2), ("prod", 1)])
+def test_every_stack_makes_all_parts(stack: str, jobs: int) -> None:
     engine = run(stack)
     (model,) = engine.exports["models"]
     service = engine.one(ISVC)
     assert service["metadata"]["name"] == model
     assert service["spec"]["predictor"]["model"]["storageUri"].startswith("gs://kserve-triton-")
-    assert len(engine.of(":Job")) == 2
+    # No load test reaches the endpoint that serves prod's users.
+    assert len(engine.of(":Job")) == jobs
     assert engine.of(":ConfigMapPatch")
     assert engine.exports["models"][model]["ready"] is True
-    assert engine.exports["perf"][model]["verdict"] == "pass"
+    assert list(engine.exports["perf"]) == ([model] if jobs == 2 else [])
+    assert all(perf["verdict"] == "pass" for perf in engine.exports["perf"].values())
 
 
 @pytest.mark.parametrize("stack", ["local", "dev", "prod"])
