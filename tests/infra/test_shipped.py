@@ -1,4 +1,4 @@
-"""The cloud stacks as they are shipped: what a user must fill in, and that nothing else is wrong."""
+"""The cloud stacks as they are shipped: what a user must fill in, and nothing else is wrong."""
 
 from __future__ import annotations
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 
+from local.layout import ROOT
+from release.verdicts import read_verdicts
+
 if TYPE_CHECKING:
     from tests.local.stack.conftest import Stack
+
+
+_LOCK = json.loads((ROOT / "build" / "test" / "models.lock.json").read_text())["models"]["digits"]
+_EARLIER = str(_LOCK[1]["digest"])
 
 
 def _results(stack: Stack) -> list[str]:
@@ -51,6 +59,45 @@ def test_a_load_test_that_is_tried_again_has_both_results(stack: Stack) -> None:
     # The settings that passed are in force again, with the result that they have.
     stack.deploy()
     assert _newest(stack) == passed
+
+
+def test_a_load_test_that_fails_is_a_verdict_in_the_stacks_state(stack: Stack) -> None:
+    stack.deploy()
+    passed = stack.outputs()["models"]["digits"]["digest"]
+    earlier = {"digits": {"release": _EARLIER[:12]}}
+    perf: dict[str, Any] = stack.settings["perf"]
+    impossible = perf | {"objectives": perf["objectives"] | {"p99Ms": 0.001}}
+    assert stack.up(models=earlier, perf=impossible).returncode != 0
+    found = read_verdicts(stack.run("stack", "export").stdout)
+    assert {(each.digest, each.verdict.verdict) for each in found} == {
+        (passed, "pass"),
+        (_EARLIER, "fail"),
+    }
+    stack.deploy()
+    (only,) = read_verdicts(stack.run("stack", "export").stdout)
+    assert (only.digest, only.verdict.verdict) == (passed, "pass")
+
+
+def _verification(stack: Stack) -> tuple[str, str]:
+    """Name and uid of the verification."""
+    jobs = [each["metadata"] for each in stack.list("jobs", "/apis/batch/v1")]
+    (job,) = (each for each in jobs if each["name"].startswith("verify-"))
+    return job["name"], job["uid"]
+
+
+def test_going_back_after_a_failed_update_is_verified_anew(stack: Stack) -> None:
+    stack.deploy()
+    name, uid = _verification(stack)
+    stack.deploy()
+    assert _verification(stack) == (name, uid)
+    perf: dict[str, Any] = stack.settings["perf"]
+    impossible = perf | {"objectives": perf["objectives"] | {"p99Ms": 0.001}}
+    other = stack.settings["predictor"] | {"env": {"ANOTHER": "setting"}}
+    assert stack.up(perf=impossible, predictor=other).returncode != 0
+    stack.deploy()
+    again, other_uid = _verification(stack)
+    assert again == name
+    assert other_uid != uid
 
 
 def test_an_image_that_cant_be_pulled_is_the_cause_that_is_told(stack: Stack) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from local import reports
 from local.layout import ROOT
+from tests.local.stack.comments import comment
 
 if TYPE_CHECKING:
     from tests.local.stack.conftest import Stack
@@ -65,6 +66,23 @@ def test_going_back_is_one_line_that_a_preview_shows(stack: Stack) -> None:
     stack.deploy(models={"digits": {"release": _EARLIER[:12]}})
     assert stack.outputs()["models"]["digits"]["digest"] == _EARLIER
     stack.deploy()
+
+
+def test_a_reviewer_reads_that_a_canary_starts_and_what_it_costs(stack: Stack) -> None:
+    stack.deploy(models={"digits": {"release": _EARLIER[:12]}})
+    stack.configure(models=_both())
+    text = comment(stack)
+    assert text.splitlines()[1] == "### `test`: `digits` starts a canary with 50% of the traffic"
+    assert f"**`{_CURRENT[:12]}` with 50%" in text
+    assert "| `digits` canary | – | **`1 × 0.25 CPU, 2 GiB`** |" in text
+
+
+def test_a_reviewer_reads_that_a_release_is_an_earlier_one(stack: Stack) -> None:
+    stack.deploy()
+    stack.configure(models={"digits": {"release": _EARLIER[:12]}})
+    text = comment(stack)
+    assert text.splitlines()[1] == "### `test`: `digits` goes back to an earlier release"
+    assert "lock does not have" not in text
 
 
 def test_the_load_tests_page_compares_with_the_release_before(stack: Stack) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 
-from local.layout import ROOT
+from tests.local.stack.comments import comment
 from tests.local.stack.conftest import knative_config
 
 if TYPE_CHECKING:
     from tests.local.stack.conftest import Stack
 
-_LOCK = ROOT / "build" / "test" / "models.lock.json"
 _STORAGE = {
     "bucket": "kserve-triton-test",
     "project": "kserve-triton-test",
@@ -59,17 +57,8 @@ def test_without_protection_it_leaves_an_empty_namespace(stack: Stack) -> None:
 def test_a_reviewer_reads_what_a_real_preview_would_change(stack: Stack) -> None:
     stack.deploy()
     stack.configure(device="gpu", models={"digits": {"predictor": {"accelerator": "nvidia-l4"}}})
-    preview = stack.folder / "preview.json"
-    preview.write_text(stack.run("preview", "--json").stdout)
-    words = ["--preview", str(preview), "--stack", "test", "--lock", str(_LOCK)]
-    comment = subprocess.run(
-        [ROOT / ".venv" / "bin" / "python", "-m", "review", *words, "--base-lock", str(_LOCK)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert comment.startswith("<!-- kserve-triton:review:test -->")
-    assert "moves from CPU to GPU" in comment
-    assert "+  kind: KIND_GPU" in comment
-    assert '+ spec.predictor.model.resources.limits["nvidia.com/gpu"]: "1"' in comment
+    text = comment(stack)
+    assert text.startswith("<!-- kserve-triton:review:test -->")
+    assert "moves from CPU to GPU" in text
+    assert "+  kind: KIND_GPU" in text
+    assert '+ spec.predictor.model.resources.limits["nvidia.com/gpu"]: "1"' in text

@@ -72,6 +72,39 @@ def _chance(found: int) -> float:
     return min(sum(each[: found + 1]), sum(each[found:]))
 
 
+def test_a_canary_where_nothing_is_served_is_refused_before_it_would_get_all_requests(
+    knative: KnativeStack,
+) -> None:
+    knative.destroy()
+    models = {
+        "digits": {
+            "release": _EARLIER[:12],
+            "canary": {"release": _CURRENT[:12], "trafficPercent": _PERCENT},
+        }
+    }
+    knative.configure(models=models, perf={"enabled": False})
+    for words in (("preview",), ("up", "--yes", "--skip-preview")):
+        refused = knative.run(*words)
+        assert refused.returncode != 0
+        said = refused.stdout + refused.stderr
+        assert "models.digits.canary: found one where nothing is served yet" in said
+    assert not knative.list("inferenceservices", "/apis/serving.kserve.io/v1beta1")
+
+
+def test_a_canary_of_another_release_than_the_one_that_runs_is_refused(
+    knative: KnativeStack,
+) -> None:
+    _deploy(knative, _CURRENT)
+    canary = {"release": _CURRENT[:12], "trafficPercent": _PERCENT}
+    models = {"digits": {"release": _EARLIER[:12], "canary": canary}}
+    refused = knative.up(models=models, perf={"enabled": False})
+    assert refused.returncode != 0
+    assert "the requests that it leaves would stay with what runs now" in (
+        refused.stdout + refused.stderr
+    )
+    assert set(_ask(knative)) == {_label(_CURRENT)}
+
+
 def test_a_canary_without_traffic_answers_at_its_own_address_only(knative: KnativeStack) -> None:
     _deploy(knative, _EARLIER)
     with load(knative) as loaded:
