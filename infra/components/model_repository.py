@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_gcp import storage
 
+from infra.components import failures
 from release.schema import short
 
 if TYPE_CHECKING:
@@ -93,7 +94,10 @@ class ModelRepository(pulumi.ComponentResource):
             encryption={"default_kms_key_name": wanted.kms_key} if wanted.kms_key else None,
             force_destroy=wanted.force_destroy,
             opts=pulumi.ResourceOptions(
-                parent=self, protect=wanted.protect, hide_diffs=["effectiveLabels", "pulumiLabels"]
+                parent=self,
+                protect=wanted.protect,
+                hide_diffs=["effectiveLabels", "pulumiLabels"],
+                hooks=failures.explained(f"{self._name}-bucket", explain),
             ),
         )
 
@@ -149,6 +153,16 @@ class ModelRepository(pulumi.ComponentResource):
                 retain_on_delete=retain,
             ),
         )
+
+
+def explain(error: str) -> str | None:
+    """The remedy where Google refuses the bucket's key; None for other errors."""
+    if "Cloud KMS" not in error:
+        return None
+    return (
+        "Cloud Storage may not use the key of storage.kmsKey yet. Let it, once, as the owner of the "
+        "project: pulumi config set modelsKey KEY --cwd bootstrap && pulumi up --cwd bootstrap"
+    )
 
 
 def _file_asset(path: Path) -> pulumi.FileAsset:

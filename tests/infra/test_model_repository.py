@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from infra.components.model_repository import explain
 from tests.infra.program import run
 
 
@@ -29,6 +30,14 @@ def test_a_key_of_ones_own_encrypts() -> None:
     bucket = run("dev", {"storage": {"kmsKey": key}}).one(":Bucket")
     assert bucket["encryption"] == {"defaultKmsKeyName": key}
     assert "encryption" not in run("dev").one(":Bucket")
+
+
+def test_a_key_that_cloud_storage_may_not_use_is_explained() -> None:
+    # Google's words, as the provider passes them on.
+    error = "googleapi: Error 403: Permission denied on Cloud KMS key. Please ensure that your ..."
+    text = explain(error)
+    assert text is not None and "modelsKey" in text
+    assert explain("googleapi: Error 409: Your previous request to create ...") is None
 
 
 def test_objects_make_a_model_repository_named_by_version() -> None:
