@@ -160,8 +160,8 @@ def explain(error: str) -> str | None:
     if "Cloud KMS" not in error:
         return None
     return (
-        "Cloud Storage may not use the key of storage.kmsKey yet. Let it, once, as the owner of the "
-        "project: pulumi config set modelsKey KEY --cwd bootstrap && pulumi up --cwd bootstrap"
+        "Cloud Storage may not use the key of storage.kmsKey yet. As the project's owner, once: "
+        "pulumi config set modelsKey KEY --cwd bootstrap && pulumi up --cwd bootstrap"
     )
 
 

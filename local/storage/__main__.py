@@ -8,7 +8,7 @@ from local.api import Api, ApiError
 from local.layout import Layout
 from local.storage.identity import member
 from local.storage.policies import Policies
-from local.storage.server import OWNER, StorageServer
+from local.storage.server import OWNER, IdentityError, StorageServer
 
 
 def main() -> None:
@@ -21,8 +21,7 @@ def main() -> None:
         try:
             return member(api, token)
         except ApiError as error:
-            print(f"a token can't be reviewed: {error}", flush=True)
-            return None
+            raise IdentityError(f"the API server can't review the token: {error}") from error
 
     server = StorageServer(
         ("127.0.0.1", ports["storage"]),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from local.storage.policies import Policies
 
-__all__ = ["OWNER", "StorageServer"]
+__all__ = ["OWNER", "IdentityError", "StorageServer"]
 
 OWNER = "owner"
 """Whoever started the cluster: owner of the project, who may do everything."""
@@ -26,6 +26,10 @@ _BLOCK, _HEAD = 1 << 16, 1 << 16
 _HOP_BY_HOP = {"connection", "keep-alive", "te", "transfer-encoding", "upgrade"}
 # An upload is answered when the emulator has written all of it to disk.
 _PATIENCE = urllib3.Timeout(connect=5.0, read=600.0)
+
+
+class IdentityError(Exception):
+    """Whose token it is can't be told now."""
 
 
 class _AnswerError(Exception):
@@ -37,7 +41,10 @@ class _AnswerError(Exception):
 
 
 class StorageServer(ThreadingHTTPServer):
-    """`identify` returns the IAM member for a token, OWNER, or None for an invalid token."""
+    """`identify` returns the IAM member for a token, OWNER, or None for an invalid token.
+
+    It may raise IdentityError.
+    """
 
     daemon_threads = True
     # Uploads of a stack begin at once.
@@ -85,6 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(400, str(error))
         except ConflictError as error:
             self._refuse(412, str(error))
+        except IdentityError as error:
+            self._refuse(503, str(error))
         except urllib3.exceptions.HTTPError as error:
             self._refuse(503, f"the storage emulator doesn't answer: {error}")
 
