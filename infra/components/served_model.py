@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.autoscaling.v2 import HorizontalPodAutoscaler
 from pulumi_kubernetes.batch.v1 import Job
 from pulumi_kubernetes.core.v1 import ConfigMap, Service
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
@@ -16,6 +17,7 @@ from infra.components import failures
 from infra.components.ownership import owned
 from infra.config.types import Mode
 from infra.manifests import jobs
+from infra.manifests.autoscaling import autoscalers
 from infra.manifests.cache import local_model_cache
 from infra.manifests.canary import misplaced_canary
 from infra.manifests.compilation import compilation
@@ -167,6 +169,8 @@ class ServedModel(pulumi.ComponentResource):
 
     def _isolate(self) -> None:
         name, namespace, settings = self._stable.name, self._stable.namespace, self._stable.settings
+        for key, manifest in autoscalers(self._stable, self._canary).items():
+            HorizontalPodAutoscaler(key, **owned(manifest), opts=self._options)
         for key, manifest in disruption_budgets(name, namespace, settings).items():
             PodDisruptionBudget(key, **owned(manifest), opts=self._options)
         if self._stack.network.enabled:

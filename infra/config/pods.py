@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -72,6 +72,11 @@ class Component(Section):
     )
     scale_target: t.Count | None = Field(
         None, description="requests (concurrency, rps), or percent of the request (cpu, memory)"
+    )
+    behavior: dict[t.Direction, dict[str, Any]] | None = Field(
+        None,
+        description="scaleUp and scaleDown, with the keys of Kubernetes' HorizontalPodAutoscaler, "
+        "such as {scaleDown: {stabilizationWindowSeconds: 900}}; mode Standard only",
     )
     container_concurrency: Annotated[int, Field(ge=0)] = Field(
         0, description="hard limit of requests at once in a pod, Knative only; 0: none"

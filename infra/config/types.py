@@ -197,6 +197,8 @@ Member = Annotated[str, AfterValidator(google.check_member)]
 Labels = Annotated[dict[str, str], AfterValidator(google.check_labels)]
 # A parameter of one of Triton's backends.
 Value = bool | int | str
+# Of a HorizontalPodAutoscaler's behavior.
+Direction = Literal["scaleUp", "scaleDown"]
 GraphOptimization = Literal["all", "extended", "basic", "none"]
 Ratio = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]

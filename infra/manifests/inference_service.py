@@ -30,7 +30,7 @@ from infra.manifests.pods import (
     scratch_volume,
     triton_drain,
 )
-from infra.manifests.scaling import retention, scaling, scheduling, spreading
+from infra.manifests.scaling import retention, scaled_outside, scaling, scheduling, spreading
 from infra.manifests.urls import pods_address
 from release.files import RELEASE_JSON
 
@@ -90,7 +90,9 @@ def kserve_annotations(settings: ModelSettings) -> dict[str, str]:
     fixed = all(
         part.scale_metric is None and part.min_replicas == part.max_replicas for part in parts
     )
-    if settings.mode is Mode.STANDARD and fixed:
+    if scaled_outside(settings):
+        made["serving.kserve.io/autoscalerClass"] = "external"
+    elif settings.mode is Mode.STANDARD and fixed:
         # Otherwise KServe creates a HorizontalPodAutoscaler that has nothing to scale.
         made["serving.kserve.io/autoscalerClass"] = "none"
     if settings.mode is Mode.KNATIVE:

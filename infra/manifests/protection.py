@@ -19,12 +19,13 @@ from infra.manifests.names import (
     pod_labels,
     pods_name,
 )
+from infra.manifests.scaling import components
 from infra.manifests.urls import predictor_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from infra.config import Component, ModelSettings, Network
+    from infra.config import ModelSettings, Network
     from infra.manifests.served_release import ServedRelease
 
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
@@ -34,9 +35,6 @@ METADATA = (("169.254.169.252/32", 988), ("169.254.169.254/32", 80))
 
 def disruption_budgets(name: str, namespace: str, settings: ModelSettings) -> dict[str, Manifest]:
     """A PodDisruptionBudget by name, for each component with more than one pod."""
-    parts: dict[str, Component] = {"predictor": settings.predictor}
-    if settings.separate_transformer:
-        parts["transformer"] = settings.transformer
     return {
         f"{name}-{role}": {
             "metadata": _metadata(f"{name}-{role}", name, namespace),
@@ -45,7 +43,7 @@ def disruption_budgets(name: str, namespace: str, settings: ModelSettings) -> di
                 "selector": {"matchLabels": pod_labels(name, role)},
             },
         }
-        for role, part in parts.items()
+        for role, part in components(settings).items()
         if part.min_replicas > 1
     }
 

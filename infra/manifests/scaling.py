@@ -43,6 +43,17 @@ def scaling(component: Component, mode: Mode) -> Manifest:
     return made
 
 
+def components(settings: ModelSettings) -> dict[str, Component]:
+    """The components that have pods of their own."""
+    found: dict[str, Component] = {"predictor": settings.predictor}
+    return found | ({"transformer": settings.transformer} if settings.separate_transformer else {})
+
+
+def scaled_outside(settings: ModelSettings) -> bool:
+    """Whether the stack scales the model's pods instead of KServe."""
+    return any(part.behavior for part in components(settings).values())
+
+
 def _strategy(strategy: DeploymentStrategy) -> Manifest:
     """A Deployment's strategy. KServe takes it as it is, and adds no missing bound."""
     if strategy.type is Strategy.RECREATE:

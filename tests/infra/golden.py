@@ -97,6 +97,7 @@ _CLOUD = {
 }
 # What people want to see of a stack, and the API to accept. ConfigMaps hold releases.
 _KINDS = (
+    "HorizontalPodAutoscaler",
     "InferenceService",
     "Job",
     "KnativeServingPatch",
