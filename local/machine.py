@@ -24,9 +24,9 @@ _PYTHONS = ((3, 11), (3, 14))
 # Of NVIDIA's package of Triton: Ubuntu 22.04, Debian 12, Fedora 35.
 _GLIBC = (2, 35)
 _GB = 10**9
-# What `make up` installs and builds the first time: environments with the packages they come from;
-# programs with the Go modules they are built from. Measured, and rounded up.
-_ENVIRONMENTS, _PROGRAMS = 12 * _GB, 10 * _GB
+# What the first `make up` takes, rounded up: environments, which share their files with uv's cache
+# on the same file system; programs, with the Go modules that they are built from.
+_ENVIRONMENTS, _PROGRAMS = 7 * _GB, 10 * _GB
 
 
 def problems() -> list[str]:
@@ -93,24 +93,21 @@ def _namespaces() -> str:
 
 
 def _disk() -> list[str]:
-    """What is missing for the first installation, by file system."""
-    needed = []
+    """What the first installation lacks, by file system."""
+    caches = _existing(go.cache())
+    needed: dict[int, int] = {}
     if not (_ROOT / ".venv-model" / "stamp").exists():
-        needed.append((_ROOT, _ENVIRONMENTS))
+        needed = {place.stat().st_dev: _ENVIRONMENTS for place in (_ROOT, caches)}
     if not any(go.cache().glob("kube-apiserver*")):
-        needed.append((_existing(go.cache()), _PROGRAMS))
-    found = []
-    for device in sorted({path.stat().st_dev for path, _ in needed}):
-        here = [(path, size) for path, size in needed if path.stat().st_dev == device]
-        wanted, free = sum(size for _, size in here), shutil.disk_usage(here[0][0]).free
-        if free < wanted:
-            names = " and ".join(str(path) for path, _ in here)
-            found.append(
-                f"{free / _GB:.0f} GB are free for {names}; the first installation needs "
-                f"{wanted / _GB:.0f}. Free some, or put the caches on another disk by "
-                "XDG_CACHE_HOME, UV_CACHE_DIR, GOPATH and GOCACHE"
-            )
-    return found
+        device = caches.stat().st_dev
+        needed[device] = needed.get(device, 0) + _PROGRAMS
+    return [
+        f"{free / _GB:.0f} GB are free where {place} is; the first installation needs "
+        f"{needed[device] / _GB:.0f} there. Free some, or put caches on another disk by "
+        "XDG_CACHE_HOME, UV_CACHE_DIR, GOPATH and GOCACHE"
+        for device, place in {each.stat().st_dev: each for each in (caches, _ROOT)}.items()
+        if (free := shutil.disk_usage(place).free) < needed.get(device, 0)
+    ]
 
 
 def _existing(path: Path) -> Path:
