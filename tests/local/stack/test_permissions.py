@@ -106,6 +106,39 @@ def test_an_account_may_do_its_work_and_nothing_else(deployed: Stack, account: s
     assert {status for status in found.values() if status != 200} == {403}
 
 
+_REQUESTS = [
+    ("get", "serving.kserve.io", "inferenceservices", "digits"),
+    ("list", "", "pods", ""),
+    ("get", "serving.kserve.io", "inferenceservices", "another"),
+    ("patch", "serving.kserve.io", "inferenceservices", "digits"),
+    ("delete", "", "pods", ""),
+    ("create", "", "pods/exec", ""),
+    ("list", "", "secrets", ""),
+    ("create", "", "serviceaccounts/token", ""),
+]
+
+
+@pytest.mark.parametrize("account", _ALLOWED)
+def test_only_the_verification_reads_the_api_and_only_what_it_reports(
+    deployed: Stack, account: str
+) -> None:
+    allowed = []
+    for verb, group, resource, name in _REQUESTS:
+        kind, _, part = resource.partition("/")
+        about = {"verb": verb, "group": group, "resource": kind, "subresource": part, "name": name}
+        user = f"system:serviceaccount:{deployed.namespace}:{account}"
+        attributes = about | {"namespace": deployed.namespace}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {"user": user, "resourceAttributes": attributes},
+        }
+        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+        if deployed.cluster.api.request("POST", path, review)["status"]["allowed"]:
+            allowed.append((verb, group, resource, name))
+    assert allowed == (_REQUESTS[:2] if account == "verifier-test" else [])
+
+
 def _program(stack: Stack, account: str, image: str, **container: Any) -> tuple[str, str]:
     """Run a program as an account: the pod's phase, and its log."""
     pods = _pods(stack)
