@@ -24,9 +24,9 @@ _PYTHONS = ((3, 11), (3, 14))
 # Of NVIDIA's package of Triton: Ubuntu 22.04, Debian 12, Fedora 35.
 _GLIBC = (2, 35)
 _GB = 10**9
-# What the first `make up` takes, rounded up: environments, which share their files with uv's cache
-# on the same file system; programs, with the Go modules that they are built from.
-_ENVIRONMENTS, _PROGRAMS = 7 * _GB, 10 * _GB
+# What the first `make up` takes at least: environments, which share their files with uv's cache on
+# the same file system; programs, most of them fetched, with the Go modules of the others.
+_ENVIRONMENTS, _PROGRAMS = 7 * _GB, 5 * _GB
 
 
 def problems() -> list[str]:
