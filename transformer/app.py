@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from transformer import forwarding, http_rules, log, metrics, spans
+from transformer import forwarding, http_rules, log, metrics, spans, triton_metrics
 from transformer.body import Body
 from transformer.errors import RequestError
 from transformer.handler_messages import Start
@@ -223,7 +223,9 @@ class App:
         return 200 if ready else 503, JSON, content
 
     async def _metrics(self) -> Response:
-        return 200, metrics.CONTENT_TYPE, self.metrics.render()
+        port = self.settings.triton_metrics
+        beside = await triton_metrics.fetch(port) if port else b""
+        return 200, metrics.CONTENT_TYPE, self.metrics.render() + beside
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

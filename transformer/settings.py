@@ -59,6 +59,7 @@ class Settings:
     max_batch_size: int
     max_threads: int
     drain: float
+    triton_metrics: int | None
     handler: Path | None
     handler_parameters: dict[str, Any]
     handler_memory: int | None
@@ -106,6 +107,7 @@ def parse(
         max_batch_size=options.max_batch_size,
         max_threads=options.max_threads,
         drain=options.drain_seconds,
+        triton_metrics=options.triton_metrics_port,
         handler=Path(environment["HANDLER"]) if environment.get("HANDLER") else None,
         handler_parameters=_parameters(parser, environment.get("HANDLER_PARAMETERS") or "{}"),
         handler_memory=_memory(parser, environment.get("HANDLER_MEMORY")),
@@ -136,6 +138,11 @@ def _parser() -> argparse.ArgumentParser:
         default=2.0,
         type=_seconds,
         help="time after SIGTERM in which it is unready and still serves (2)",
+    )
+    add(
+        "--triton_metrics_port",
+        type=_port,
+        help="port of Triton's metrics in the same pod: /metrics has them too (none)",
     )
     for names, effect in ((UNUSED, "no effect"), (REFUSED, "refused")):
         for name, reason in names.items():

@@ -49,13 +49,12 @@ class Monitoring(pulumi.ComponentResource):
         super().__init__("kserve-triton:index:Monitoring", name, inputs, opts)
         self._name, self._args = name, args
         self._options = pulumi.ResourceOptions(parent=self)
-        scrape = args.settings.scrape
         services = [
-            Service(model, args.namespace, settings, scrape)
+            Service(model, args.namespace, settings)
             for model, settings in sorted(args.models.items())
         ]
         self.alerts = []
-        if scrape == "podmonitoring":
+        if args.settings.scrape == "podmonitoring":
             self._scrape(services)
         if args.settings.enabled:
             self._show(services)

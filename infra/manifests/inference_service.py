@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from infra.config.types import Device, Mode, Placement, Protocol
 from infra.manifests.handler import fetches_handler, handler_environment
-from infra.manifests.monitoring.scrape import scrape_annotations
+from infra.manifests.monitoring.scrape import one_scraped_port, scrape_annotations
 from infra.manifests.names import (
     CANARY,
     COLLOCATED_HTTP_PORT,
     GRPC_PORT,
     TRANSFORMER_PORT,
+    TRITON_METRICS_PORT,
     Manifest,
     labels,
 )
@@ -248,6 +249,8 @@ def _own_arguments(served: ServedRelease) -> dict[str, object]:
     if release.image and not release.handler:
         # A handler's processes need the memory that more threads would take.
         args["max_threads"] = settings.decoding_threads
+    if one_scraped_port(served.monitoring, settings):
+        args["triton_metrics_port"] = TRITON_METRICS_PORT
     if settings.mode is Mode.STANDARD:
         args["drain_seconds"] = settings.transformer.drain_seconds
         if settings.separate_transformer:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.transformer.predictors import FakePredictor
+from tests.transformer.predictors import FakePredictor, unused_address
 from tests.transformer.server import Transformer, instances
 
 if TYPE_CHECKING:
@@ -41,3 +43,37 @@ def test_a_client_who_waits_for_a_failure_is_one_of_the_slow(
         found = requests(made)
     assert found["504", "0.5"] == 0
     assert found["504", "+Inf"] == 1
+
+
+class TritonMetrics(BaseHTTPRequestHandler):
+    """As Triton's own server has them."""
+
+    text = b'# TYPE nv_inference_count counter\nnv_inference_count{model="digits"} 7\n'
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/metrics" else 404)
+        self.end_headers()
+        self.wfile.write(self.text)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def series(transformer: Transformer) -> set[str]:
+    """The names of all metrics; the text must be whole."""
+    text = transformer.ask("/metrics")[1]
+    return {family.name for family in text_string_to_metric_families(text)}
+
+
+def test_the_metrics_of_triton_in_the_same_pod_are_beside_its_own(tmp_path: Path) -> None:
+    server = HTTPServer(("127.0.0.1", 0), TritonMetrics)
+    Thread(target=server.serve_forever, daemon=True).start()
+    port = f"--triton_metrics_port={server.server_port}"
+    with Transformer(unused_address(), tmp_path) as alone:
+        own = series(alone)
+    with Transformer(unused_address(), tmp_path, port) as beside:
+        assert series(beside) == own | {"nv_inference_count"}
+        server.shutdown()
+        server.server_close()
+        # Without Triton its own are still there.
+        assert series(beside) == own

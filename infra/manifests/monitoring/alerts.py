@@ -68,12 +68,11 @@ def _objectives(service: Service) -> Iterator[Alert]:
 
 
 def _saturation(service: Service, monitoring: MonitoringSettings) -> Iterator[Alert]:
-    if service.sees_triton:
-        # The batcher's own delay is not a lack of capacity.
-        batching = service.settings.triton.queue_delay_microseconds / queries.MICROSECONDS
-        bound = number(monitoring.queue_ms / 1000 + batching)
-        queued = f"{queries.queue_mean(service)} > {bound}"
-        yield _alert(service, "QueueTime", "requests wait in Triton's queue", queued, 10)
+    # The batcher's own delay is not a lack of capacity.
+    batching = service.settings.triton.queue_delay_microseconds / queries.MICROSECONDS
+    bound = number(monitoring.queue_ms / 1000 + batching)
+    queued = f"{queries.queue_mean(service)} > {bound}"
+    yield _alert(service, "QueueTime", "requests wait in Triton's queue", queued, 10)
     if service.has_gpu and monitoring.gpu_utilisation < 1:
         busy = f"{queries.gpu_utilisation(service)} > {number(monitoring.gpu_utilisation)}"
         yield _alert(service, "GpuUtilisation", "GPUs are busy", busy, 15)

@@ -34,16 +34,15 @@ def charts(services: Sequence[Service]) -> list[Chart]:
 
 
 def _charts(services: Sequence[Service]) -> Iterator[Chart]:
-    seen = [service for service in services if service.sees_triton]
     gpus = [service for service in services if service.has_gpu]
     yield Chart("Requests", "1/s", _lines(services, queries.request_rate))
     budgets = frozenset(map(error_budget, services))
     yield Chart("Error ratio", "1", _lines(services, queries.error_ratio), budgets)
     yield _latency(services)
     yield Chart("Time in stages, mean", "s", _stages(services))
-    yield Chart("Queue time, mean", "s", _lines(seen, queries.queue_mean))
-    yield Chart("Compute time, mean", "s", _lines(seen, queries.compute_mean))
-    yield Chart("Batch size, mean", "1", _lines(seen, queries.batch_size))
+    yield Chart("Queue time, mean", "s", _lines(services, queries.queue_mean))
+    yield Chart("Compute time, mean", "s", _lines(services, queries.compute_mean))
+    yield Chart("Batch size, mean", "1", _lines(services, queries.batch_size))
     yield _pods("Ready pods, and their maximum", services, queries.ready)
     yield _pods("Replicas, and their maximum", services, queries.replicas)
     yield Chart("GPU utilisation", "1", _lines(gpus, queries.gpu_utilisation))

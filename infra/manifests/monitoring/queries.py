@@ -129,7 +129,7 @@ def ready(service: Service, component: str) -> str:
     if component == "transformer" and not service.has_transformer:
         # A server of the user's own, of which only the scrapes are known.
         return replicas(service, component)
-    triton = component == "predictor" and service.sees_triton
+    triton = component == "predictor"
     metric = "nv_inference_request_success" if triton else "transformer_requests_in_flight"
     return _pods(service.series(metric))
 

@@ -45,6 +45,15 @@ def scrape_annotations(
     }
 
 
+def one_scraped_port(monitoring: MonitoringSettings, settings: ModelSettings) -> bool:
+    """Whether the transformer's port must have Triton's metrics too.
+
+    Annotations name one port of a pod, which has two servers where placement is collocated.
+    """
+    collocated = settings.placement is Placement.COLLOCATED
+    return collocated and monitoring.scrape == "annotations"
+
+
 def pod_monitorings(service: Service) -> dict[str, Manifest]:
     """One for each component, by name: metadata and spec, without apiVersion and kind."""
     return {

@@ -1,4 +1,4 @@
-"""A served model for monitoring: its series, and which metrics are collected."""
+"""A served model for monitoring: its series, and which metrics it has."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ SERVICE_SERIES = "serving_kserve_io_inferenceservice"
 
 @dataclass(frozen=True)
 class Service:
-    """A model's InferenceService, and how its pods are scraped."""
+    """A model's InferenceService."""
 
     name: str
     namespace: str
     settings: ModelSettings
-    scrape: str
 
     @property
     def collocated(self) -> bool:
@@ -37,14 +36,8 @@ class Service:
 
     @property
     def has_gpu(self) -> bool:
-        """Triton runs on GPUs, and its metrics are collected."""
-        return self.settings.device is Device.GPU and self.sees_triton
-
-    @property
-    def sees_triton(self) -> bool:
-        """Triton's own metrics are collected: an annotation names one port a pod, and in a
-        collocated one that is the transformer's."""
-        return not (self.collocated and self.scrape == "annotations")
+        """Triton runs on GPUs."""
+        return self.settings.device is Device.GPU
 
     @property
     def components(self) -> dict[str, Component]:

@@ -21,8 +21,8 @@ def settings(**keys: Any) -> ModelSettings:
     return ModelSettings.model_validate(keys)
 
 
-def service(scrape: str = "podmonitoring", name: str = "digits", **keys: Any) -> Service:
-    return Service(name, "models", settings(**keys), scrape)
+def service(name: str = "digits", **keys: Any) -> Service:
+    return Service(name, "models", settings(**keys))
 
 
 def without_transformer() -> dict[str, Any]:
@@ -35,7 +35,7 @@ OWN: dict[str, Any] = {"image": "registry.example/mine:1", "args": []}
 
 @st.composite
 def services(draw: st.DrawFn) -> Service:
-    """Any service: device, placement, transformer, replicas, objectives, scraper."""
+    """Any service: device, placement, transformer, replicas, objectives."""
     transformer, own = draw(st.booleans()), draw(st.booleans())
     least = draw(st.integers(0, 3))
     replicas = {"minReplicas": least, "maxReplicas": max(1, least + draw(st.integers(0, 2)))}
@@ -56,8 +56,7 @@ def services(draw: st.DrawFn) -> Service:
             "objectives": objectives,
         },
     }
-    scrape = draw(st.sampled_from(["podmonitoring", "annotations", "none"]))
-    return service(scrape, **keys)
+    return service(**keys)
 
 
 def queries(found: Sequence[Service], monitoring: MonitoringSettings | None = None) -> list[str]:

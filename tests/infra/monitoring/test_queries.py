@@ -94,8 +94,6 @@ def test_nothing_is_asked_of_what_is_not_there_or_not_scraped(one: Service) -> N
     asked = set().union(*(metrics(query) for query in queries([one])))
     if not one.has_transformer:
         assert not {name for name in asked if name.startswith("transformer_")}
-    if not one.sees_triton:
-        assert not {name for name in asked if name.startswith("nv_")}
     if one.settings.device == "cpu":
         assert not {name for name in asked if name.startswith("nv_gpu_")}
 

@@ -11,6 +11,7 @@ from infra.manifests.monitoring import scrape as s
 from infra.manifests.monitoring.scrape import pod_monitorings, scrape_annotations
 from infra.manifests.names import TRANSFORMER_PORT
 from tests.infra.monitoring.cases import service, settings, without_transformer
+from tests.infra.program import run
 
 
 def annotated(component: str, scrape: str = "annotations", **keys: Any) -> dict[str, str]:
@@ -30,6 +31,26 @@ def test_annotations_name_the_port_that_serves_metrics(
 
 def test_of_two_ports_in_a_pod_annotations_name_the_transformers() -> None:
     assert annotated("predictor", placement="collocated")["prometheus.io/port"] == "8080"
+
+
+@pytest.mark.parametrize(
+    ("placement", "scrape", "expected"),
+    [
+        ("collocated", "annotations", True),
+        # Each port has a scrape of its own.
+        ("collocated", "podmonitoring", False),
+        ("collocated", "none", False),
+        ("separate", "annotations", False),
+    ],
+)
+def test_the_one_port_that_is_scraped_has_tritons_metrics_too(
+    placement: str, scrape: str, expected: bool
+) -> None:
+    engine = run("local", {"placement": placement, "monitoring": {"scrape": scrape}})
+    spec = engine.one("InferenceService")["spec"]
+    part = spec["predictor" if placement == "collocated" else "transformer"]
+    (container,) = part["containers"]
+    assert ("--triton_metrics_port=8002" in container["args"]) == expected
 
 
 def test_kserve_is_kept_from_naming_its_queue_proxys_port() -> None:
