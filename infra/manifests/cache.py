@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from infra.manifests.names import Manifest, labels
+from release.schema import digest, short
 
 if TYPE_CHECKING:
     from infra.manifests.served_release import ServedRelease
@@ -24,7 +24,7 @@ def local_model_cache(served: ServedRelease) -> Manifest:
     bytes_ = served.artefact.release.model.bytes + BESIDE_BYTES
     made: Manifest = {
         "metadata": {
-            "name": f"{served.name}-{_key(served.storage_uri)}",
+            "name": f"{served.name}-{short(digest(served.storage_uri.encode()))}",
             "labels": labels(served.name),
         },
         "spec": {
@@ -36,7 +36,3 @@ def local_model_cache(served: ServedRelease) -> Manifest:
     if predictor.service_account:
         made["spec"]["serviceAccountName"] = predictor.service_account
     return made
-
-
-def _key(uri: str) -> str:
-    return hashlib.sha256(uri.encode()).hexdigest()[:12]
