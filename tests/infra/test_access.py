@@ -14,7 +14,7 @@ from tests.infra.program import ROOT, Recorder, run
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-BUCKET = "kserve-triton-local"
+BUCKET = PROJECT = "kserve-triton-local"
 UPLOADED = {"enabled": True, "upload": True}
 AOTI: dict[str, Any] = {"triton": {"container": "26.06-py3"}, "models": {"compiled": {}}}
 ACTIONS = {
@@ -55,7 +55,7 @@ def bindings(engine: Recorder) -> list[Binding]:
 
 def table(policy: Iterable[Binding]) -> str:
     """Rows of accounts, columns of actions."""
-    callers = {principal(BUCKET, 1, "models", name): text for name, text in ACCOUNTS.items()}
+    callers = {principal(PROJECT, 1, "models", name): text for name, text in ACCOUNTS.items()}
     rows = [f"| who | {' | '.join(ACTIONS)} |", "|---" * (len(ACTIONS) + 1) + "|"]
     for member, text in (callers | JOBS).items():
         cells = [
@@ -123,7 +123,7 @@ def test_accounts_are_made_if_missing_and_never_deleted() -> None:
 def test_a_member_that_moves_into_the_storage_settings_keeps_its_grant(
     number: int | None,
 ) -> None:
-    reader = principal(BUCKET, 1, "models", "models")
+    reader = principal(PROJECT, 1, "models", "models")
     changes = {"identity": {"projectNumber": number}, "storage": {"readers": [reader]}}
     engine = run("local", changes | {"predictor": {"serviceAccount": "models"}})
     names = [
