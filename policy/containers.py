@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from policy.properties import Properties, at, kind, mappings, number
+from policy.properties import Properties, at, kind, mappings, number, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,10 +138,9 @@ def _count(name: str, properties: Properties) -> float | None:
         found = number(at(properties, *COUNTS[name]))
         return 1 if found is None else found
     annotations = at(properties, "spec", "template", "metadata", "annotations")
-    bounds = [at(annotations, key) for key in MAX_SCALE]
     # Annotations are texts.
-    found = next((each for each in bounds if each is not None), None)
-    return _positive(float(found)) if isinstance(found, str) and found.isdecimal() else None
+    bounds = [text for key in MAX_SCALE for text in texts(at(annotations, key))]
+    return _positive(float(bounds[0])) if bounds and bounds[0].isdecimal() else None
 
 
 def _positive(value: object) -> float | None:
