@@ -67,9 +67,11 @@ def trial() -> str:
     reading, report = os.pipe()
     child = os.fork()
     if child == 0:
-        os.close(reading)
-        _try(report)
-        os._exit(0)
+        try:
+            os.close(reading)
+            _try(report)
+        finally:
+            os._exit(0)
     os.close(report)
     with os.fdopen(reading) as file:
         reason = file.read()
