@@ -60,6 +60,17 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "everything-standard": _EVERYTHING | {"device": "gpu", "mode": "Standard"},
     "everything-knative": merged(_EVERYTHING | {"device": "gpu", "mode": "Knative"}, _SCALING),
     "operator-knative": {"mode": "Knative", "device": "gpu", "knative": {"managedBy": "operator"}},
+    "rollout-standard": {
+        "domain": "models.example.com",
+        "urlScheme": "https",
+        "network": {"clientCidrs": ["35.191.0.0/16", "130.211.0.0/22"]},
+        "predictor": {
+            "maxReplicas": 4,
+            "deploymentStrategy": {"maxSurge": 0},
+            "behavior": {"scaleDown": {"stabilizationWindowSeconds": 900}},
+        },
+        "transformer": {"deploymentStrategy": {"type": "Recreate"}},
+    },
     "oci-standard": {"models": {"digits": {"storageUri": _IMAGE}}},
     "tensors-grpc-standard": {
         "protocol": "grpc",
