@@ -145,7 +145,7 @@ def test_a_canary_in_standard_mode_is_held_to_every_rule() -> None:
     beside = {"name": "canary", "minReplicas": 100, "model": loose}
     made["spec"]["canary"] = [{"trafficPercent": 1, "predictor": beside}]
     found = broken(INFERENCE_SERVICE, made)
-    assert list(found) == ["images-by-digest", "container-limits", "gpus-bounded"]
+    assert list(found) == ["images-by-digest", "gpus-bounded"]
     (message,) = found["gpus-bounded"]
     assert message.startswith(
         "808 GPUs at most (spec.predictor 8 pods of 1, spec.canary[0].predictor 100 pods of 8); "
