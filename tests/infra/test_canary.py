@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
 import pytest
 
+from infra.manifests.canary import misplaced_canary
 from tests.infra.program import Recorder, run
 from tests.infra.projects import TEST_ROOT
 
@@ -152,6 +154,43 @@ def test_under_knative_a_canary_of_the_stable_release_gives_another_one_up() -> 
     assert spec(run("local", {"mode": "Knative", "models": {"digits": {"release": EARLIER[:12]}}}))[
         "predictor"
     ] == {key: value for key, value in predictor.items() if key != "canaryTrafficPercent"}
+
+
+def served(uri: str) -> Any:
+    return SimpleNamespace(name="digits", storage_uri=uri)
+
+
+def misplaced(before: dict[str, Any], canary: str = "gs://b/canary") -> str | None:
+    return misplaced_canary(served("gs://b/stable"), served(canary), before)
+
+
+def running(uri: str, **more: Any) -> dict[str, Any]:
+    """The inputs of an InferenceService under Knative."""
+    found = json.loads(json.dumps(run("local", {"mode": "Knative"}).one(ISVC)))
+    found["spec"]["predictor"] |= more
+    found["spec"]["predictor"]["model"]["storageUri"] = uri
+    return dict(found)
+
+
+def test_under_knative_a_canary_begins_beside_the_stable_release_only() -> None:
+    assert misplaced(running("gs://b/stable")) is None
+    other = misplaced(running("gs://b/another"))
+    assert other is not None
+    assert "stay with what runs now, gs://b/another, and the stack's release is gs://b/stable" in (
+        other
+    )
+    nothing = misplaced({})
+    assert nothing is not None
+    assert "found one where nothing is served yet" in nothing
+    assert "pulumi config rm --path models.digits.canary" in nothing
+
+
+def test_which_revision_a_running_canary_leaves_its_verification_tells() -> None:
+    assert misplaced(running("gs://b/another", canaryTrafficPercent=10)) is None
+
+
+def test_a_canary_of_the_stable_release_may_begin_anywhere() -> None:
+    assert misplaced({}, canary="gs://b/stable") is None
 
 
 def test_a_release_or_a_canary_is_one_models_own() -> None:

@@ -10,6 +10,7 @@ import pytest
 from infra.config import jobs as settings
 from infra.manifests import jobs as manifests
 from jobs import config
+from release.load_test import MODEL_LABEL, RELEASE_ANNOTATION
 from tests.infra.program import Recorder, run
 
 COMPILED: dict[str, Any] = {"triton": {"container": "26.06-py3"}, "models": {"compiled": {}}}
@@ -55,6 +56,15 @@ def test_a_load_test_that_fails_is_not_tried_again() -> None:
     assert len(spec["podFailurePolicy"]["rules"]) == 1
     # A disruption at its end leaves the time for a second run.
     assert spec["activeDeadlineSeconds"] == 2 * 100 + manifests.LOAD_MARGIN_SECONDS
+
+
+def test_a_load_test_says_of_which_release_its_verdict_is() -> None:
+    engine = run("local")
+    found = {name.partition("-")[0]: job["metadata"] for name, job in engine.of(":Job").items()}
+    digest = engine.exports["models"]["digits"]["digest"]
+    assert found["perf"]["annotations"][RELEASE_ANNOTATION] == digest
+    assert found["perf"]["labels"][MODEL_LABEL] == "digits"
+    assert RELEASE_ANNOTATION not in found["verify"]["annotations"]
 
 
 def test_no_sidecar_and_no_autoscaler_touches_a_jobs_pod() -> None:
