@@ -39,6 +39,8 @@ class Cluster(pulumi.ComponentResource):
         options = pulumi.ResourceOptions(hooks=hooks)
         merged = pulumi.ResourceOptions.merge(opts, options)
         super().__init__("kserve-triton:index:Cluster", name, {"uid": uid}, merged)
+        # Whatever depends on a component waits for its children only, and they for it.
+        _KubeSystem(f"{name}-checked", pulumi.ResourceOptions(parent=self))
         self.register_outputs({})
 
 
@@ -51,11 +53,12 @@ class _KubeSystem(pulumi.CustomResource):
 
     metadata: pulumi.Output[Any]
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
         inputs = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
         plugin = version("pulumi-kubernetes")
-        opts = pulumi.ResourceOptions(id=NAMESPACE, version=plugin)
-        super().__init__("kubernetes:core/v1:Namespace", name, inputs, opts)
+        own = pulumi.ResourceOptions(id=NAMESPACE, version=plugin)
+        merged = pulumi.ResourceOptions.merge(opts, own)
+        super().__init__("kubernetes:core/v1:Namespace", name, inputs, merged)
 
 
 def _check_file(wanted: str | None, found: str) -> str:
