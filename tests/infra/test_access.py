@@ -156,4 +156,4 @@ def test_an_account_is_for_one_purpose(changes: dict[str, Any], key: str) -> Non
 
 def test_a_stack_claims_its_models_in_the_namespace() -> None:
     claims = run("prod").of(":ConfigMapPatch")["namespace-kserve-triton-models"]
-    assert claims["data"]["cifar10"] == "prod"
+    assert claims["data"]["cifar10"] == "prod, gs://kserve-triton-prod-models"

@@ -180,7 +180,7 @@ def test_a_model_is_kept_on_nodes_where_the_cluster_has_a_cache() -> None:
         cache["spec"]["sourceModelUri"]
         == (engine.one(ISVC)["spec"]["predictor"]["model"]["storageUri"])
     )
-    assert cache["metadata"]["name"].startswith("models-digits-")
+    assert cache["metadata"]["name"].startswith("digits-")
 
 
 def test_a_model_as_an_image_leaves_the_bucket_empty() -> None:
