@@ -57,7 +57,8 @@ def test_the_programs_jobs_have_a_valid_configuration(
             monkeypatch.setenv(JOB_VARIABLE, variable["value"])
             commands.append(container["args"][0])
             read_config({"verify": VerifyConfig, "load": LoadConfig}[commands[-1]])
-    assert {"verify", "load"} <= set(commands)
+    # `prod` has no load test.
+    assert {"verify"} <= set(commands) <= {"verify", "load"}
 
 
 def test_grpc_address_needs_no_scheme(write: Any, verify_job: dict[str, Any]) -> None:
