@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+from transformer.budget import Budget
+
 __all__ = ["MAX_CONNECTIONS", "Clients"]
 
 # More than requests at the same time, since most connections of proxies are idle.
 MAX_CONNECTIONS = 1000
-# Of all answers together that wait until their clients read them.
+# Of all large answers together, until their clients have read them.
 MAX_UNREAD_BYTES = 32 * 2**20
+# A client that has been reading for longer than this gives way to another answer.
+READ_SECONDS = 2.0
 CHECK_SECONDS = 0.5
 # A client that has been sending for longer than this may be one that never ends. On a busy machine
 # a good one's request waits so long until it is read.
@@ -30,7 +34,10 @@ class Clients:
         self.senders: dict[asyncio.Transport, float] = {}
         self.readers: dict[asyncio.Transport, float] = {}
         self.idle: dict[asyncio.Transport, float] = {}
+        # When senders and readers began.
         self.began: dict[asyncio.Transport, float] = {}
+        self.reads: dict[asyncio.Transport, float] = {}
+        self.answers = Budget(MAX_UNREAD_BYTES)
         self.check: asyncio.TimerHandle | None = None
 
     def add(self, connection: asyncio.Transport, seconds: float) -> None:
@@ -46,7 +53,7 @@ class Clients:
         """Remove a connection that was closed."""
         self.connections.discard(connection)
         self.expect_nothing(connection)
-        self.readers.pop(connection, None)
+        self.has_read(connection)
 
     def expect(self, connection: asyncio.Transport, seconds: float) -> None:
         """The client must send something within this time."""
@@ -74,21 +81,14 @@ class Clients:
         return connection in self.senders
 
     def expect_reading(self, connection: asyncio.Transport, seconds: float) -> None:
-        """The client must read its answer within this time.
-
-        Where all answers together are too large, the client that was the first to be slow goes.
-        """
-        self.readers[connection] = _now() + seconds
-        unread = sum(each.get_write_buffer_size() for each in self.readers)
-        for each in [*self.readers][:-1]:
-            if unread <= MAX_UNREAD_BYTES:
-                break
-            unread -= each.get_write_buffer_size()
-            self._abort(each)
+        """The client must read its answer within this time."""
+        self.reads[connection] = _now()
+        self.readers[connection] = self.reads[connection] + seconds
 
     def has_read(self, connection: asyncio.Transport) -> None:
         """The client read its answer."""
-        self.readers.pop(connection, None)
+        for times in (self.readers, self.reads):
+            times.pop(connection, None)
 
     def _make_room(self) -> None:
         first = next(iter(self.senders))
@@ -108,6 +108,10 @@ class Clients:
         for times in (self.senders, self.readers, self.idle):
             for each in [each for each, end in times.items() if end < now]:
                 self._abort(each)
+        if self.answers.queue and self.reads:
+            first, began = next(iter(self.reads.items()))
+            if began < now - READ_SECONDS:
+                self._abort(first)
         self.check = None
         if self.connections:
             self._check_later()
