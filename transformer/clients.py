@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NamedTuple
 
 from transformer.budget import Budget
 
@@ -20,6 +21,13 @@ CHECK_SECONDS = 0.5
 PROMPT_SECONDS = 1.0
 
 
+class Wait(NamedTuple):
+    """Times of the event loop: since when the server waits for a client, and how long at most."""
+
+    began: float
+    end: float
+
+
 class Clients:
     """The connections. One whose client takes too long is closed, within CHECK_SECONDS.
 
@@ -29,14 +37,11 @@ class Clients:
 
     def __init__(self) -> None:
         self.connections: set[asyncio.Transport] = set()
-        # The times of the event loop by which clients must have sent or read something, and by
-        # which they must have begun another request. In the order in which they began.
-        self.senders: dict[asyncio.Transport, float] = {}
-        self.readers: dict[asyncio.Transport, float] = {}
-        self.idle: dict[asyncio.Transport, float] = {}
-        # When senders and readers began.
-        self.began: dict[asyncio.Transport, float] = {}
-        self.reads: dict[asyncio.Transport, float] = {}
+        # Who must send something, read something, or begin another request; in the order in which
+        # they began.
+        self.senders: dict[asyncio.Transport, Wait] = {}
+        self.readers: dict[asyncio.Transport, Wait] = {}
+        self.idle: dict[asyncio.Transport, Wait] = {}
         self.answers = Budget(MAX_UNREAD_BYTES)
         self.check: asyncio.TimerHandle | None = None
 
@@ -58,8 +63,7 @@ class Clients:
     def expect(self, connection: asyncio.Transport, seconds: float) -> None:
         """The client must send something within this time."""
         self.expect_nothing(connection)
-        self.began[connection] = _now()
-        self.senders[connection] = _now() + seconds
+        self.senders[connection] = _wait(seconds)
 
     def expect_more(self, connection: asyncio.Transport, seconds: float) -> None:
         """The same, unless it had begun before."""
@@ -69,12 +73,12 @@ class Clients:
     def expect_request(self, connection: asyncio.Transport, seconds: float) -> None:
         """The client may begin another request within this time."""
         self.expect_nothing(connection)
-        self.idle[connection] = _now() + seconds
+        self.idle[connection] = _wait(seconds)
 
     def expect_nothing(self, connection: asyncio.Transport) -> None:
         """The client waits for an answer."""
-        for times in (self.senders, self.idle, self.began):
-            times.pop(connection, None)
+        self.senders.pop(connection, None)
+        self.idle.pop(connection, None)
 
     def is_expected(self, connection: asyncio.Transport) -> bool:
         """Whether the client must send something."""
@@ -82,17 +86,15 @@ class Clients:
 
     def expect_reading(self, connection: asyncio.Transport, seconds: float) -> None:
         """The client must read its answer within this time."""
-        self.reads[connection] = _now()
-        self.readers[connection] = self.reads[connection] + seconds
+        self.readers[connection] = _wait(seconds)
 
     def has_read(self, connection: asyncio.Transport) -> None:
         """The client read its answer."""
-        for times in (self.readers, self.reads):
-            times.pop(connection, None)
+        self.readers.pop(connection, None)
 
     def _make_room(self) -> None:
-        first = next(iter(self.senders))
-        if self.began[first] > _now() - PROMPT_SECONDS and self.idle:
+        first, wait = next(iter(self.senders.items()))
+        if wait.began > _now() - PROMPT_SECONDS and self.idle:
             first = next(iter(self.idle))
         self._abort(first)
 
@@ -105,16 +107,21 @@ class Clients:
 
     def _check(self) -> None:
         now = _now()
-        for times in (self.senders, self.readers, self.idle):
-            for each in [each for each, end in times.items() if end < now]:
+        for waiting in (self.senders, self.readers, self.idle):
+            for each in [each for each, wait in waiting.items() if wait.end < now]:
                 self._abort(each)
-        if self.answers.queue and self.reads:
-            first, began = next(iter(self.reads.items()))
-            if began < now - READ_SECONDS:
+        if self.answers.queue and self.readers:
+            first, wait = next(iter(self.readers.items()))
+            if wait.began < now - READ_SECONDS:
                 self._abort(first)
         self.check = None
         if self.connections:
             self._check_later()
+
+
+def _wait(seconds: float) -> Wait:
+    now = _now()
+    return Wait(now, now + seconds)
 
 
 def _now() -> float:
