@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -48,7 +48,7 @@ CLOSE = (b"connection", b"close")
 logger = logging.getLogger("transformer")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Exchange:
     """A request's line and headers, and where its answer goes."""
 
@@ -104,8 +104,8 @@ class App:
             await body.discard(closes=True)
             await self._fail(exchange, refusal.status, refusal.message, more=[CLOSE])
         elif exchange.path in self.inferences and exchange.method == "POST":
-            with self.spans.request(exchange.path, exchange.context) as context:
-                status = await self._inference(replace(exchange, context=context), body)
+            with self.spans.request(exchange.path, exchange.context) as exchange.context:
+                status = await self._inference(exchange, body)
                 self.spans.answer(status)
         else:
             await self._other(exchange)
