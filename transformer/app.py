@@ -6,13 +6,13 @@ import asyncio
 import logging
 import signal
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from transformer import forwarding, http_rules, log, metrics, spans, triton_metrics
-from transformer.body import Body
+from transformer.body import SMALL_BODY_BYTES, Body
 from transformer.errors import RequestError
 from transformer.handler_messages import Start
 from transformer.handlers import Handlers, process_count
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from release.schema import Release
     from transformer.body import Receive
+    from transformer.budget import Budget
     from transformer.forwarding import Context
     from transformer.predictor import Predictor
     from transformer.settings import Settings
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     Send = Callable[[dict[str, Any]], Awaitable[None]]
     Headers = Sequence[tuple[bytes, bytes]]
     Response = tuple[int, bytes, bytes]
-    # Content and headers of an answer with status 200.
-    Inference = tuple[bytes, Headers]
     # Called with a message and a traceback.
     Fail = Callable[[str, str | None], None]
 
@@ -49,7 +48,7 @@ CLOSE = (b"connection", b"close")
 logger = logging.getLogger("transformer")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Exchange:
     """A request's line and headers, and where its answer goes."""
 
@@ -62,11 +61,11 @@ class Exchange:
 class App:
     """V1 predict, V2 infer, V1 and V2 health and metadata, metrics.
 
-    It calls `fail` where the handler can't be set up. A route returns status, Content-Type and
-    body.
+    It calls `fail` where the handler can't be set up. `answers` is the memory of large answers that
+    wait until their clients read them. A route returns status, Content-Type and body.
     """
 
-    def __init__(self, settings: Settings, release: Release, fail: Fail) -> None:
+    def __init__(self, settings: Settings, release: Release, fail: Fail, answers: Budget) -> None:
         self.settings = settings
         self.release = release
         self.metrics = metrics.Metrics(release.name)
@@ -74,7 +73,7 @@ class App:
         self.handlers = _create_handlers(settings, release, fail)
         self.spans = spans.create(release.name)
         self.predictions = Predictions(
-            settings, self.predictor, self.metrics, self.spans, self.handlers
+            settings, self.predictor, self.metrics, self.spans, self.handlers, answers
         )
         self.documents = {
             path: orjson.dumps(document) for path, document in documents(release).items()
@@ -82,16 +81,14 @@ class App:
         self.draining = False
         v1, v2 = f"/v1/models/{release.name}", f"/v2/models/{release.name}"
         self.predict_path = f"{v1}:predict"
-        self.inferences: dict[str, Callable[[Body, Context], Awaitable[Inference]]] = {
-            self.predict_path: self._predict
-        }
+        self.inferences = {self.predict_path: self.predictions.v1}
         self.routes: dict[str, Callable[[], Awaitable[Response]]] = {
             "/metrics": self._metrics,
             v1: self._model_ready,
             "/v2/health/ready": self._ready,
         }
         for path in (v2, f"{v2}/versions/1"):
-            self.inferences[f"{path}/infer"] = self._infer
+            self.inferences[f"{path}/infer"] = self.predictions.v2
             self.routes[f"{path}/ready"] = self._model_ready
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -107,8 +104,8 @@ class App:
             await body.discard(closes=True)
             await self._fail(exchange, refusal.status, refusal.message, more=[CLOSE])
         elif exchange.path in self.inferences and exchange.method == "POST":
-            with self.spans.request(exchange.path, exchange.context) as context:
-                status = await self._inference(replace(exchange, context=context), body)
+            with self.spans.request(exchange.path, exchange.context) as exchange.context:
+                status = await self._inference(exchange, body)
                 self.spans.answer(status)
         else:
             await self._other(exchange)
@@ -116,12 +113,14 @@ class App:
     async def _inference(self, exchange: Exchange, body: Body) -> int:
         """Answer an inference; the answer's status."""
         started = time.perf_counter()
-        headers: Headers = ()
         trace, message = None, ""
         self.metrics.in_flight.inc()
         try:
-            content, headers = await self.inferences[exchange.path](body, exchange.context)
-            status = 200
+            async with self.inferences[exchange.path](body, exchange.context) as (length, content):
+                self.metrics.observe(200, time.perf_counter() - started)
+                raw = [] if length is None else [(HEADER_LENGTH, b"%d" % length)]
+                await self._send(exchange, 200, BINARY if raw else JSON, content, raw)
+                return 200
         except RequestError as error:
             status, message, trace = error.status, error.message, error.trace
         except Exception:
@@ -131,21 +130,11 @@ class App:
             self.metrics.in_flight.dec()
         seconds = time.perf_counter() - started
         self.metrics.observe(status, seconds)
-        if status == 200:
-            await self._send(exchange, status, BINARY if headers else JSON, content, headers)
-            return status
         await body.discard()
         # After 408, the connection still carries the rest of the body.
-        more: Headers = [CLOSE] if status == 408 else ()
-        await self._fail(exchange, status, message, seconds, trace, more)
+        closes: Headers = [CLOSE] if status == 408 else ()
+        await self._fail(exchange, status, message, seconds, trace, closes)
         return status
-
-    async def _predict(self, body: Body, context: Context) -> Inference:
-        return await self.predictions.v1(body, context), ()
-
-    async def _infer(self, body: Body, context: Context) -> Inference:
-        length, content = await self.predictions.v2(body, context)
-        return content, () if length is None else [(HEADER_LENGTH, b"%d" % length)]
 
     async def _other(self, exchange: Exchange) -> None:
         path, method = exchange.path, exchange.method
@@ -197,7 +186,14 @@ class App:
         if self.draining:
             headers.append(CLOSE)
         await exchange.send({"type": "http.response.start", "status": status, "headers": headers})
-        await exchange.send({"type": "http.response.body", "body": content})
+        part = {"type": "http.response.body", "body": content}
+        if len(content) > SMALL_BODY_BYTES:
+            await exchange.send(part | {"more_body": True})
+            # The connection sends at the end of this turn, and then the empty part waits until the
+            # client has read everything.
+            await asyncio.sleep(0)
+            part["body"] = b""
+        await exchange.send(part)
 
     @property
     def _accepts(self) -> bool:

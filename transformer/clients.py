@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NamedTuple
+
+from transformer.budget import Budget
 
 __all__ = ["MAX_CONNECTIONS", "Clients"]
 
 # More than requests at the same time, since most connections of proxies are idle.
 MAX_CONNECTIONS = 1000
-# Of all answers together that wait until their clients read them.
+# Of all large answers together, until their clients have read them.
 MAX_UNREAD_BYTES = 32 * 2**20
+# A client that has been reading for longer than this gives way to another answer.
+READ_SECONDS = 2.0
 CHECK_SECONDS = 0.5
 # A client that has been sending for longer than this may be one that never ends. On a busy machine
 # a good one's request waits so long until it is read.
 PROMPT_SECONDS = 1.0
+
+
+class Wait(NamedTuple):
+    """Times of the event loop: since when the server waits for a client, and how long at most."""
+
+    began: float
+    end: float
 
 
 class Clients:
@@ -25,12 +37,12 @@ class Clients:
 
     def __init__(self) -> None:
         self.connections: set[asyncio.Transport] = set()
-        # The times of the event loop by which clients must have sent or read something, and by
-        # which they must have begun another request. In the order in which they began.
-        self.senders: dict[asyncio.Transport, float] = {}
-        self.readers: dict[asyncio.Transport, float] = {}
-        self.idle: dict[asyncio.Transport, float] = {}
-        self.began: dict[asyncio.Transport, float] = {}
+        # Who must send something, read something, or begin another request; in the order in which
+        # they began.
+        self.senders: dict[asyncio.Transport, Wait] = {}
+        self.readers: dict[asyncio.Transport, Wait] = {}
+        self.idle: dict[asyncio.Transport, Wait] = {}
+        self.answers = Budget(MAX_UNREAD_BYTES)
         self.check: asyncio.TimerHandle | None = None
 
     def add(self, connection: asyncio.Transport, seconds: float) -> None:
@@ -46,13 +58,12 @@ class Clients:
         """Remove a connection that was closed."""
         self.connections.discard(connection)
         self.expect_nothing(connection)
-        self.readers.pop(connection, None)
+        self.has_read(connection)
 
     def expect(self, connection: asyncio.Transport, seconds: float) -> None:
         """The client must send something within this time."""
         self.expect_nothing(connection)
-        self.began[connection] = _now()
-        self.senders[connection] = _now() + seconds
+        self.senders[connection] = _wait(seconds)
 
     def expect_more(self, connection: asyncio.Transport, seconds: float) -> None:
         """The same, unless it had begun before."""
@@ -62,37 +73,28 @@ class Clients:
     def expect_request(self, connection: asyncio.Transport, seconds: float) -> None:
         """The client may begin another request within this time."""
         self.expect_nothing(connection)
-        self.idle[connection] = _now() + seconds
+        self.idle[connection] = _wait(seconds)
 
     def expect_nothing(self, connection: asyncio.Transport) -> None:
         """The client waits for an answer."""
-        for times in (self.senders, self.idle, self.began):
-            times.pop(connection, None)
+        self.senders.pop(connection, None)
+        self.idle.pop(connection, None)
 
     def is_expected(self, connection: asyncio.Transport) -> bool:
         """Whether the client must send something."""
         return connection in self.senders
 
     def expect_reading(self, connection: asyncio.Transport, seconds: float) -> None:
-        """The client must read its answer within this time.
-
-        Where all answers together are too large, the client that was the first to be slow goes.
-        """
-        self.readers[connection] = _now() + seconds
-        unread = sum(each.get_write_buffer_size() for each in self.readers)
-        for each in [*self.readers][:-1]:
-            if unread <= MAX_UNREAD_BYTES:
-                break
-            unread -= each.get_write_buffer_size()
-            self._abort(each)
+        """The client must read its answer within this time."""
+        self.readers[connection] = _wait(seconds)
 
     def has_read(self, connection: asyncio.Transport) -> None:
         """The client read its answer."""
         self.readers.pop(connection, None)
 
     def _make_room(self) -> None:
-        first = next(iter(self.senders))
-        if self.began[first] > _now() - PROMPT_SECONDS and self.idle:
+        first, wait = next(iter(self.senders.items()))
+        if wait.began > _now() - PROMPT_SECONDS and self.idle:
             first = next(iter(self.idle))
         self._abort(first)
 
@@ -105,12 +107,21 @@ class Clients:
 
     def _check(self) -> None:
         now = _now()
-        for times in (self.senders, self.readers, self.idle):
-            for each in [each for each, end in times.items() if end < now]:
+        for waiting in (self.senders, self.readers, self.idle):
+            for each in [each for each, wait in waiting.items() if wait.end < now]:
                 self._abort(each)
+        if self.answers.queue and self.readers:
+            first, wait = next(iter(self.readers.items()))
+            if wait.began < now - READ_SECONDS:
+                self._abort(first)
         self.check = None
         if self.connections:
             self._check_later()
+
+
+def _wait(seconds: float) -> Wait:
+    now = _now()
+    return Wait(now, now + seconds)
 
 
 def _now() -> float:

@@ -28,7 +28,8 @@ from transformer.threads import Threads
 from transformer.uploads import Uploads
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from numpy.typing import NDArray
 
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from transformer.settings import Settings
     from transformer.spans import Spans
     from transformer.v2 import Request
+
+    # A body, and the length of its JSON where raw bytes follow.
+    Answer = tuple[int | None, bytes]
 
 __all__ = ["Predictions"]
 
@@ -77,8 +81,11 @@ class Predictions:
         metrics: Metrics,
         spans: Spans,
         handlers: Handlers | None,
+        answers: Budget,
     ) -> None:
+        """`answers` is the memory of large answers that wait until their clients read them."""
         self.settings = settings
+        self.answers = answers
         self.predictor = predictor
         self.metrics = metrics
         self.spans = spans
@@ -100,42 +107,47 @@ class Predictions:
         labelled = builtin.classified(release) and not self.after
         self.wanted = release.outputs[:1] if labelled else release.outputs
 
-    async def v1(self, body: Body, context: Context) -> bytes:
-        """The answer of V1, `{"predictions": [...]}`. Raises RequestError."""
-        answer: bytes = await self._limited(self._v1, body, context)
-        return answer
+    def v1(self, body: Body, context: Context) -> AbstractAsyncContextManager[Answer]:
+        """The answer of V1, `{"predictions": [...]}`, until it is read. Raises RequestError."""
+        return self._limited(self._v1, body, context)
 
-    async def v2(self, body: Body, context: Context) -> tuple[int | None, bytes]:
-        """The answer of V2, and the length of its JSON where raw bytes follow.
+    def v2(self, body: Body, context: Context) -> AbstractAsyncContextManager[Answer]:
+        """The answer of V2, until it is read. Raises RequestError."""
+        return self._limited(self._v2, body, context)
 
-        Raises RequestError.
-        """
-        answer: tuple[int | None, bytes] = await self._limited(self._v2, body, context)
-        return answer
-
+    @contextlib.asynccontextmanager
     async def _limited(
-        self, work: Callable[[Body, Limits], Awaitable[Any]], body: Body, context: Context
-    ) -> Any:
-        """Do the work of a request within its limits. Raises RequestError."""
+        self, work: Callable[[Body, Limits], Awaitable[Answer]], body: Body, context: Context
+    ) -> AsyncIterator[Answer]:
+        """Do the work of a request within its limits. Raises RequestError.
+
+        A large answer keeps its share of the memory until it is read.
+        """
         if self.requests >= MAX_REQUESTS and not self.uploads.drop_slowest():
             raise RequestError(503, f"busy with {MAX_REQUESTS} other requests")
         context.check_size()
         deadline = Deadline(self.settings.deadline)
         self.requests += 1
-        try:
-            async with asyncio.timeout(deadline.seconds) as timeout:
-                with self.bodies.share() as share, self.tensors.share() as tensors:
-                    return await work(body, Limits(context, deadline, timeout, share, tensors))
-        except TimeoutError as error:
-            raise deadline.error() from error
-        finally:
-            self.requests -= 1
+        with self.answers.share() as unread:
+            try:
+                async with asyncio.timeout(deadline.seconds) as timeout:
+                    with self.bodies.share() as share, self.tensors.share() as tensors:
+                        limits = Limits(context, deadline, timeout, share, tensors)
+                        answer = await work(body, limits)
+                        if len(answer[1]) > SMALL_BODY_BYTES:
+                            deadline.waits_for = MEMORY
+                            await unread.take(len(answer[1]))
+            except TimeoutError as error:
+                raise deadline.error() from error
+            finally:
+                self.requests -= 1
+            yield answer
 
     async def _read(self, body: Body, limits: Limits) -> bytes | bytearray:
         with self.uploads.receive(body, limits.deadline, limits.timeout):
             return await body.read(limits.body, limits.deadline)
 
-    async def _v1(self, body: Body, limits: Limits) -> bytes:
+    async def _v1(self, body: Body, limits: Limits) -> Answer:
         content = await self._read(body, limits)
         started = time.perf_counter()
         with self.spans.decode():
@@ -151,9 +163,9 @@ class Predictions:
         else:
             size = sum(value.nbytes for value in values)
             answer = await self._sized(size, _render_predictions, self.release, outputs)
-        return answer
+        return None, answer
 
-    async def _v2(self, body: Body, limits: Limits) -> tuple[int | None, bytes]:
+    async def _v2(self, body: Body, limits: Limits) -> Answer:
         content = await self._read(body, limits)
         started = time.perf_counter()
         head, raw = v2.split(content, body.headers.get(v2.HEADER_LENGTH))
@@ -163,9 +175,7 @@ class Predictions:
         wanted = [output.tensor for output in request.outputs]
         values = await self._infer(inputs, wanted, limits)
         size = sum(value.nbytes for value in values)
-        answer: tuple[int | None, bytes] = await self._sized(
-            size, v2_answer.render, self.release, request, values
-        )
+        answer: Answer = await self._sized(size, v2_answer.render, self.release, request, values)
         return answer
 
     async def _parse(

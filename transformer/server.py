@@ -38,6 +38,7 @@ def serve(settings: Settings, release: Release, listening: socket.socket) -> Non
     """Serve until SIGTERM. Exits with status 2 if the handler can't be set up."""
     failures: list[str] = []
     sys.setswitchinterval(SWITCH_SECONDS)
+    clients = Clients()
 
     def fail(message: str, trace: str | None) -> None:
         print(f"{trace or ''}transformer: {message}", file=sys.stderr, flush=True)
@@ -45,10 +46,10 @@ def serve(settings: Settings, release: Release, listening: socket.socket) -> Non
         server.should_exit = True
 
     config = uvicorn.Config(
-        functools.partial(App, settings, release, fail),
+        functools.partial(App, settings, release, fail, clients.answers),
         factory=True,
         http=functools.partial(
-            LimitedHttp, clients=Clients(), client_seconds=settings.deadline + CLIENT_SECONDS
+            LimitedHttp, clients=clients, client_seconds=settings.deadline + CLIENT_SECONDS
         ),
         loop="uvloop",
         ws="none",

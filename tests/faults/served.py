@@ -57,9 +57,10 @@ def pod(stack: Stack, component: str) -> Object:
     return found
 
 
-def run_python(stack: Stack, program: str, *arguments: str) -> str:
-    """What a program prints that runs in the predictor's pod."""
-    words = ["exec", "-n", stack.namespace, "deploy/digits-predictor", "--", "python", "-c"]
+def run_python(stack: Stack, where: Object, program: str, *arguments: str) -> str:
+    """What a program prints that runs in a pod of KServe's."""
+    name = where["metadata"]["name"]
+    words = ["exec", "-n", stack.namespace, name, "-c", "kserve-container", "--", "python", "-c"]
     done = subprocess.run(
         [str(find_kubectl()), *words, program, *arguments],
         env=environment(stack.cluster.layout),

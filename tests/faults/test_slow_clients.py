@@ -71,7 +71,13 @@ def test_unfinished_heads(stack: Stack, served: Served, measured: Measured) -> N
     program = Path(__file__).with_name("unfinished_heads.py").read_text()
     reset_peak([served.process.pid])
     with load(stack, _RATE) as loaded:
-        seconds = run_python(stack, program, served.pod["status"]["podIP"], str(_CONNECTIONS))
+        seconds = run_python(
+            stack,
+            pod(stack, "predictor"),
+            program,
+            served.pod["status"]["podIP"],
+            str(_CONNECTIONS),
+        )
     peak = usage([served.process.pid]).peak_mib
     row = f"{_CONNECTIONS:,} connections with unfinished heads"
     text = f"peak {peak:.0f} MiB; all closed {float(seconds):.1f} s after the last one began"

@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.api import condition_status
-from local.environment import environment
-from tests.faults.served import PYTHON
+from tests.faults.served import PYTHON, run_python
 from tests.local.cluster import eventually
 from tests.local.node.conftest import python
-from tests.local.node.kubectl import find_kubectl
 from tests.local.stack.load import load
 from tests.local.stack.programs import find, in_its_network, kill, node_process
 
@@ -164,17 +162,7 @@ def note_shares(stack: Stack, pods: list[Object], row: str, measured: Callable[.
 def _counts(stack: Stack, addresses: list[str]) -> list[int]:
     """Requests that each pod has answered since it started."""
     pod = next(each for each in stack.list("pods") if "-transformer-" in each["metadata"]["name"])
-    name = pod["metadata"]["name"]
-    words = ["exec", "-n", stack.namespace, name, "-c", "kserve-container", "--", "python", "-c"]
-    done = subprocess.run(
-        [str(find_kubectl()), *words, _COUNT, *addresses],
-        env=environment(stack.cluster.layout),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return [int(line) for line in done.stdout.split()]
+    return [int(line) for line in run_python(stack, pod, _COUNT, *addresses).split()]
 
 
 @pytest.mark.parametrize("placement", ["separate", "collocated"])

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -22,6 +22,7 @@ __all__ = [
     "MutedRelay",
     "Relay",
     "ending_triton",
+    "refusing_grpc",
     "unused_address",
     "v2_answer",
 ]
@@ -132,11 +133,15 @@ class Failover(Relay):
 
 
 @contextlib.contextmanager
-def ending_triton() -> Iterator[str]:
-    """The address of a gRPC server that answers as a Triton whose models are unloaded."""
+def refusing_grpc(
+    code: grpc.StatusCode, details: str
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The address of a gRPC server that refuses all calls, and the metadata of those it got."""
+    seen: list[dict[str, Any]] = []
 
     def refuse(request: bytes, context: grpc.ServicerContext) -> bytes:
-        context.abort(grpc.StatusCode.NOT_FOUND, "'digits' has no available versions")
+        seen.append(dict(context.invocation_metadata()))
+        context.abort(code, details)
         raise AssertionError
 
     class Handler(grpc.GenericRpcHandler):
@@ -147,9 +152,17 @@ def ending_triton() -> Iterator[str]:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
-        yield f"127.0.0.1:{port}"
+        yield f"127.0.0.1:{port}", seen
     finally:
         server.stop(0).wait()
+
+
+@contextlib.contextmanager
+def ending_triton() -> Iterator[str]:
+    """The address of a gRPC server that answers as a Triton whose models are unloaded."""
+    text = "'digits' has no available versions"
+    with refusing_grpc(grpc.StatusCode.NOT_FOUND, text) as (address, _):
+        yield address
 
 
 def _copy(

@@ -9,7 +9,6 @@ import socket
 import threading
 import urllib.error
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -18,13 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.ports import free_port
-from tests.transformer.predictors import Relay
+from tests.transformer.predictors import Relay, refusing_grpc
 from tests.transformer.server import Transformer, eventually, instances
 from transformer.errors import RequestError
 from transformer.forwarding import FORWARDED, MAX_FORWARDED_BYTES, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from local.triton.server import Triton
@@ -65,29 +64,6 @@ class Listener(Relay):
             target.shutdown(socket.SHUT_WR)
 
 
-@contextlib.contextmanager
-def grpc_recorder() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The address of a gRPC server that keeps the metadata of calls and refuses them."""
-    seen: list[dict[str, Any]] = []
-
-    def refuse(request: bytes, context: grpc.ServicerContext) -> bytes:
-        seen.append(dict(context.invocation_metadata()))
-        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "enough")
-        raise AssertionError
-
-    class Handler(grpc.GenericRpcHandler):
-        def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
-            return grpc.unary_unary_rpc_method_handler(refuse)
-
-    server = grpc.server(ThreadPoolExecutor(2), handlers=[Handler()])
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    try:
-        yield f"127.0.0.1:{port}", seen
-    finally:
-        server.stop(0).wait()
-
-
 def ask(
     made: Transformer, path: str, body: bytes | None, headers: Mapping[str, str]
 ) -> tuple[int, str]:
@@ -120,7 +96,7 @@ def test_headers_reach_triton_over_http(triton: Triton, tmp_path: Path, samples:
 def test_headers_reach_triton_as_metadata(tmp_path: Path, samples: Samples) -> None:
     body = instances([samples[0]["image"]])
     with (
-        grpc_recorder() as (address, seen),
+        refusing_grpc(grpc.StatusCode.INVALID_ARGUMENT, "enough") as (address, seen),
         Transformer(address, tmp_path, "--predictor_protocol=grpc-v2") as made,
     ):
         path = "/v1/models/digits:predict"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import socket
 from typing import TYPE_CHECKING
@@ -190,6 +191,23 @@ def test_a_client_that_does_not_read_is_closed(talkative: Transformer) -> None:
     with ask_without_reading(talkative):
         eventually(lambda: talkative.sockets() > before)
         eventually(lambda: talkative.sockets() <= before)
+
+
+def test_large_answers_are_read_whole_by_as_many_clients_as_ask(talkative: Transformer) -> None:
+    """Those that don't fit into the memory wait for the others."""
+    with contextlib.ExitStack() as stack:
+        asked = [
+            stack.enter_context(ask_without_reading(talkative))
+            for _ in range(2 * MAX_UNREAD_BYTES // (8 * MIB))
+        ]
+        for connection in asked:
+            connection.settimeout(PATIENCE_SECONDS)
+            with connection.makefile("rb") as file:
+                assert file.readline().startswith(b"HTTP/1.1 200 ")
+                headers = http.client.parse_headers(file)
+                size = int(headers["Content-Length"])
+                assert size > 7 * MIB
+                assert len(file.read(size)) == size
 
 
 def test_answers_that_nobody_reads_take_bounded_memory(talkative: Transformer) -> None:
