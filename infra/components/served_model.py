@@ -53,7 +53,7 @@ class ServedModelArgs:
     canary: Artefact | None
 
 
-class _InferenceService(CustomResource):
+class _InferenceService(CustomResource):  # type: ignore[misc]  # The SDK is untyped to mypy.
     """With the object's metadata, as the API server has completed them."""
 
     metadata: pulumi.Output[dict[str, Any]]

@@ -95,7 +95,7 @@ def network_policies(served: ServedRelease, network: Network) -> dict[str, Manif
 
 def _ingress(name: str, role: str, settings: ModelSettings, network: Network) -> list[Manifest]:
     knative = settings.mode is Mode.KNATIVE
-    callers = [{"podSelector": {"matchLabels": job_labels(name)}}]
+    callers: list[Manifest] = [{"podSelector": {"matchLabels": job_labels(name)}}]
     behind = role == "predictor" and settings.separate_transformer
     if behind:
         callers.append({"podSelector": {"matchLabels": pod_labels(name, "transformer")}})

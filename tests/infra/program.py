@@ -82,6 +82,14 @@ def _asked(pod: dict[str, Any]) -> dict[str, Any]:
     return dict(json.loads(values[JOB_VARIABLE].replace("$$", "$")))
 
 
+def filled_in(stack: str) -> str:
+    """A stack's file as a user has filled it in."""
+    text = (ROOT / f"Pulumi.{stack}.yaml").read_text()
+    for placeholder, value in FILLED_IN.items():
+        text = text.replace(placeholder, value.format(stack=stack))
+    return text
+
+
 def stack_config(
     stack: str, changes: dict[str, Any] | None = None, model: str = "cifar10"
 ) -> dict[str, Any]:
@@ -89,10 +97,7 @@ def stack_config(
 
     Models in the changes replace those of the file.
     """
-    text = (ROOT / f"Pulumi.{stack}.yaml").read_text().replace("cifar10:", f"{model}:")
-    for placeholder, value in FILLED_IN.items():
-        text = text.replace(placeholder, value.format(stack=stack))
-    config = yaml.safe_load(text)["config"]
+    config = yaml.safe_load(filled_in(stack).replace("cifar10:", f"{model}:"))["config"]
     prefix = "kserve-triton:"
     values = {
         key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)

@@ -16,7 +16,7 @@ from infra.config import reference
 from infra.config.backends import PARAMETERS
 from infra.config.problems import PROJECT, ConfigError
 from infra.config.settings import Settings
-from tests.infra.program import ROOT
+from tests.infra.program import ROOT, filled_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,9 +115,12 @@ def test_every_setting_has_a_description() -> None:
 
 @pytest.mark.parametrize("path", STACKS, ids=lambda path: path.name)
 def test_a_stacks_file_names_the_schema_and_keeps_it(path: Path) -> None:
-    text = path.read_text()
-    assert text.startswith(f"# yaml-language-server: $schema={reference.SCHEMA}\n")
-    VALIDATOR.validate(yaml.safe_load(text))
+    assert path.read_text().startswith(f"# yaml-language-server: $schema={reference.SCHEMA}\n")
+    VALIDATOR.validate(yaml.safe_load(filled_in(path.name.split(".")[1])))
+
+
+def test_the_schema_refuses_what_is_still_to_be_filled_in() -> None:
+    assert not VALIDATOR.is_valid(yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text()))
 
 
 @given(changed_files())
