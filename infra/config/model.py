@@ -218,14 +218,12 @@ def _scaling_rules(name: str, component: Component, mode: Mode) -> list[str]:
             "Standard; allowed: 0, or mode Knative"
         )
     broken += _knative_limits(name, component) if mode is Mode.KNATIVE else []
-    if component.behavior and (
-        mode is Mode.KNATIVE or component.min_replicas == component.max_replicas
-    ):
-        found = ", ".join(component.behavior)
+    fixed = component.min_replicas == component.max_replicas
+    if component.scaled_outside and (mode is Mode.KNATIVE or fixed):
         broken.append(
-            f"{name}.behavior: found {found} in mode {mode.value} with {component.min_replicas} to "
-            f"{component.max_replicas} replicas; allowed: mode Standard, and a maxReplicas above "
-            "minReplicas"
+            f"{name}.{component.scaled_outside}: found one in mode {mode.value} with "
+            f"{component.min_replicas} to {component.max_replicas} replicas; allowed: mode "
+            "Standard, and a maxReplicas above minReplicas"
         )
     if mode is Mode.KNATIVE and component.deployment_strategy:
         found = component.deployment_strategy.type.value

@@ -73,6 +73,11 @@ class Component(Section):
     scale_target: t.Count | None = Field(
         None, description="requests (concurrency, rps), or percent of the request (cpu, memory)"
     )
+    scale_metrics: tuple[dict[str, Any], ...] = Field(
+        (),
+        description="metrics with the keys of Kubernetes' HorizontalPodAutoscaler, in place of "
+        "scaleMetric: several at once, or those of others; mode Standard only",
+    )
     behavior: dict[t.Direction, dict[str, Any]] | None = Field(
         None,
         description="scaleUp and scaleDown, with the keys of Kubernetes' HorizontalPodAutoscaler, "
@@ -104,6 +109,12 @@ class Component(Section):
     )
     env: dict[t.EnvName, str] = Field({}, description="more environment variables")
 
+    @property
+    def scaled_outside(self) -> str | None:
+        """The key that needs an autoscaler of the stack's own; None where KServe's is enough."""
+        keys = {"behavior": self.behavior, "scaleMetrics": self.scale_metrics}
+        return next((key for key, value in keys.items() if value), None)
+
     @model_validator(mode="after")
     def _scaling(self) -> Self:
         if self.max_replicas < self.min_replicas:
@@ -113,6 +124,8 @@ class Component(Section):
             )
         if (self.scale_metric is None) != (self.scale_target is None):
             raise ValueError("scaleMetric, scaleTarget: found one; allowed: both or neither")
+        if self.scale_metric and self.scale_metrics:
+            raise ValueError("scaleMetric, scaleMetrics: found both; allowed: one of them")
         return self
 
 

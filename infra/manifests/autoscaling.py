@@ -1,7 +1,8 @@
-"""HorizontalPodAutoscalers of the stack's own, where it sets `behavior`.
+"""HorizontalPodAutoscalers of the stack's own, where it sets `behavior` or `scaleMetrics`.
 
-KServe 0.20 gives those that it makes an empty behavior (createHPA in hpa_reconciler.go). With the
-class `external` it makes none, and leaves the replicas of its Deployments to others.
+KServe 0.20 gives those that it makes an empty behavior, and metrics of cpu and memory only
+(createHPA in hpa_reconciler.go). With the class `external` it makes none, and leaves the replicas
+of its Deployments to others.
 """
 
 from __future__ import annotations
@@ -39,16 +40,20 @@ def autoscalers(served: ServedRelease, canary: ServedRelease | None) -> dict[str
 def _autoscaler(
     served: ServedRelease, role: str, part: Component, least: int, most: int
 ) -> Manifest:
-    target = {"type": "Utilization", "averageUtilization": part.scale_target or _UTILISATION}
-    metric = part.scale_metric.value if part.scale_metric else _METRIC
     deployment = f"{served.name}-{role}"
     spec: Manifest = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment},
         "minReplicas": least,
         "maxReplicas": most,
-        "metrics": [{"type": "Resource", "resource": {"name": metric, "target": target}}],
+        "metrics": list(part.scale_metrics) or [_resource(part)],
     }
     if part.behavior:
         spec["behavior"] = part.behavior
     place = {"name": f"{deployment}-scaling", "namespace": served.namespace}
     return {"metadata": place | {"labels": labels(served.name)}, "spec": spec}
+
+
+def _resource(part: Component) -> Manifest:
+    target = {"type": "Utilization", "averageUtilization": part.scale_target or _UTILISATION}
+    name = part.scale_metric.value if part.scale_metric else _METRIC
+    return {"type": "Resource", "resource": {"name": name, "target": target}}

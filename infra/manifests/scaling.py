@@ -51,7 +51,7 @@ def components(settings: ModelSettings) -> dict[str, Component]:
 
 def scaled_outside(settings: ModelSettings) -> bool:
     """Whether the stack scales the model's pods instead of KServe."""
-    return any(part.behavior for part in components(settings).values())
+    return any(part.scaled_outside for part in components(settings).values())
 
 
 def _strategy(strategy: DeploymentStrategy) -> Manifest:

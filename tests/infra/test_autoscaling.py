@@ -1,4 +1,4 @@
-"""How pods are scaled where a stack sets the autoscaler's behavior."""
+"""How pods are scaled where a stack sets the autoscaler's behavior or metrics."""
 
 from __future__ import annotations
 
@@ -46,6 +46,20 @@ def test_without_it_kserve_scales() -> None:
     assert not scalers(engine)
 
 
+def test_several_metrics_are_the_autoscalers_as_they_are() -> None:
+    utilisation = {"type": "Utilization", "averageUtilization": 70}
+    metrics = [
+        {"type": "Resource", "resource": {"name": name, "target": utilisation}}
+        for name in ("cpu", "memory")
+    ]
+    predictor = {"maxReplicas": 6, "scaleMetrics": metrics}
+    engine = run("local", {"predictor": predictor})
+    found = {each["metadata"]["name"]: each["spec"] for each in scalers(engine)}
+    assert found["digits-predictor-scaling"]["metrics"] == metrics
+    (metric,) = found["digits-transformer-scaling"]["metrics"]
+    assert metric["resource"]["name"] == "cpu"
+
+
 def test_a_canary_keeps_its_share_of_the_pods() -> None:
     found = {each["metadata"]["name"]: each["spec"] for each in scalers(canary(CHANGES, 75))}
     beside = found["digits-canary-predictor-scaling"]
@@ -55,9 +69,13 @@ def test_a_canary_keeps_its_share_of_the_pods() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"mode": "Knative"}, "predictor.behavior: found scaleDown in mode Knative"),
+        ({"mode": "Knative"}, "predictor.behavior: found one in mode Knative"),
         ({"predictor": SCALED | {"minReplicas": 6}}, "with 6 to 6 replicas"),
         ({"predictor": SCALED | {"behavior": {"scaleSideways": {}}}}, "predictor.behavior"),
+        (
+            {"predictor": SCALED | {"scaleMetrics": [{"type": "Resource"}]}},
+            "scaleMetric, scaleMetrics: found both",
+        ),
     ],
 )
 def test_behavior_that_nothing_would_follow_is_refused(
