@@ -17,8 +17,8 @@ FOLDERS = {path.split("/")[0] for path in TRACKED if "/" in path}
 PAGES = sorted(
     path for path in TRACKED if re.fullmatch(r"[A-Z]+\.md|docs/(tutorials/)?[A-Za-z-]+\.md", path)
 )
-# Written by the reader of a page.
-WRITTEN = {"bootstrap/Pulumi.dev.yaml"}
+# Written by the reader of a page, or by a command on it.
+WRITTEN = {"bootstrap/Pulumi.dev.yaml", "requirements/torch-cpu.txt"}
 PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*)`")
 
 

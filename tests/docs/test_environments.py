@@ -112,7 +112,7 @@ def test_the_scripts_and_files_exist() -> None:
 
 def test_the_versions_are_those_of_the_local_cluster() -> None:
     (kserve,) = set(re.findall(r"kserve/(v[\d.]+)/install/", SHELL))
-    assert f"github.com/kserve/kserve {kserve}\n" in _go_mod("kubernetes")
+    assert f"github.com/kserve/kserve {kserve} " in _go_mod("kubernetes")
     # Knative's release 1.N has the Go modules 0.(N + 27).
     for name in ("serving", "net-kourier"):
         (minor,) = set(re.findall(rf"{name}/releases/download/knative-v1\.(\d+)\.", SHELL))

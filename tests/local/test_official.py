@@ -26,6 +26,13 @@ _OFFICIAL = [each for each in TOOLS if toolchain.official(each)]
 _PUBLISHERS = [each for each in _OFFICIAL if toolchain.published(each) is each]
 
 
+class _Handler(SimpleHTTPRequestHandler):
+    """Serves files; as a proxy it is asked for whole URLs, and serves their paths."""
+
+    def translate_path(self, path: str) -> str:
+        return super().translate_path(urlsplit(path).path)
+
+
 @dataclasses.dataclass(frozen=True)
 class Server:
     """A web server with releases at their real paths."""
@@ -89,7 +96,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     toolchain.tool.cache_clear()
     folder = tmp_path / "releases"
     folder.mkdir()
-    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    handler = partial(_Handler, directory=str(folder))
     running = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=running.serve_forever, daemon=True).start()
     yield Server(f"http://127.0.0.1:{running.server_address[1]}", folder)
@@ -159,7 +166,7 @@ def test_reports_an_unreachable_server(tmp_path: Path) -> None:
 def test_fetches_through_the_proxy_of_the_environment(
     server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The server is the proxy: to it requests name the whole URL, and it reads their paths."""
+    """The server is the proxy."""
     tool = next(each for each in _PUBLISHERS if each.name == "kube-scheduler")
     server.publish(tool)
     monkeypatch.setenv("http_proxy", server.address)

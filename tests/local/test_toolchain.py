@@ -175,7 +175,7 @@ def test_a_patch_that_no_longer_fits_is_an_error(programs: Path, tmp_path: Path)
 
 def test_without_go_the_message_has_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(LocalError, match="Install Go"):
+    with pytest.raises(LocalError, match="install Go"):
         building.build_missing((_ETCD,))
 
 

@@ -35,7 +35,7 @@ measured = st.builds(
 
 def outcome(points: list[Measured], objective: float) -> Outcome:
     present = points[0].knobs
-    facts = {"model": "a<b>&c", "others_cores": 0.0}
+    facts = {"model": "a<b>&c", "bench": "deployed", "others_cores": 0.0}
     return Outcome(facts, objective, points, present, winner(points, present, 1.05))
 
 
