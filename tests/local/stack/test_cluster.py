@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from tests.local.cluster import eventually
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -21,6 +23,10 @@ _NO_LOAD: dict[str, Any] = {"perf": {"enabled": False}}
 def _kubeconfig(stack: Stack) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load(stack.cluster.kubeconfig.read_text())
     return found
+
+
+def _deployments(stack: Stack) -> list[dict[str, Any]]:
+    return stack.list("deployments", "/apis/apps/v1")
 
 
 def test_kubectl_may_be_set_to_another_cluster(stack: Stack, tmp_path: Path) -> None:
@@ -96,7 +102,7 @@ def test_what_kserve_leaves_is_named_with_the_command(stack: Stack) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert command in done.stdout + done.stderr
     stack.deploy(**_NO_LOAD, placement="collocated")
-    left = {each["metadata"]["name"] for each in stack.list("deployments", "/apis/apps/v1")}
+    left = {each["metadata"]["name"] for each in _deployments(stack)}
     # Once KServe deletes it, the notice can go.
     assert "digits-transformer" in left
     stack.destroy()
@@ -105,9 +111,30 @@ def test_what_kserve_leaves_is_named_with_the_command(stack: Stack) -> None:
 @pytest.mark.parametrize("strategy", [{"type": "Recreate"}, {"maxSurge": 0}])
 def test_pods_are_replaced_without_room_for_another(stack: Stack, strategy: dict[str, Any]) -> None:
     stack.deploy(**_NO_LOAD, predictor={"cpu": "250m", "deploymentStrategy": strategy})
-    found = {each["metadata"]["name"]: each for each in stack.list("deployments", "/apis/apps/v1")}
+    found = {each["metadata"]["name"]: each for each in _deployments(stack)}
     made = found["digits-predictor"]["spec"]["strategy"]
     if "type" in strategy:
         assert made == {"type": "Recreate"}
     else:
         assert made["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+
+
+def _autoscalers(stack: Stack) -> dict[str, dict[str, Any]]:
+    found = stack.list("horizontalpodautoscalers", "/apis/autoscaling/v2")
+    return {each["metadata"]["name"]: each["spec"] for each in found}
+
+
+def test_the_stacks_own_autoscalers_set_the_replicas(stack: Stack) -> None:
+    slowly = {"scaleDown": {"stabilizationWindowSeconds": 900}}
+    scaled = {"cpu": "100m", "memory": "1Gi", "minReplicas": 2, "maxReplicas": 3}
+    stack.deploy(**_NO_LOAD, predictor=scaled | {"behavior": slowly})
+    found = _autoscalers(stack)
+    assert set(found) == {"digits-predictor-scaling", "digits-transformer-scaling"}
+    behavior = found["digits-predictor-scaling"]["behavior"]
+    assert behavior["scaleDown"]["stabilizationWindowSeconds"] == 900
+    # KServe leaves the number to them.
+    deployments = {each["metadata"]["name"]: each for each in _deployments(stack)}
+    assert deployments["digits-predictor"]["spec"]["replicas"] == 2
+    assert stack.drift().returncode == 0
+    stack.deploy(**_NO_LOAD, predictor=scaled)
+    eventually(lambda: set(_autoscalers(stack)) == {"digits-predictor", "digits-transformer"})
