@@ -81,7 +81,10 @@ def test_a_reviewer_reads_that_a_release_is_an_earlier_one(stack: Stack) -> None
     stack.deploy()
     stack.configure(models={"digits": {"release": _EARLIER[:12]}})
     text = comment(stack)
-    assert text.splitlines()[1] == "### `test`: `digits` goes back to an earlier release"
+    # The objects of the release that it leaves are deleted, since this stack retains none.
+    sentence, _, deleted = text.splitlines()[1].partition("; ")
+    assert sentence == "### `test`: `digits` goes back to an earlier release"
+    assert deleted.endswith(" deleted")
     assert "lock does not have" not in text
 
 
