@@ -9,6 +9,7 @@ newer than Python 3.8's.
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import shutil
 import sys
@@ -27,6 +28,8 @@ _GB = 10**9
 # What the first `make up` takes at least: environments, which share their files with uv's cache on
 # the same file system; programs, most of them fetched, with the Go modules of the others.
 _ENVIRONMENTS, _PROGRAMS = 7 * _GB, 5 * _GB
+# With `make up TORCH=cpu`; make hands its variables on in the environment.
+_ENVIRONMENTS_WITHOUT_CUDA = 3 * _GB
 
 
 def problems() -> list[str]:
@@ -97,7 +100,9 @@ def _disk() -> list[str]:
     caches = _existing(go.cache())
     needed: dict[int, int] = {}
     if not (_ROOT / ".venv-model" / "stamp").exists():
-        needed = {place.stat().st_dev: _ENVIRONMENTS for place in (_ROOT, caches)}
+        without_cuda = os.environ.get("TORCH") == "cpu"
+        size = _ENVIRONMENTS_WITHOUT_CUDA if without_cuda else _ENVIRONMENTS
+        needed = {place.stat().st_dev: size for place in (_ROOT, caches)}
     if not any(go.cache().glob("kube-apiserver*")):
         device = caches.stat().st_dev
         needed[device] = needed.get(device, 0) + _PROGRAMS

@@ -46,10 +46,10 @@ def hidden() -> list[Path]:
 
 
 def needed() -> list[Path]:
-    """The folders of the programs that containers run."""
+    """The folders of the programs that containers run: never a home, unless the project is there."""
     pythons = [Path(sys.executable), *ROOT.glob(".venv*/bin/python")]
-    found = {ROOT, cache(), *(path for each in pythons for path in installations(each))}
-    return sorted({path.resolve() for path in found if path.exists()} - {_home()})
+    found = {cache(), *(path for each in pythons for path in installations(each))}
+    return sorted({path.resolve() for path in found if path.exists()} - {_home()} | {ROOT})
 
 
 def _home() -> Path:

@@ -87,6 +87,18 @@ def test_what_is_installed_needs_no_disk(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert not any("GB are free" in each for each in machine.problems())
 
 
+@pytest.mark.parametrize(("torch", "told"), [("", "12"), ("cpu", "8")])
+def test_torch_without_cuda_needs_less_disk(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, torch: str, told: str
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 0}))
+    monkeypatch.setattr(machine, "_ROOT", tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCH", torch)
+    (found,) = machine.problems()
+    assert f"the first installation needs {told} there" in found
+
+
 @pytest.mark.parametrize(
     ("version", "toolchain", "told"),
     [

@@ -50,6 +50,11 @@ def test_a_home_is_never_shown_as_a_whole(tmp_path: Path, monkeypatch: pytest.Mo
     assert tmp_path not in private.needed()
 
 
+def test_a_project_that_is_a_home_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(ROOT))
+    assert ROOT in private.needed()
+
+
 def test_the_installations_of_an_interpreter_are_found_by_its_links(tmp_path: Path) -> None:
     """As uv makes them: an environment's link, to an installation's second name."""
     installed = tmp_path / "python" / "cpython-3.12.1"
