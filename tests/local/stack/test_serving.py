@@ -101,6 +101,14 @@ def test_both_containers_in_one_pod(stack: Stack, protocol: str) -> None:
     assert names == {"kserve-container": True, "transformer-container": True}
 
 
+def test_the_one_scraped_port_of_a_pod_has_the_metrics_of_both_containers(stack: Stack) -> None:
+    stack.deploy(placement="collocated", perf={"enabled": False})
+    url = f"{stack.address('digits-predictor')}/metrics"
+    text = urllib3.request("GET", url, timeout=10).data.decode()
+    assert "transformer_requests_in_flight" in text
+    assert 'nv_inference_request_success{model="digits"' in text
+
+
 def test_two_models_side_by_side(stack: Stack) -> None:
     stack.deploy(models={"digits": {}, "cifar10": {}})
     assert set(stack.outputs()["models"]) == {"digits", "cifar10"}
