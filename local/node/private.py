@@ -46,7 +46,7 @@ def hidden() -> list[Path]:
 
 
 def needed() -> list[Path]:
-    """The folders of the programs that containers run: never a home, unless the project is there."""
+    """The folders of the programs that containers run: no home but that of the project."""
     pythons = [Path(sys.executable), *ROOT.glob(".venv*/bin/python")]
     found = {cache(), *(path for each in pythons for path in installations(each))}
     return sorted({path.resolve() for path in found if path.exists()} - {_home()} | {ROOT})
