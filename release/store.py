@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFailed
+from google.api_core.exceptions import Forbidden, GoogleAPIError, NotFound, PreconditionFailed
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
 
@@ -50,8 +50,10 @@ def open_bucket(name: str) -> Any:
     """Google's client, with the environment's identity; follows STORAGE_EMULATOR_HOST."""
     try:
         bucket = storage.Client().bucket(name)
-        if not bucket.exists():
-            raise ReleaseError(f"bucket gs://{name}: not there, or this identity can't see it")
+        # Who may read releases may list them, but not ask whether the bucket exists.
+        next(iter(bucket.list_blobs(max_results=1)), None)
+    except NotFound as error:
+        raise ReleaseError(f"bucket gs://{name}: not there") from error
     except (GoogleAPIError, GoogleAuthError, OSError) as error:
         raise ReleaseError(
             f"bucket gs://{name} can't be reached: {error}; "
@@ -71,12 +73,18 @@ def push(folder: Path, wanted: str, url: str, report: Callable[[str], None]) -> 
 
 
 def _upload(blob: Any, file: Path, report: Callable[[str], None]) -> None:
-    """Upload a file unless it is there. Raises ReleaseError if another one is there."""
+    """Upload a file unless it is there. Raises ReleaseError if it is refused, or another is there.
+
+    To who may only add, Google may refuse an object that is there for the permission that replacing
+    it needs, before it looks at the precondition.
+    """
     report(f"{file.name}: {file.stat().st_size:,} bytes")
     try:
         # The service compares the checksum before it keeps anything.
         blob.upload_from_filename(str(file), if_generation_match=0, checksum="crc32c")
-    except PreconditionFailed:
+    except (Forbidden, PreconditionFailed) as error:
+        if not blob.exists():
+            raise ReleaseError(f"gs://{blob.bucket.name}/{blob.name}: {error}") from error
         if blob.download_as_bytes(checksum="crc32c") != file.read_bytes():
             raise ReleaseError(
                 f"gs://{blob.bucket.name}/{blob.name} has another content; nothing is overwritten: "

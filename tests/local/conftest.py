@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.local.cluster import Cluster, running_cluster
-from tests.local.emulator import storage_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,10 +17,3 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Control plane, KServe, Knative, storage emulator, and the node agent with test images."""
     with running_cluster(tmp_path_factory.mktemp("cluster")) as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a storage emulator without a cluster."""
-    with storage_emulator(tmp_path_factory.mktemp("gcs")) as address:
-        yield address
