@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,14 +11,11 @@ import urllib3
 from local.kserve import VERSION
 from local.layout import ROOT
 from local.storage.identity import account_member
-from tests.local.cluster import eventually
 from tests.local.node.conftest import Pods
 from tests.local.stack.accounts import BUCKET, bootstrap_tokens, make_account, token
 from tests.local.stack.conftest import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from tests.local.stack.conftest import Stack
 
 _ACCOUNTS = ("models", "perf", "compiler", "verifier-test", "default")
@@ -189,56 +183,3 @@ sys.exit(max(main(["upload", "/etc/hosts", "{target}"]) for attempt in range(2))
 """
     found, log = _program(deployed, account, "x/jobs:1", command=["python", "-c", code])
     assert (found, text in log) == (phase, True), log
-
-
-@contextlib.contextmanager
-def _without_members(stack: Stack) -> Iterator[Callable[[], None]]:
-    """The bucket without its members; a function gives them back, as the end of the block does."""
-    layout = stack.cluster.layout
-    url = f"{layout.storage()}/storage/v1/b/{BUCKET}/iam"
-
-    def put(bindings: list[Any]) -> None:
-        body = json.dumps({"bindings": bindings}).encode()
-        answer = urllib3.request("PUT", url, body=body, headers=layout.owner())
-        assert answer.status == 200, answer.data
-
-    before = urllib3.request("GET", url, headers=layout.owner()).json()["bindings"]
-    put([])
-    try:
-        yield lambda: put(before)
-    finally:
-        put(before)
-
-
-def _refused_initializers(stack: Stack) -> int:
-    """How often storage initializers of pods that are not ready have failed."""
-    return sum(
-        status["restartCount"]
-        for pod in stack.list("pods")
-        for status in pod["status"].get("initContainerStatuses", ())
-        if not status["ready"]
-    )
-
-
-def test_a_permission_that_spreads_late_is_waited_for(deployed: Stack) -> None:
-    deployed.configure(
-        perf={"enabled": False}, predictor=SETTINGS["predictor"] | {"env": {"TRY": "late"}}
-    )
-    words = ("up", "--yes", "--skip-preview", "--suppress-progress")
-    with _without_members(deployed) as give_back, ThreadPoolExecutor(1) as pool:
-        done = pool.submit(deployed.run, *words)
-        try:
-            eventually(lambda: _refused_initializers(deployed) > 0, 90)
-        finally:
-            give_back()
-        assert done.result().returncode == 0, done.result().stdout
-
-
-def test_a_permission_that_is_missing_fails_with_googles_reason(deployed: Stack) -> None:
-    with _without_members(deployed):
-        done = deployed.up(
-            perf={"enabled": False}, predictor=SETTINGS["predictor"] | {"env": {"TRY": "never"}}
-        )
-    assert done.returncode != 0
-    assert "does not have storage.objects.list access" in done.stdout
-    deployed.deploy(perf={"enabled": False})
