@@ -75,7 +75,7 @@ def test_after_a_kill_the_next_update_makes_the_stack_whole(stack: Stack, point:
     stack.destroy()
     stack.configure(perf={"enabled": False})
     _converges(stack, point)
-    # Whatever the update said last, the patch of Knative's ConfigMap may have been under way.
+    # Whatever the update said last, the patch with the names of its models may have been under way.
     stack.destroy()
     _release_forgotten_fields(stack)
 
