@@ -10,9 +10,10 @@ from pydantic import Field, model_validator
 from infra.config import types as t
 from infra.config.base import Section
 from infra.config.jobs import LoadTest, Verification
-from infra.config.pods import Compiler, Component, Predictor, Transformer
+from infra.config.pods import Compiler, Predictor, Transformer
+from infra.config.scaling import scaling_rules
 from infra.config.triton import Triton
-from infra.config.types import Device, Mode, Placement, ScaleMetric
+from infra.config.types import Device, Mode, Placement
 
 MIB = 1024**2
 # Memory the server needs, measured over the largest images it takes; see tests/transformer.
@@ -21,10 +22,6 @@ SERVER_BYTES = 512 * MIB
 THREAD_BYTES = 320 * MIB
 # Memory of an interpreter with numpy and Pillow; see transformer/settings.py.
 LEAST_HANDLER_MIB = 64
-_METRICS = {
-    Mode.KNATIVE: (ScaleMetric.CONCURRENCY, ScaleMetric.RPS),
-    Mode.STANDARD: (ScaleMetric.CPU, ScaleMetric.MEMORY),
-}
 
 
 class Canary(Section):
@@ -120,7 +117,7 @@ def broken_rules(model: ModelSettings) -> list[str]:
     """Every rule that these settings break, as `key: found x; allowed: y`."""
     broken = [*_device_rules(model), *_transformer_rules(model), *_canary_rules(model)]
     for name, component in (("predictor", model.predictor), ("transformer", model.transformer)):
-        broken += _scaling_rules(name, component, model.mode)
+        broken += scaling_rules(name, component, model.mode)
     return broken
 
 
@@ -194,65 +191,3 @@ def _canary_rules(model: ModelSettings) -> list[str]:
             "placement separate, or mode Knative"
         )
     return broken
-
-
-def _scaling_rules(name: str, component: Component, mode: Mode) -> list[str]:
-    broken = []
-    if component.scale_metric and component.scale_metric not in _METRICS[mode]:
-        broken.append(
-            f"{name}.scaleMetric: found {component.scale_metric.value} in mode {mode.value}; "
-            f"allowed: {' or '.join(metric.value for metric in _METRICS[mode])}"
-        )
-    if mode is Mode.STANDARD and component.min_replicas == 0:
-        broken.append(
-            f"{name}.minReplicas: found 0 in mode Standard; allowed: 1 or more, or mode Knative"
-        )
-    if component.idle_seconds and (mode is Mode.STANDARD or component.min_replicas):
-        broken.append(
-            f"{name}.idleSeconds: found {component.idle_seconds} where nothing scales to zero; "
-            "allowed: 0, or mode Knative with minReplicas 0"
-        )
-    if mode is Mode.STANDARD and component.container_concurrency:
-        broken.append(
-            f"{name}.containerConcurrency: found {component.container_concurrency} in mode "
-            "Standard; allowed: 0, or mode Knative"
-        )
-    broken += _knative_limits(name, component) if mode is Mode.KNATIVE else []
-    fixed = component.min_replicas == component.max_replicas
-    if component.scaled_outside and (mode is Mode.KNATIVE or fixed):
-        broken.append(
-            f"{name}.{component.scaled_outside}: found one in mode {mode.value} with "
-            f"{component.min_replicas} to {component.max_replicas} replicas; allowed: mode "
-            "Standard, and a maxReplicas above minReplicas"
-        )
-    if mode is Mode.KNATIVE and component.deployment_strategy:
-        found = component.deployment_strategy.type.value
-        broken.append(
-            f"{name}.deploymentStrategy: found {found} in mode Knative, which starts new pods "
-            "before it ends old ones; allowed: none there, or mode Standard"
-        )
-    if mode is Mode.KNATIVE and "drain_seconds" in component.model_fields_set:
-        broken.append(
-            f"{name}.drainSeconds: found {component.drain_seconds} in mode Knative, whose pods "
-            "drain by themselves; allowed: none there, or mode Standard"
-        )
-    return broken
-
-
-def _knative_limits(name: str, component: Component) -> list[str]:
-    """Values beyond the defaults of Knative's config-defaults, whose webhook refuses revisions."""
-    limits = (
-        ("timeoutSeconds", component.timeout_seconds, 600, "max-revision-timeout-seconds"),
-        (
-            "containerConcurrency",
-            component.container_concurrency,
-            1000,
-            "container-concurrency-max-limit",
-        ),
-    )
-    return [
-        f"{name}.{key}: found {found} in mode Knative; allowed: {most} at most, Knative's {limit}, "
-        "or mode Standard"
-        for key, found, most, limit in limits
-        if found > most
-    ]
