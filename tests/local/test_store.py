@@ -6,9 +6,13 @@ Who pushes has the roles of a release author, and nothing else.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
+import subprocess
+import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,9 +24,7 @@ from local.layout import ROOT
 from local.node.forwarding import Forwarder
 from local.node.metadata import MetadataServer
 from local.storage.server import OWNER
-from model.__main__ import main
-from release import files, lock, store
-from release.schema import ReleaseError
+from release import files, lock
 from tests.local.emulator import storage_with_iam
 from tests.local.plugins.names import fresh
 
@@ -37,14 +39,45 @@ _AUTHOR, _READER = "user:author@example.com", "user:reader@example.com"
 _CALLERS = {"owner": OWNER, "author": _AUTHOR, "reader": _READER, "stranger": "user:stranger"}
 
 
-class _Token:
-    """The caller, as the metadata server asks for a pod's token."""
+@dataclass
+class Model:
+    """`python -m model` in a process of its own, as the caller whose token it gets.
 
-    def __init__(self) -> None:
-        self.caller = "author"
+    It gets the token as a pod does, by a metadata server. Google's library reads the server's
+    address when it is imported.
+    """
+
+    environ: dict[str, str]
+    caller: str = "author"
 
     def get(self, _audience: str, seconds: int) -> tuple[str, float]:
+        """The token, for the metadata server."""
         return self.caller, time.time() + seconds
+
+    def run(self, root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        places = ["--out", str(root / "build"), "--lock", str(root / "models.lock.json")]
+        return subprocess.run(
+            [sys.executable, "-m", "model", *arguments, *places],
+            cwd=ROOT,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def succeeds(self, root: Path, *arguments: str) -> str:
+        """Run it. What it prints."""
+        done = self.run(root, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def fails(self, root: Path, *arguments: str) -> str:
+        """Run it. Its error."""
+        done = self.run(root, *arguments)
+        assert done.returncode == 1, done.stdout
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -54,24 +87,25 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
 
 
 @pytest.fixture
-def token(served: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Token]:
-    """Whose token Google's library finds in this process: the author's, unless it is changed."""
-    token, listener, forwarder = _Token(), socket.create_server(("127.0.0.1", 0)), Forwarder()
-    number = forwarder.serve(listener, MetadataServer(token).connect)
+def model(served: Storage, tmp_path: Path) -> Iterator[Model]:
+    listener, forwarder = socket.create_server(("127.0.0.1", 0)), Forwarder()
     host = "{}:{}".format(*listener.getsockname())
-    for name in ("GCE_METADATA_HOST", "GCE_METADATA_IP"):
-        monkeypatch.setenv(name, host)
-    monkeypatch.setenv("API_ENDPOINT_OVERRIDE", served.address)
-    # The person's own credentials are left alone.
-    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "STORAGE_EMULATOR_HOST"):
-        monkeypatch.delenv(name, raising=False)
-    yield token
+    own = {
+        "API_ENDPOINT_OVERRIDE": served.address,
+        "GCE_METADATA_HOST": host,
+        "GCE_METADATA_IP": host,
+        # The person's own credentials are left alone.
+        "CLOUDSDK_CONFIG": str(tmp_path),
+    }
+    others = ("GOOGLE_APPLICATION_CREDENTIALS", "STORAGE_EMULATOR_HOST")
+    made = Model({key: value for key, value in os.environ.items() if key not in others} | own)
+    number = forwarder.serve(listener, MetadataServer(made).connect)
+    yield made
     forwarder.stop(number)
 
 
 @pytest.fixture
-def bucket(served: Storage, token: _Token) -> Any:
+def bucket(served: Storage) -> Any:
     """The bucket to its owner."""
     credentials, options = Credentials("owner"), {"api_endpoint": served.address}
     owner = storage.Client(project="p", credentials=credentials, client_options=options)
@@ -96,92 +130,83 @@ def digest(root: Path) -> str:
     return lock.read(root / "models.lock.json").find("digits", None).digest
 
 
-def run(root: Path, *arguments: str) -> int:
-    places = ["--out", str(root / "build"), "--lock", str(root / "models.lock.json")]
-    return main([*arguments, *places])
-
-
-def test_what_was_pushed_here_is_pulled_there_to_the_last_byte(built: Path, bucket: Any) -> None:
+def test_what_was_pushed_here_is_pulled_there_to_the_last_byte(
+    built: Path, bucket: Any, model: Model
+) -> None:
     url = f"gs://{bucket.name}/some/where"
-    assert run(built, "push", "digits", "--to", url) == 0
+    model.succeeds(built, "push", "digits", "--to", url)
     shutil.rmtree(built / "build")
-    assert run(built, "pull", "digits", "--from", url) == 0
+    model.succeeds(built, "pull", "digits", "--from", url)
     folder = files.find(built / "build", "digits", digest(built))
     assert folder == built / "build" / "releases" / "digits" / digest(built)
     assert files.check(folder, digest(built)).name == "digits"
 
 
-def test_pushing_again_changes_nothing(built: Path, bucket: Any) -> None:
+def test_pushing_again_changes_nothing(built: Path, bucket: Any, model: Model) -> None:
     for _ in range(2):
-        assert run(built, "push", "digits", "--to", f"gs://{bucket.name}") == 0
+        model.succeeds(built, "push", "digits", "--to", f"gs://{bucket.name}")
     assert len(list(bucket.list_blobs())) == 3
 
 
-def test_what_another_wrote_is_never_overwritten(
-    built: Path, bucket: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_another_wrote_is_never_overwritten(built: Path, bucket: Any, model: Model) -> None:
     blob = bucket.blob(f"releases/digits/{digest(built)}/model.pt")
     blob.upload_from_string(b"other")
-    assert run(built, "push", "digits", "--to", f"gs://{bucket.name}") == 1
-    assert "has another content" in capsys.readouterr().err
+    error = model.fails(built, "push", "digits", "--to", f"gs://{bucket.name}")
+    assert "has another content" in error
     assert blob.download_as_bytes() == b"other"
     assert not bucket.blob(f"releases/digits/{digest(built)}/release.json").exists()
 
 
-def test_a_reader_pulls_and_does_not_push(
-    built: Path, bucket: Any, token: _Token, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_reader_pulls_and_does_not_push(built: Path, bucket: Any, model: Model) -> None:
     url = f"gs://{bucket.name}"
-    token.caller = "reader"
-    assert run(built, "push", "digits", "--to", url) == 1
-    assert f"{_READER} does not have storage.objects.create access" in capsys.readouterr().err
-    token.caller = "author"
-    assert run(built, "push", "digits", "--to", url) == 0
+    model.caller = "reader"
+    error = model.fails(built, "push", "digits", "--to", url)
+    assert f"{_READER} does not have storage.objects.create access" in error
+    model.caller = "author"
+    model.succeeds(built, "push", "digits", "--to", url)
     shutil.rmtree(built / "build")
-    token.caller = "reader"
-    assert run(built, "pull", "digits", "--from", url) == 0
+    model.caller = "reader"
+    model.succeeds(built, "pull", "digits", "--from", url)
 
 
-def test_who_has_no_role_is_told_so(
-    built: Path, bucket: Any, token: _Token, capsys: pytest.CaptureFixture[str]
-) -> None:
-    token.caller = "stranger"
+def test_who_has_no_role_is_told_so(built: Path, bucket: Any, model: Model) -> None:
+    model.caller = "stranger"
     shutil.rmtree(built / "build")
-    assert run(built, "pull", "digits", "--from", f"gs://{bucket.name}") == 1
-    assert "does not have storage.objects.list access" in capsys.readouterr().err
+    error = model.fails(built, "pull", "digits", "--from", f"gs://{bucket.name}")
+    assert "does not have storage.objects.list access" in error
 
 
 @pytest.mark.parametrize("file", ["model.pt", "release.json"])
-def test_what_was_changed_in_the_bucket_is_refused(built: Path, bucket: Any, file: str) -> None:
-    run(built, "push", "digits", "--to", f"gs://{bucket.name}")
+def test_what_was_changed_in_the_bucket_is_refused(
+    built: Path, bucket: Any, model: Model, file: str
+) -> None:
+    url = f"gs://{bucket.name}"
+    model.succeeds(built, "push", "digits", "--to", url)
     bucket.blob(f"releases/digits/{digest(built)}/{file}").upload_from_string(b"{}")
     shutil.rmtree(built / "build")
-    with pytest.raises(ReleaseError):
-        store.pull("digits", digest(built), f"gs://{bucket.name}", built / "build", print)
+    assert "it was changed in the bucket" in model.fails(built, "pull", "digits", "--from", url)
     assert files.find(built / "build", "digits", digest(built)) is None
 
 
-def test_what_was_changed_here_is_not_pushed(built: Path, bucket: Any) -> None:
+def test_what_was_changed_here_is_not_pushed(built: Path, bucket: Any, model: Model) -> None:
     (built / "build" / "digits" / "model.pt").write_bytes(b"changed")
-    assert run(built, "push", "digits", "--to", f"gs://{bucket.name}") == 1
+    model.fails(built, "push", "digits", "--to", f"gs://{bucket.name}")
     assert not list(bucket.list_blobs())
 
 
-def test_a_missing_release_is_reported_in_one_line(
-    built: Path, bucket: Any, token: _Token, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_release_is_reported(built: Path, bucket: Any, model: Model) -> None:
     shutil.rmtree(built / "build")
-    assert run(built, "pull", "--all", "--from", f"gs://{bucket.name}") == 1
-    assert "python -m model push" in capsys.readouterr().err
-    token.caller = "owner"
-    assert run(built, "pull", "--all", "--from", "gs://no-such-bucket-here") == 1
-    assert "gs://no-such-bucket-here: not there" in capsys.readouterr().err
+    error = model.fails(built, "pull", "--all", "--from", f"gs://{bucket.name}")
+    assert "python -m model push" in error
+    model.caller = "owner"
+    error = model.fails(built, "pull", "--all", "--from", "gs://no-such-bucket-here")
+    assert "gs://no-such-bucket-here: not there" in error
 
 
 def test_old_releases_go_by_the_rule_and_pinned_ones_stay(
-    built: Path, bucket: Any, token: _Token, capsys: pytest.CaptureFixture[str]
+    built: Path, bucket: Any, model: Model
 ) -> None:
-    token.caller = "owner"
+    model.caller = "owner"
     path = built / "models.lock.json"
     raw = json.loads(path.read_text())
     raw["models"]["digits"][1]["digest"] = "a" * 64
@@ -196,9 +221,8 @@ def test_old_releases_go_by_the_rule_and_pinned_ones_stay(
         config.metadata = {"release": release}
         config.upload_from_string(b"config")
     prune = ["prune", "--bucket", f"gs://{bucket.name}", "--keep", "2", "--stacks", str(built)]
-    assert run(built, *prune) == 0
-    assert "would be removed: digits v1" in capsys.readouterr().out
+    assert "would be removed: digits v1" in model.succeeds(built, *prune)
     assert len(list(bucket.list_blobs())) == 8
-    assert run(built, *prune, "--yes") == 0
+    model.succeeds(built, *prune, "--yes")
     left = {blob.name.split("/")[2] for blob in bucket.list_blobs()}
     assert left == {"v0", "v2", "v3"}
