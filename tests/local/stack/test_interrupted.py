@@ -86,7 +86,8 @@ def _release_forgotten_fields(stack: Stack) -> None:
     Whether there is one depends on how far the plugin came before it was killed.
     """
     path = "/api/v1/namespaces/models/configmaps/kserve-triton-models"
-    entries = stack.cluster.api.get(path)["metadata"]["managedFields"]
+    # The stacks' claims are all that the ConfigMap has, so it may have no manager any more.
+    entries = stack.cluster.api.get(path)["metadata"].get("managedFields", [])
     name = {"name": "kserve-triton-models", "namespace": "models"}
     empty = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": name}
     for manager in {entry["manager"] for entry in entries}:
