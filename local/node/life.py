@@ -162,11 +162,8 @@ class Life:
             self._event("Unhealthy", f"{kind} failed: {message}", container, bad=True)
         if verdict is None:
             return
-        was_ready = container.status.ready
         if kind == "readinessProbe":
             container.status.ready = verdict and container.status.started
-            if was_ready and not verdict:
-                self._network.reset_idle()
         elif not verdict:
             self._end(container, f"{kind} failed, will be restarted")
         elif kind == "startupProbe":
@@ -183,9 +180,13 @@ class Life:
         """Start or end what is due."""
         if self.host.stopping.is_set():
             return
-        if self._stopping:
-            self._network.reset_idle()
-        elif self.containers.over:
+        if not self._stopping:
+            self._go_on()
+        self._endings.advance()
+
+    def _go_on(self) -> None:
+        """Start the containers that are due, and end those that outlived the pod's work."""
+        if self.containers.over:
             for container in self.containers.sidecars:
                 container.status.policy = "Never"
                 self._end(container, "Stopping container", self.containers.later(container))
@@ -200,7 +201,6 @@ class Life:
                     lambda key, result: self._inbox.put(("exit", key, result)),
                 )
             self.volumes.update(self.object)
-        self._endings.advance()
 
     def _set_up(self) -> bool:
         """Make network and volumes. False: it failed, and is tried again later."""
