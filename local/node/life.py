@@ -32,8 +32,6 @@ Message = tuple[Any, ...]
 _AGAIN = 2.0
 _IDLE = 30.0
 _DEFAULT_GRACE = 30
-# Clients that keep a connection open would delay the shutdown of a server.
-_DRAIN_EVERY = 0.25
 
 
 class Life:
@@ -242,16 +240,17 @@ class Life:
         return float(about.get("deletionGracePeriodSeconds", fallback))
 
     def _wait_seconds(self) -> float:
-        if self._stopping:
-            return _DRAIN_EVERY
-        if not self._network.address:
-            return max(self._set_up_at - time.monotonic(), 0.05)
-        moments = [
-            c.start_at for c in self.containers if not c.key and not c.status.ended and c.start_at
-        ]
-        moments.append(self._endings.next_at)
-        for container in self.containers.running:
-            moments.append(self.probing.next_moment(container, self._network.address))
+        moments = [self._endings.next_at]
+        if not self._stopping:
+            if not self._network.address:
+                return max(self._set_up_at - time.monotonic(), 0.05)
+            moments += [
+                c.start_at
+                for c in self.containers
+                if not c.key and not c.status.ended and c.start_at
+            ]
+            for container in self.containers.running:
+                moments.append(self.probing.next_moment(container, self._network.address))
         soonest = min(moments) - time.monotonic()
         return min(max(soonest, 0.02), _IDLE)
 
