@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Connections"]
 
 MAX_IDLE = 64
+# A Triton that ends waits for its clients' connections, up to 30 s.
+IDLE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport
         self.answer: asyncio.Future[Answer] | None = None
         self.open = False
+        self.unused: asyncio.TimerHandle | None = None
 
     async def exchange(self, request: Sequence[bytes | memoryview]) -> Answer:
         """Send a request and wait for its answer.
@@ -52,9 +55,16 @@ class Connection(asyncio.Protocol):
         self.parts: list[bytes] = []
         self.size = 0
         self.answered = False
+        if self.unused:
+            self.unused.cancel()
         self.answer = asyncio.get_running_loop().create_future()
         self.transport.writelines(request)
         return await self.answer
+
+    def keep(self) -> None:
+        """Wait for a further request, for some time."""
+        loop = asyncio.get_running_loop()
+        self.unused = loop.call_later(IDLE_SECONDS, self.transport.close)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
@@ -149,6 +159,7 @@ class Connections:
             raise
         if connection.open and not self.closed and len(self.idle) < MAX_IDLE:
             self.idle.append(connection)
+            connection.keep()
         else:
             connection.transport.close()
         return answer

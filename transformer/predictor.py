@@ -23,8 +23,13 @@ __all__ = ["Predictor", "overloaded", "read_tensor", "rows", "unreached"]
 # What Triton and Knative's queue-proxy answer where too many requests wait. Another attempt would
 # add to them.
 OVERLOADED = ("Exceeds maximum queue size", "pending request queue full")
-# What gRPC and Envoy, as in Knative's gateway, say where a connection can't be made.
-UNREACHED = ("failed to connect to all addresses", "reset reason: remote connection failure")
+# What gRPC, Envoy, as in Knative's gateway, and Go's proxies, as its activator and queue-proxy, say
+# where a connection can't be made.
+UNREACHED = (
+    "failed to connect to all addresses",
+    "reset reason: remote connection failure",
+    "connect: connection refused",
+)
 
 
 class Predictor(Protocol):

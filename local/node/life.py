@@ -32,8 +32,6 @@ Message = tuple[Any, ...]
 _AGAIN = 2.0
 _IDLE = 30.0
 _DEFAULT_GRACE = 30
-# Clients that keep a connection open would delay the shutdown of a server.
-_DRAIN_EVERY = 0.25
 
 
 class Life:
@@ -162,11 +160,8 @@ class Life:
             self._event("Unhealthy", f"{kind} failed: {message}", container, bad=True)
         if verdict is None:
             return
-        was_ready = container.status.ready
         if kind == "readinessProbe":
             container.status.ready = verdict and container.status.started
-            if was_ready and not verdict:
-                self._network.reset_idle()
         elif not verdict:
             self._end(container, f"{kind} failed, will be restarted")
         elif kind == "startupProbe":
@@ -183,9 +178,13 @@ class Life:
         """Start or end what is due."""
         if self.host.stopping.is_set():
             return
-        if self._stopping:
-            self._network.reset_idle()
-        elif self.containers.over:
+        if not self._stopping:
+            self._go_on()
+        self._endings.advance()
+
+    def _go_on(self) -> None:
+        """Start the containers that are due, and end those that outlived the pod's work."""
+        if self.containers.over:
             for container in self.containers.sidecars:
                 container.status.policy = "Never"
                 self._end(container, "Stopping container", self.containers.later(container))
@@ -200,7 +199,6 @@ class Life:
                     lambda key, result: self._inbox.put(("exit", key, result)),
                 )
             self.volumes.update(self.object)
-        self._endings.advance()
 
     def _set_up(self) -> bool:
         """Make network and volumes. False: it failed, and is tried again later."""
@@ -242,16 +240,17 @@ class Life:
         return float(about.get("deletionGracePeriodSeconds", fallback))
 
     def _wait_seconds(self) -> float:
-        if self._stopping:
-            return _DRAIN_EVERY
-        if not self._network.address:
-            return max(self._set_up_at - time.monotonic(), 0.05)
-        moments = [
-            c.start_at for c in self.containers if not c.key and not c.status.ended and c.start_at
-        ]
-        moments.append(self._endings.next_at)
-        for container in self.containers.running:
-            moments.append(self.probing.next_moment(container, self._network.address))
+        moments = [self._endings.next_at]
+        if not self._stopping:
+            if not self._network.address:
+                return max(self._set_up_at - time.monotonic(), 0.05)
+            moments += [
+                c.start_at
+                for c in self.containers
+                if not c.key and not c.status.ended and c.start_at
+            ]
+            for container in self.containers.running:
+                moments.append(self.probing.next_moment(container, self._network.address))
         soonest = min(moments) - time.monotonic()
         return min(max(soonest, 0.02), _IDLE)
 

@@ -15,12 +15,7 @@ if TYPE_CHECKING:
     from local.api import Object
     from local.node.host import Host
 
-__all__ = ["PodNetwork", "spared_ports"]
-
-# By names, as Knative and KServe tell the protocol of a port.
-_HTTP2_NAMES = ("h2c", "http2", "grpc")
-# HTTP/1 and HTTP/2. The activator has the same.
-_QUEUE_PROXY = (8012, 8013)
+__all__ = ["PodNetwork"]
 
 
 class PodNetwork:
@@ -30,7 +25,6 @@ class PodNetwork:
         self._host, self._uid, self.hosts = host, uid, hosts
         self.address = ""
         self._forwards: list[int] = []
-        self._spared: list[int] = []
 
     def join(self, pod: Object, in_memory: list[str]) -> None:
         """Connect the pod. Raises SandboxError, and RuntimeError if no address is free."""
@@ -44,7 +38,6 @@ class PodNetwork:
             self._host.addresses.release(address)
             raise
         self.address = address
-        self._spared = spared_ports(pod)
         server = MetadataServer(Tokens(self._host.api, pod))
         self._forwards = [
             self._host.forward_to_storage(listeners[0]),
@@ -61,19 +54,9 @@ class PodNetwork:
             pod.setdefault("status", {}).update({**own, "hostIP": "127.0.0.1"})
 
     def drain(self) -> None:
-        """Stop new connections and reset idle ones."""
+        """Stop new connections."""
         if self.address:
             self._host.services.drain(self.address)
-            self.reset_idle()
-
-    def reset_idle(self) -> None:
-        """Reset the idle connections to the pod's servers.
-
-        Those of HTTP/2 are left: its servers tell clients that they shut down, and whether a
-        request is under way can't be seen from outside. Those of Knative's queue-proxy are left
-        too: it serves until the ingress has closed them, and a reset may meet the next request.
-        """
-        self._host.sandbox.drain(self._uid, self._spared)
 
     def leave(self) -> None:
         if self.address:
@@ -82,13 +65,3 @@ class PodNetwork:
             self._host.addresses.release(self.address)
         for number in self._forwards:
             self._host.forwarder.stop(number)
-
-
-def spared_ports(pod: Object) -> list[int]:
-    """The ports of a pod's containers whose servers end connections without losing requests."""
-    return [
-        port["containerPort"]
-        for container in (*pod["spec"].get("initContainers", []), *pod["spec"]["containers"])
-        for port in container.get("ports", [])
-        if port.get("name", "").startswith(_HTTP2_NAMES) or port["containerPort"] in _QUEUE_PROXY
-    ]

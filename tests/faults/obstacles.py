@@ -45,7 +45,7 @@ _RULE = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "re
 def full_node(stack: Stack) -> Iterator[str]:
     """A pod that leaves room for one more predictor and a Job. Its path, to delete it."""
     (node,) = stack.cluster.api.get(f"{CORE}/nodes")["items"]
-    pods = stack.cluster.api.get(f"{CORE}/pods")["items"]
+    pods = eventually(lambda: _staying(stack), 90)
     free = float(quantity(node["status"]["allocatable"]["cpu"])) - sum(map(_cpu, pods))
     cpu = f"{int((free - PREDICTOR - 5 * JOB) * 1000)}m"
     # Only its request matters.
@@ -67,6 +67,12 @@ def full_node(stack: Stack) -> Iterator[str]:
     finally:
         stack.cluster.api.delete(path)
         eventually(lambda: stack.cluster.api.find(path) is None)
+
+
+def _staying(stack: Stack) -> list[Object]:
+    """All pods; none while some are ending, since these still have their place on the node."""
+    pods: list[Object] = stack.cluster.api.get(f"{CORE}/pods")["items"]
+    return [] if any("deletionTimestamp" in pod["metadata"] for pod in pods) else pods
 
 
 def _cpu(pod: Object) -> float:

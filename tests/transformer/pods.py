@@ -31,10 +31,12 @@ NAME = "pods.test"
 # What a request may meet, over HTTP and over gRPC.
 ENDS = "Request for unknown model: 'digits' has no available versions"
 GATEWAY = "upstream connect error or disconnect/reset before headers"
+REFUSED = "dial tcp 10.244.0.9:8012: connect: connection refused\n"
 OVERLOADED = "inference request for model 'digits': Exceeds maximum queue size"
 FAULTS = {
     "ends": (404, grpc.StatusCode.NOT_FOUND, ENDS),
     "gateway": (503, grpc.StatusCode.UNAVAILABLE, GATEWAY),
+    "refused": (502, grpc.StatusCode.UNAVAILABLE, REFUSED),
     "overloaded": (503, grpc.StatusCode.UNAVAILABLE, OVERLOADED),
 }
 

@@ -20,6 +20,7 @@ __all__ = [
     "Failover",
     "FakePredictor",
     "MutedRelay",
+    "PatientPredictor",
     "Relay",
     "ending_triton",
     "refusing_grpc",
@@ -82,6 +83,22 @@ class FakePredictor(Server):
                 connection.recv(2**20)
                 connection.sendall(self.answer)
                 connection.shutdown(socket.SHUT_WR)
+
+
+class PatientPredictor(Server):
+    """Sends one answer, and waits until its client leaves, as a Triton that ends does."""
+
+    def __init__(self, answer: bytes) -> None:
+        super().__init__()
+        self.answer = answer
+        self.left = threading.Event()
+
+    def handle(self, connection: socket.socket) -> None:
+        """Send the answer, and wait."""
+        connection.recv(2**20)
+        connection.sendall(self.answer)
+        if not connection.recv(1):
+            self.left.set()
 
 
 class Relay(Server):

@@ -13,6 +13,7 @@ from local.ports import free_port
 from tests.transformer.predictors import (
     Failover,
     FakePredictor,
+    PatientPredictor,
     Relay,
     ending_triton,
     unused_address,
@@ -137,6 +138,16 @@ def test_numbers_that_are_none(
     pictures = {"name": "image_bytes", "shape": [1], "datatype": "BYTES", "data": [image]}
     body = json.dumps({"inputs": [pictures]}).encode()
     assert behind_fake.infer(body) == (500, {"error": error})
+
+
+def test_an_unused_connection_is_closed(tmp_path: Path, samples: Samples) -> None:
+    answer = v2_answer("500 Internal Server Error", b"{}")
+    with (
+        PatientPredictor(answer) as predictor,
+        Transformer(predictor.address, tmp_path) as made,
+    ):
+        assert made.predict(instances([samples[0]["image"]]))[0] == 500
+        eventually(predictor.left.is_set)
 
 
 def test_wrong_answers_over_grpc(tmp_path: Path, samples: Samples) -> None:

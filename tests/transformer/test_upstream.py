@@ -162,6 +162,19 @@ def test_a_gateways_own_error_is_tried_once_more(
         assert made.predict(body)[0] == 503
 
 
+def test_a_request_that_reached_nobody_is_tried_for_a_while(
+    triton: Triton, protocol: str, tmp_path: Path, body: bytes
+) -> None:
+    """As the activator answers while a queue-proxy starts again."""
+    with (
+        pods(triton, protocol, count=1) as (port, (activator,)),
+        Transformer(f"127.0.0.2:{port}", tmp_path, protocol, DEADLINE) as made,
+    ):
+        activator.faults = iter(["refused"] * 4)
+        assert made.predict(body)[0] == 200
+        assert activator.count == 5
+
+
 def test_connections_that_fall_silent_are_left(
     triton: Triton, protocol: str, tmp_path: Path, body: bytes
 ) -> None:

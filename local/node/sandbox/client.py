@@ -149,10 +149,6 @@ class Sandbox:
         """Replace the targets of all connections to Services."""
         self._ask("services", services=[asdict(service) for service in services])
 
-    def drain(self, uid: str, spared: Sequence[int] = ()) -> None:
-        """Reset the idle connections to a pod's servers, except at the spared ports."""
-        self._ask("drain", uid=uid, spared=list(spared))
-
     def stop(self) -> None:
         """End everything in the node."""
         self._control.shutdown(socket.SHUT_RDWR)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyroute2 import IPRoute
 
-from local.node.sandbox import linux, nftables, sockets
+from local.node.sandbox import linux, nftables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +36,6 @@ class Pod:
     net: int
     ipc: int
     uts: int
-    ports: set[int] = field(default_factory=set, kw_only=True)
-    """Ports at which its servers were seen to listen."""
 
     def enter(self) -> None:
         """Move this process in, for good."""
@@ -137,12 +135,6 @@ class Network:
         """A TCP socket of a pod's network, or of the node's."""
         with self._inside(self._pods[uid]) if uid else contextlib.nullcontext():
             return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-
-    def close_idle(self, uid: str, spared: list[int]) -> None:
-        """Reset the idle connections to a pod's servers, except at the spared ports."""
-        pod = self._pods[uid]
-        with self._inside(pod):
-            sockets.close_idle(pod.ports, spared)
 
     @contextlib.contextmanager
     def _inside(self, pod: Pod) -> Iterator[None]:

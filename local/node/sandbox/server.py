@@ -62,7 +62,6 @@ class Server:
             "socket": self._socket,
             "listen": self._listen,
             "services": self._services,
-            "drain": network.close_idle,
         }
 
     def serve(self) -> None:

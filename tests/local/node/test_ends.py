@@ -60,11 +60,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
     def log_message(self, *_): pass
-signal.signal(15, lambda *_: ending.set())
+signal.pthread_sigmask(signal.SIG_BLOCK, {15})
 server = http.server.ThreadingHTTPServer(('', 8022), Handler)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 record('proxy-up')
-ending.wait()
+# A handler may miss a signal that arrives as the thread begins to wait.
+signal.sigwait({15})
+ending.set()
 record('proxy-term')
 time.sleep(1)
 """
