@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.api import condition_status
-from tests.faults.served import PYTHON, run_python
+from tests.faults.served import PYTHON, pod, run_python
 from tests.local.cluster import eventually
 from tests.local.node.conftest import python
 from tests.local.stack.load import load
@@ -161,8 +161,8 @@ def note_shares(stack: Stack, pods: list[Object], row: str, measured: Callable[.
 
 def _counts(stack: Stack, addresses: list[str]) -> list[int]:
     """Requests that each pod has answered since it started."""
-    pod = next(each for each in stack.list("pods") if "-transformer-" in each["metadata"]["name"])
-    return [int(line) for line in run_python(stack, pod, _COUNT, *addresses).split()]
+    where = pod(stack, "transformer")
+    return [int(line) for line in run_python(stack, where, _COUNT, *addresses).split()]
 
 
 @pytest.mark.parametrize("placement", ["separate", "collocated"])
