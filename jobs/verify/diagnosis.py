@@ -88,7 +88,8 @@ def _failed_load(service: Object, pods: list[Object] | None) -> Iterator[Failure
     """A failure in KServe's model status.
 
     Where there are pods it repeats the state of the first one, of any revision, without a date; it
-    then only counts for an invalid spec.
+    then only counts for an invalid spec. Under Knative it also says so, without a reason, while any
+    condition of the component is False; the condition itself tells then.
     """
     status = service.get("status", {}).get("modelStatus") or {}
     target = (status.get("states") or {}).get("targetModelState")
@@ -96,11 +97,13 @@ def _failed_load(service: Object, pods: list[Object] | None) -> Iterator[Failure
     failed = target == "FailedToLoad" or transition in ("BlockedByFailedLoad", "InvalidSpec")
     if not failed or (pods and transition != "InvalidSpec"):
         return
-    info = status.get("lastFailureInfo") or {}
+    info = status.get("lastFailureInfo")
+    if not info:
+        return
     why = info.get("message") or "no message"
     if info.get("exitCode"):
         why += f" (exit code {info['exitCode']})"
-    text = f"KServe's model status is {transition}: {info.get('reason', 'no reason')}: {why}"
+    text = f"KServe's model status is {transition}: {info.get('reason')}: {why}"
     yield Failure(f"model {transition}", text, settle=_settle(service, info.get("time")))
 
 
