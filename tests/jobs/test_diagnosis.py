@@ -386,6 +386,11 @@ def test_a_failed_load_is_reported_without_pods(pods: list[dict[str, Any]] | Non
     assert "ModelLoadFailed: no bucket (exit code 1)" in reason(snapshot)
 
 
+def test_a_failed_load_without_a_reason_is_no_failure() -> None:
+    told = {key: value for key, value in FAILED.items() if key != "lastFailureInfo"}
+    assert diagnose(Snapshot(service(model_status=told), [], []), NEW, NOW) is None
+
+
 def test_an_old_failure_in_the_status_is_no_failure() -> None:
     healed = FAILED | {"transitionStatus": "UpToDate", "states": {"targetModelState": "Loaded"}}
     assert diagnose(Snapshot(service(model_status=healed), None, []), NEW, NOW) is None
