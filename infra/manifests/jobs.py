@@ -81,7 +81,7 @@ def verification(
 ) -> JobSpec:
     """The Job that compares the endpoint's answers with the release's: a canary's with `stable`."""
     config = _verify(served) | (_canary(served, stable) if stable else _urls(served))
-    # Without the canary: a verification of the stable release stays valid when a canary begins.
+    # Without the canary: a load test, whose key is made of this one, stays valid when one begins.
     key = _key(
         inference_service(served), config, served.artefact.digest, jobs.model_dump(mode="json")
     )
@@ -103,7 +103,8 @@ def load_test(
     # Twice, since a node may be taken away at the end of a load test, which then begins again.
     seconds = 2 * settings.duration_seconds + LOAD_MARGIN_SECONDS
     config = _load(served, result)
-    account = jobs.service_account
+    # Without an upload it needs no rights, and the stack makes no account for it.
+    account = jobs.service_account if settings.upload else None
     manifest = _job(name, "load", config, seconds, served, jobs, account)
     # A failure is recorded by it; the stack's outputs are then those of the update before.
     manifest["metadata"]["annotations"][RELEASE_ANNOTATION] = served.artefact.digest

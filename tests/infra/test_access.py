@@ -109,6 +109,9 @@ def test_an_account_is_granted_only_what_the_stack_does() -> None:
     found = {each["condition"]["title"] for each in engine.of(":BucketIAMMember").values()}
     assert found == {"only models"}
     assert set(engine.of(":ServiceAccountPatch")) == {"access-models"}
+    # Kubernetes would wait for ever for an account that nobody makes.
+    (load,) = (job for name, job in engine.of(":Job").items() if name.startswith("perf-"))
+    assert "serviceAccountName" not in load["spec"]["template"]["spec"]
 
 
 def test_accounts_are_made_if_missing_and_never_deleted() -> None:
