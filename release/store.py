@@ -6,6 +6,7 @@ first, so that a release is there whole or not at all. Nothing is overwritten.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from google.api_core.exceptions import Forbidden, GoogleAPIError, NotFound, PreconditionFailed
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
+from google.oauth2.credentials import Credentials
 
 from release import files
 from release.files import RELEASE_JSON, RELEASES
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+# That of Pulumi's gcp plugin, so both are the same caller. Google's library doesn't read it.
+_TOKEN = "GOOGLE_OAUTH_ACCESS_TOKEN"
 _URL = re.compile(r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(/(?P<prefix>[\w./-]+?))?/?")
 
 
@@ -48,8 +52,11 @@ class Location:
 
 def open_bucket(name: str) -> Any:
     """Google's client, with the environment's identity; follows STORAGE_EMULATOR_HOST."""
+    token = os.environ.get(_TOKEN)
     try:
-        bucket = storage.Client().bucket(name)
+        # No request here needs a project.
+        client = storage.Client(project=None, credentials=Credentials(token) if token else None)
+        bucket = client.bucket(name)
         # Who may read releases may list them, but not ask whether the bucket exists.
         next(iter(bucket.list_blobs(max_results=1)), None)
     except NotFound as error:

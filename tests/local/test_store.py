@@ -8,10 +8,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +19,6 @@ from google.oauth2.credentials import Credentials
 
 from infra.manifests.access import CREATE, READ
 from local.layout import ROOT
-from local.node.forwarding import Forwarder
-from local.node.metadata import MetadataServer
 from local.storage.server import OWNER
 from release import files, lock
 from tests.local.emulator import storage_with_iam
@@ -41,25 +37,18 @@ _CALLERS = {"owner": OWNER, "author": _AUTHOR, "reader": _READER, "stranger": "u
 
 @dataclass
 class Model:
-    """`python -m model` in a process of its own, as the caller whose token it gets.
+    """`python -m model` in a process of its own, as in the shell of `make env`."""
 
-    It gets the token as a pod does, by a metadata server. Google's library reads the server's
-    address when it is imported.
-    """
-
-    environ: dict[str, str]
+    storage: str
     caller: str = "author"
-
-    def get(self, _audience: str, seconds: int) -> tuple[str, float]:
-        """The token, for the metadata server."""
-        return self.caller, time.time() + seconds
 
     def run(self, root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         places = ["--out", str(root / "build"), "--lock", str(root / "models.lock.json")]
+        own = {"STORAGE_EMULATOR_HOST": self.storage, "GOOGLE_OAUTH_ACCESS_TOKEN": self.caller}
         return subprocess.run(
             [sys.executable, "-m", "model", *arguments, *places],
             cwd=ROOT,
-            env=self.environ,
+            env=os.environ | own,
             capture_output=True,
             text=True,
             check=False,
@@ -87,21 +76,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
 
 
 @pytest.fixture
-def model(served: Storage, tmp_path: Path) -> Iterator[Model]:
-    listener, forwarder = socket.create_server(("127.0.0.1", 0)), Forwarder()
-    host = "{}:{}".format(*listener.getsockname())
-    own = {
-        "API_ENDPOINT_OVERRIDE": served.address,
-        "GCE_METADATA_HOST": host,
-        "GCE_METADATA_IP": host,
-        # The person's own credentials are left alone.
-        "CLOUDSDK_CONFIG": str(tmp_path),
-    }
-    others = ("GOOGLE_APPLICATION_CREDENTIALS", "STORAGE_EMULATOR_HOST")
-    made = Model({key: value for key, value in os.environ.items() if key not in others} | own)
-    number = forwarder.serve(listener, MetadataServer(made).connect)
-    yield made
-    forwarder.stop(number)
+def model(served: Storage) -> Model:
+    return Model(served.address)
 
 
 @pytest.fixture
@@ -198,7 +174,6 @@ def test_a_missing_release_is_reported(built: Path, bucket: Any, model: Model) -
     shutil.rmtree(built / "build")
     error = model.fails(built, "pull", "--all", "--from", f"gs://{bucket.name}")
     assert "python -m model push" in error
-    model.caller = "owner"
     error = model.fails(built, "pull", "--all", "--from", "gs://no-such-bucket-here")
     assert "gs://no-such-bucket-here: not there" in error
 
@@ -226,3 +201,19 @@ def test_old_releases_go_by_the_rule_and_pinned_ones_stay(
     model.succeeds(built, *prune, "--yes")
     left = {blob.name.split("/")[2] for blob in bucket.list_blobs()}
     assert left == {"v0", "v2", "v3"}
+
+
+def test_who_may_not_delete_loses_nothing_and_is_told_what_is_missing(
+    built: Path, bucket: Any, model: Model
+) -> None:
+    for release in ("a" * 64, digest(built)):
+        config = bucket.blob(f"models/digits/v{release[:2]}/digits/config.pbtxt")
+        config.metadata = {"release": release}
+        config.upload_from_string(b"config")
+    before = {blob.name for blob in bucket.list_blobs()}
+    prune = ["prune", "--bucket", f"gs://{bucket.name}", "--keep", "1", "--stacks", str(built)]
+    error = model.fails(built, *prune, "--yes")
+    assert f"gs://{bucket.name}/models/digits/vaa/digits/config.pbtxt can't be deleted" in error
+    assert f"{_AUTHOR} does not have storage.objects.delete access" in error
+    assert "roles/storage.objectUser" in error
+    assert {blob.name for blob in bucket.list_blobs()} == before
