@@ -76,12 +76,12 @@ def read(method: str, target: str, content_type: str, head: bytes) -> Call | Non
     bucket, name = (unquote(match[group] or "") for group in ("bucket", "object"))
     if bucket and not _BUCKET_NAME.fullmatch(bucket):
         raise BadRequestError(f"invalid bucket name: {bucket!r}")
-    if match["kind"] == "upload":
+    if match["kind"] == "upload" and match["part"] == "o" and not name:
         query = parse_qs(url.query)
         if method in ("PUT", "DELETE") and "upload_id" in query:
             # A piece of an upload: its id is a secret, and stands for the right to this upload.
             return Call(())
-        names = _uploaded(query, content_type, head)
+        names = _uploaded(bucket, query, content_type, head)
         create = "storage.objects.create"
         return Call(tuple(Need(create, Resource(bucket, each)) for each in names))
     if name:
@@ -102,11 +102,12 @@ def _call(
     return Call((Need(permission, resource),), iam, deletes) if permission else None
 
 
-def _uploaded(query: Mapping[str, list[str]], content_type: str, head: bytes) -> list[str]:
+def _uploaded(
+    bucket: str, query: Mapping[str, list[str]], content_type: str, head: bytes
+) -> list[str]:
     """Names of the object, in the address, and in the metadata before or instead of the content."""
     names = set(query.get("name", []))
-    kind = query.get("uploadType", [""])[0]
-    text = b""
+    kind, text = query.get("uploadType", [""])[0], b""
     if kind == "resumable":
         text = head
     elif kind == "multipart" and content_type.startswith("multipart/related"):
@@ -114,11 +115,14 @@ def _uploaded(query: Mapping[str, list[str]], content_type: str, head: bytes) ->
         text = head.partition(b"\r\n\r\n")[2].partition(b"\r\n--")[0]
     if text.strip():
         try:
-            names.add(json.loads(text)["name"])
-        except KeyError:
-            pass
-        except (ValueError, TypeError) as error:
+            metadata = json.loads(text)
+            names |= {metadata.get("name")} - {None}
+            # The emulator would upload to that one.
+            elsewhere = metadata.get("bucket", bucket) != bucket
+        except (ValueError, TypeError, AttributeError) as error:
             raise BadRequestError(f"the upload's metadata can't be read: {error}") from error
+        if elsewhere:
+            raise BadRequestError(f"the upload's metadata name another bucket than {bucket}")
     if not names:
         raise BadRequestError("an upload needs the object's name")
     return sorted(names)

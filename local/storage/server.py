@@ -100,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
     def _authorize(self, head: bytes) -> Call | None:
-        """The call, if the caller may make it. None: the owner's, of another part of the API."""
+        """The call, if the caller may make it; None for the owner's calls of other APIs."""
         caller = self._caller()
         call = read(self.command, self.path, self.headers.get("Content-Type", ""), head)
         if caller == OWNER:
@@ -111,6 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         for need in self._needs(call):
             bindings = self.server.policies.bindings(need.resource.bucket)
             if not allows(bindings, members, need.permission, need.resource):
+                self._require(need.resource.bucket)
                 raise _AnswerError(403 if caller else 401, _denial(caller, need))
         return call
 
@@ -129,18 +130,21 @@ class _Handler(BaseHTTPRequestHandler):
             if self.server.exists(created):
                 yield Need("storage.objects.delete", created)
 
-    def _policy(self, bucket: str, head: bytes) -> None:
-        if not self.server.exists(Resource(bucket)):
+    def _require(self, bucket: str) -> None:
+        """Refuse a bucket that is not there, to everybody: Google's names are public."""
+        if bucket and not self.server.exists(Resource(bucket)):
             raise _AnswerError(404, "The specified bucket does not exist.")
+
+    def _policy(self, bucket: str, head: bytes) -> None:
+        self._require(bucket)
         policies = self.server.policies
         if self.command == "GET":
             self._answer(200, policies.get(bucket))
         else:
             try:
-                wanted = json.loads(head + self.rfile.read(self._left))
+                wanted = json.loads(b"".join(self._body(head)))
             except ValueError as error:
                 raise _AnswerError(400, f"the policy is not JSON: {error}") from error
-            self._left = 0
             self._answer(200, policies.set(bucket, wanted))
 
     def _forward(self, head: bytes, call: Call | None) -> None:

@@ -90,8 +90,9 @@ def test_an_upload_with_two_names_needs_both() -> None:
 
 def test_the_pieces_of_an_upload_need_nothing_more() -> None:
     assert needs("PUT", f"/upload{B}/one/o?uploadType=resumable&name=x&upload_id=secret") == set()
-    # Another upload needs its permission, whatever its address says.
+    # What is no piece of an upload needs its permission, whatever its address says.
     assert needs("POST", f"/upload{B}/one/o?name=x&upload_id=secret")
+    assert needs("PUT", f"/upload{B}/one/o/x?upload_id=secret")
 
 
 @pytest.mark.parametrize(
@@ -100,6 +101,7 @@ def test_the_pieces_of_an_upload_need_nothing_more() -> None:
         ("/one/o?uploadType=media", b"weights", "needs the object's name"),
         ("/one/o?uploadType=resumable", b"{", "metadata can't be read"),
         ("/one/o?uploadType=resumable", b"[]", "metadata can't be read"),
+        ("/one/o?uploadType=resumable", b'{"name": "x", "bucket": "two"}', "another bucket"),
         ("/..%2Fproject/o?uploadType=media&name=x", b"", "invalid bucket name"),
     ],
 )

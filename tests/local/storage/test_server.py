@@ -141,6 +141,19 @@ def test_of_two_changes_of_one_policy_the_second_is_refused(served: Storage, buc
         as_caller(served, "reader", bucket).blob("models/a").download_as_bytes()
 
 
-def test_a_bucket_that_is_not_there_has_no_policy(served: Storage) -> None:
-    with pytest.raises(NotFound):
-        as_caller(served, "owner", "nowhere").get_iam_policy()
+@pytest.mark.parametrize("caller", ["owner", "nobody"])
+def test_a_bucket_that_is_not_there_is_told_to_everybody(served: Storage, caller: str) -> None:
+    missing = as_caller(served, caller, "nowhere")
+    for ask in (missing.get_iam_policy, missing.reload, missing.blob("a").download_as_bytes):
+        with pytest.raises(NotFound):
+            ask()
+
+
+def test_a_policy_that_is_no_json_is_answered_however_large_it_is(
+    served: Storage, bucket: str
+) -> None:
+    url = f"{served.address}/storage/v1/b/{bucket}/iam"
+    own = {"Authorization": "Bearer owner"}
+    answer = urllib3.request("PUT", url, body=b"{" * (1 << 17), headers=own, retries=False)
+    assert answer.status == 400
+    assert "the policy is not JSON" in answer.json()["error"]["message"]
