@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from google.api_core.exceptions import GoogleAPIError
+
 from release.files import MODELS
 from release.schema import ReleaseError
 from release.stacks import named_releases
@@ -86,12 +88,19 @@ def list_versions(url: str) -> list[Version]:
 
 
 def remove(url: str, version: Version) -> int:
-    """Delete a version's objects; returns their number.
+    """Delete a version's objects; returns their number. Raises ReleaseError where it can't.
 
     config.pbtxt is the last, so that a removal that was interrupted is found again.
     """
     bucket = open_bucket(Location.parse(url).bucket)
     blobs = list(bucket.list_blobs(prefix=version.prefix))
     for blob in sorted(blobs, key=lambda blob: blob.name.endswith("pbtxt")):
-        blob.delete()
+        try:
+            blob.delete()
+        except GoogleAPIError as error:
+            raise ReleaseError(
+                f"gs://{bucket.name}/{blob.name} can't be deleted: {error}; it takes "
+                "storage.objects.delete, which roles/storage.objectUser on the bucket has; the "
+                "same command goes on with what is left"
+            ) from error
     return len(blobs)
