@@ -21,9 +21,10 @@ def named_releases(root: Path) -> list[tuple[str, str]]:
     for path in sorted(root.glob("Pulumi.*.yaml")):
         try:
             config = (yaml.safe_load(path.read_text()) or {}).get("config") or {}
+            models = (config.get("kserve-triton:models") or {}).items()
         except (yaml.YAMLError, AttributeError) as error:
             raise ReleaseError(f"{path.name} can't be read: {error}") from error
-        for name, model in (config.get("kserve-triton:models") or {}).items():
+        for name, model in models:
             named += [(name, digest) for digest in _digests(model)]
     return named
 

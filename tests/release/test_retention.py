@@ -76,6 +76,13 @@ def test_what_a_stack_serves_because_it_passed_is_pinned(tmp_path: Path) -> None
     assert found == {current.digest, passed.digest}
 
 
+@pytest.mark.parametrize("text", ["[1]", "config: [", "config: {kserve-triton:models: [digits]}"])
+def test_a_stacks_file_that_cannot_be_read_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "Pulumi.prod.yaml").write_text(text)
+    with pytest.raises(ReleaseError, match=r"^Pulumi\.prod\.yaml can't be read: "):
+        named_releases(tmp_path)
+
+
 def test_a_pin_that_is_not_in_the_lock_stops_the_removal(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.prod.yaml").write_text(
         "config: {kserve-triton:models: {digits: {release: aaaaaaaaaaaa}}}"
