@@ -44,8 +44,6 @@ MAX_SCALE = ("autoscaling.knative.dev/max-scale", "autoscaling.knative.dev/maxSc
 SERVED_BY_RUNTIME = (
     "model triton pytorch onnx tensorflow sklearn xgboost lightgbm huggingface pmml paddle art"
 ).split()
-# KServe's default of workerSpec.pipelineParallelSize: the nodes of a replica.
-NODES = 2
 
 
 @dataclass(frozen=True)
@@ -59,11 +57,15 @@ class Container:
 
 @dataclass(frozen=True)
 class Pods:
-    """A pod template: its path, its containers, and the most pods it makes; None: no bound."""
+    """A pod template: its path, its containers, and the most pods it makes; None: no bound.
+
+    Each pod has `gpus` at least, whatever its containers ask for.
+    """
 
     where: str
     containers: tuple[Container, ...]
     most: float | None
+    gpus: float = 0
 
 
 def containers(resource: Resource) -> Iterator[Container]:
@@ -109,10 +111,12 @@ def _merged(under: object, over: object) -> object:
 
 def _component(spec: object, where: str, most: float | None) -> Iterator[Pods]:
     yield Pods(where, tuple(_component_containers(spec, where)), most)
-    workers, nodes = at(spec, "workerSpec"), at(spec, "workerSpec", "pipelineParallelSize")
-    each = _positive(nodes) or NODES
-    found = tuple(_containers(workers, f"{where}.workerSpec"))
-    yield Pods(f"{where}.workerSpec", found, most and most * each)
+    workers, where = at(spec, "workerSpec"), f"{where}.workerSpec"
+    if isinstance(workers, Mapping):
+        # KServe gives a replica pipelineParallelSize × tensorParallelSize GPUs, each 1 by default.
+        nodes = _positive(at(workers, "pipelineParallelSize")) or 1
+        gpus = _positive(at(workers, "tensorParallelSize")) or 1
+        yield Pods(where, tuple(_containers(workers, where)), most and most * nodes, gpus)
 
 
 def _component_containers(spec: object, where: str) -> Iterator[Container]:

@@ -46,7 +46,7 @@ def _gpus(resource: Resource) -> Iterable[str]:
     allowed = int(number(resource.settings.get("maximum")) or MAXIMUM)
     total, parts = 0.0, []
     for pods in pod_templates(resource):
-        each = sum(_gpus_of(container) for container in pods.containers)
+        each = max(pods.gpus, sum(_gpus_of(container) for container in pods.containers))
         if not each:
             continue
         if pods.most is None:
@@ -91,7 +91,7 @@ RULES = (
     Rule(
         "gpus-bounded",
         "The number of GPUs that a resource can use is bounded, canaries included.",
-        "lower maxReplicas or gpus, or raise the pack's maximum in policy/config.*.json",
+        "set a lower maxReplicas or gpus, or raise the pack's maximum in policy/config.*.json",
         _gpus,
         {"maximum": {"type": "integer", "minimum": 1, "default": MAXIMUM}},
     ),

@@ -214,6 +214,15 @@ def test_the_nodes_of_a_replica_are_counted() -> None:
     assert list(broken(INFERENCE_SERVICE, made, settings=over)) == ["gpus-bounded"]
 
 
+def test_gpus_that_kserve_gives_to_workers_are_counted() -> None:
+    made = changed(inference_service(), "spec/predictor/maxReplicas", 1)
+    made["spec"]["predictor"]["workerSpec"] = {"pipelineParallelSize": 2, "tensorParallelSize": 8}
+    (message,) = broken(INFERENCE_SERVICE, made)["gpus-bounded"]
+    assert message.startswith(
+        "17 GPUs at most (spec.predictor 1 pods of 1, spec.predictor.workerSpec 2 pods of 8); "
+    )
+
+
 def test_sixteen_replicas_are_allowed_where_nothing_else_is_said() -> None:
     at_bound = changed(inference_service(), "spec/predictor/maxReplicas", 16)
     assert broken(INFERENCE_SERVICE, at_bound) == {}
