@@ -100,6 +100,22 @@ def test_an_approval_is_asked_for_only_where_there_is_something_to_approve() -> 
     assert jobs["prod"]["if"] == "needs.plan.outputs.changes == 'true'"
 
 
+@pytest.mark.parametrize(
+    ("workflow", "job"), [("preview", "preview"), ("deploy-prod", "plan")], ids=str
+)
+def test_a_preview_that_failed_is_shown_too(workflow: str, job: str) -> None:
+    steps = load(ROOT / f".github/workflows/{workflow}.yml")["jobs"][job]["steps"]
+    (shown,) = [step for step in steps if "-m review" in step.get("run", "")]
+    assert shown["if"] == "${{ !cancelled() && steps.preview.outcome != 'skipped' }}"
+
+
+def test_an_image_that_waits_for_its_approval_holds_no_build_up() -> None:
+    images = load(ROOT / ".github/workflows/images.yml")
+    assert "concurrency" not in images
+    build, promote = (images["jobs"][name]["concurrency"] for name in ("build", "promote"))
+    assert build["group"] != promote["group"]
+
+
 @pytest.mark.skipif(not shutil.which("jq"), reason="GitHub's runners have jq")
 @pytest.mark.parametrize(
     ("summary", "expected"),
