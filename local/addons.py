@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from local import health, knative, kserve
 from local.spec import Process, options
+from local.storage.server import HEALTH
 from local.toolchain import tool
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _storage(layout: Layout, port: dict[str, int]) -> Process:
     return Process(
         "storage",
         (sys.executable, "-m", "local.storage"),
-        health.answers(f"http://127.0.0.1:{port['storage']}/storage/v1/b?project=local"),
+        health.succeeds(f"http://127.0.0.1:{port['storage']}{HEALTH}"),
         ("kube-apiserver", "fake-gcs-server"),
         port["storage"],
         {"KSERVE_TRITON_LOCAL": str(layout.base)},

@@ -11,7 +11,7 @@ from google.cloud import storage
 from google.oauth2.credentials import Credentials
 
 from infra.manifests.access import CREATE, READ, Grant
-from local.storage.server import OWNER
+from local.storage.server import HEALTH, OWNER
 from tests.local.emulator import Storage, storage_with_iam
 from tests.local.plugins.names import fresh
 
@@ -112,6 +112,15 @@ def test_without_a_token_nothing_is_answered(served: Storage, bucket: str) -> No
     answer = urllib3.request("GET", f"{served.address}/storage/v1/b/{bucket}/o/models%2Fa")
     assert answer.status == 401
     assert "Anonymous caller does not have storage.objects.get" in answer.json()["error"]["message"]
+
+
+def test_the_log_has_what_is_refused_and_no_checks_of_health(
+    served: Storage, bucket: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert urllib3.request("GET", f"{served.address}{HEALTH}").status == 200
+    assert urllib3.request("GET", f"{served.address}/storage/v1/b/{bucket}").status == 401
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"401 GET /storage/v1/b/{bucket}: Anonymous caller")
 
 
 def test_a_refused_upload_is_answered_however_large_it_is(served: Storage, bucket: str) -> None:
