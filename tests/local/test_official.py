@@ -27,7 +27,16 @@ _PUBLISHERS = [each for each in _OFFICIAL if toolchain.published(each) is each]
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Serves files; as a proxy it is asked for whole URLs, and serves their paths."""
+    """Serves files; as a proxy it is asked for whole URLs, and serves their paths.
+
+    The proxy's user is `me`, the password `a@b`.
+    """
+
+    def do_GET(self) -> None:
+        if "://" in self.path and self.headers["Proxy-Authorization"] != "Basic bWU6YUBi":
+            self.send_error(407)
+        else:
+            super().do_GET()
 
     def translate_path(self, path: str) -> str:
         return super().translate_path(urlsplit(path).path)
@@ -169,7 +178,7 @@ def test_fetches_through_the_proxy_of_the_environment(
     """The server is the proxy."""
     tool = next(each for each in _PUBLISHERS if each.name == "kube-scheduler")
     server.publish(tool)
-    monkeypatch.setenv("http_proxy", server.address)
+    monkeypatch.setenv("http_proxy", server.address.replace("//", "//me:a%40b@"))
     assert tool.release is not None
     outside = dataclasses.replace(
         tool.release,
