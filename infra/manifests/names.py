@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from release.load_test import MODEL_LABEL
 from release.schema import short
 
 Manifest = dict[str, Any]
@@ -39,7 +40,7 @@ SERVICE_LABEL, COMPONENT_LABEL = "serving.kserve.io/inferenceservice", "componen
 def labels(name: str) -> dict[str, str]:
     """Kubernetes' recommended labels."""
     return {
-        "app.kubernetes.io/name": name,
+        MODEL_LABEL: name,
         "app.kubernetes.io/part-of": "kserve-triton",
         "app.kubernetes.io/managed-by": "pulumi",
     }
@@ -47,7 +48,7 @@ def labels(name: str) -> dict[str, str]:
 
 def job_labels(name: str) -> dict[str, str]:
     """Labels of the pods of a model's Jobs; its network policies let them in."""
-    return {"app.kubernetes.io/name": name, "app.kubernetes.io/component": "proof"}
+    return {MODEL_LABEL: name, "app.kubernetes.io/component": "proof"}
 
 
 def job_name(kind: str, key: str) -> str:
