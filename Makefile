@@ -8,7 +8,10 @@ export UV_LINK_MODE ?= hardlink
 export UV_COMPILE_BYTECODE ?= 1
 # Loopback never goes through a proxy; local/proxies.py does the same for what is started without make.
 comma := ,
-export NO_PROXY := $(if $(NO_PROXY),$(NO_PROXY)$(comma))$(if $(no_proxy),$(no_proxy)$(comma))localhost,127.0.0.1,::1
+space := $(empty) $(empty)
+excepted := $(sort $(subst $(comma), ,$(NO_PROXY) $(no_proxy)) localhost 127.0.0.1 ::1)
+# Some programs know `*` only by itself.
+export NO_PROXY := $(if $(filter *,$(excepted)),*,$(subst $(space),$(comma),$(excepted)))
 export no_proxy := $(NO_PROXY)
 
 .PHONY: help install up down status logs report env check test faults releases bench bench-quick tune lock clean
