@@ -61,6 +61,11 @@ def open_bucket(name: str) -> Any:
         next(iter(bucket.list_blobs(max_results=1)), None)
     except NotFound as error:
         raise ReleaseError(f"bucket gs://{name}: not there") from error
+    except Forbidden as error:
+        raise ReleaseError(
+            f"bucket gs://{name}: {error}; it takes storage.objects.list, which "
+            "roles/storage.objectViewer on the bucket has"
+        ) from error
     except (GoogleAPIError, GoogleAuthError, OSError) as error:
         raise ReleaseError(
             f"bucket gs://{name} can't be reached: {error}; "

@@ -150,6 +150,7 @@ def test_who_has_no_role_is_told_so(built: Path, bucket: Any, model: Model) -> N
     shutil.rmtree(built / "build")
     error = model.fails(built, "pull", "digits", "--from", f"gs://{bucket.name}")
     assert "does not have storage.objects.list access" in error
+    assert "roles/storage.objectViewer" in error
 
 
 @pytest.mark.parametrize("file", ["model.pt", "release.json"])
