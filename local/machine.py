@@ -85,7 +85,7 @@ def _venv() -> str:
     if importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"):
         return ""
     version = _dotted(sys.version_info[:2])
-    return f"{sys.executable} can't make environments; install: apt install python{version}-venv"
+    return f"{sys.executable} can't make environments; run: sudo apt install python{version}-venv"
 
 
 def _namespaces() -> str:

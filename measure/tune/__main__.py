@@ -195,7 +195,8 @@ def _apply(outcome: Outcome, file: StackFile, arguments: argparse.Namespace) -> 
         )
         return 1
     if not _is_measured(file, arguments):
-        print(f"not written: {file.stack} was not measured; measure it there: TUNE=--deployed")
+        there = f"make tune MODEL={file.model} STACK={file.stack} TUNE=--deployed"
+        print(f"not written: {file.stack} was not measured; measure it there: {there}")
         return 0
     if not arguments.yes and not sys.stdin.isatty():
         print("not written; the same command with --yes measures again and writes")

@@ -119,7 +119,7 @@ def test_figures_of_this_machine_are_not_written_into_the_file_of_another_stack(
     assert run(prod, monkeypatch) == 0
     said = capsys.readouterr().out
     assert "+    queueDelayMicroseconds: 500" in said
-    assert "prod was not measured; measure it there: TUNE=--deployed" in said
+    assert "measure it there: make tune MODEL=digits STACK=prod TUNE=--deployed" in said
     assert "Triton 2.51" in said
     assert prod.read_text() == STACK
 
