@@ -234,6 +234,12 @@ def test_a_release_that_the_lock_does_not_have_has_a_warning() -> None:
     assert _fact(text, "`accuracy`")[2] == "**not in the lock**"
 
 
+def test_a_rollback_by_the_stacks_file_needs_no_change_of_the_lock() -> None:
+    text = render(Example(preview(stack(RELEASED), stack(DIGITS)), BETTER, BETTER))
+    assert text.splitlines()[1] == "### `prod`: `digits` goes back to an earlier release"
+    assert "lock does not have" not in text
+
+
 def test_the_heading_counts_many_models() -> None:
     some = [Setting(name=f"model-{number}", digest=short("x")) for number in range(5)]
     heading = render(Example(preview({}, stack(*some)))).splitlines()[1]
