@@ -6,10 +6,13 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.config import Jobs, ModelSettings
+from infra.config.problems import ConfigError
+from infra.config.settings import Settings
 from infra.config.types import LABEL_LENGTH
 from infra.manifests.artefact import Artefact
 from infra.manifests.cache import local_model_cache
@@ -81,6 +84,16 @@ def test_the_longest_name_is_as_long_as_it_can_be() -> None:
 @given(MODELS, MODELS)
 def test_two_models_never_share_a_service(one: str, other: str) -> None:
     assert one == other or not services(one) & services(other)
+
+
+def test_every_host_that_kserve_makes_begins_with_a_label() -> None:
+    """KServe's domainTemplate in mode Standard is NAME-NAMESPACE.DOMAIN, of each component too."""
+    name, namespace = "m" * 30, "n" * 15
+    values = {"storage": {"bucket": "bucket", "project": "project"}, "mode": "Standard"}
+    assert Settings.parse(values | {"namespace": namespace, "models": {name: {}}}).models
+    assert max(len(f"{each}-{namespace}") for each in services(name)) == LABEL_LENGTH
+    with pytest.raises(ConfigError, match="NAME-canary-predictor-NAMESPACE"):
+        Settings.parse(values | {"namespace": f"{namespace}n", "models": {name: {}}})
 
 
 def test_a_canarys_host_begins_with_a_label() -> None:

@@ -104,8 +104,8 @@ def test_the_stacks_as_they_are_committed_are_right(stack: str) -> None:
         ({"models": {"m" * 39: {}}}, "allowed: 1 to 38 of a-z"),
         ({"models": {"digits-predictor": {}}}, "at the end none of -canary, -pods, -predictor"),
         (
-            {"namespace": "n" * 57},
-            'models.digits: found "digits"; allowed: 5 characters in mode Standard',
+            {"namespace": "n" * 40},
+            'models.digits: found "digits"; allowed: 45 characters together with the namespace',
         ),
         ({"models": {"digits": {"release": 12345}}}, "models.digits.release: found 12345"),
         ({"domain": "https://example.com"}, "domain: found"),
