@@ -167,12 +167,11 @@ class _Handler(BaseHTTPRequestHandler):
             decode_content=False,
             redirect=False,
         )
-        try:
+        # Its connection is used again only if it was read to its end.
+        with answer:
             if call and call.deletes and answer.status < 300:
                 self.server.policies.forget(call.deletes)
             self._pass_on(answer)
-        finally:
-            answer.release_conn()
 
     def _body(self, head: bytes) -> Iterator[bytes]:
         yield head
@@ -192,9 +191,14 @@ class _Handler(BaseHTTPRequestHandler):
             # The end of the connection is the end of the answer.
             self.send_header("Connection", "close")
         self.end_headers()
-        if self.command != "HEAD":
+        if self.command == "HEAD":
+            return
+        try:
             for block in answer.stream(_BLOCK, decode_content=False):
                 self.wfile.write(block)
+        except urllib3.exceptions.HTTPError as error:
+            # Another answer would be a part of this one. So the client's connection ends.
+            raise ConnectionAbortedError(str(error)) from error
 
     def _refuse(self, status: int, message: str) -> None:
         while self._left and (block := self.rfile.read(min(self._left, _BLOCK))):
