@@ -45,6 +45,8 @@ TRITON_ARGUMENTS = ("--disable-auto-complete-config",)
 # The transformer's deadline ends this much before the caller's.
 TRANSFORMER_MARGIN_SECONDS = 1
 OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+# Who scales the pods; without it KServe makes HorizontalPodAutoscalers.
+AUTOSCALER_CLASS = "serving.kserve.io/autoscalerClass"
 # Fields that KServe refuses in a canary, whose pods are counted by its share of the traffic.
 _FIXED = ("minReplicas", "maxReplicas", "scaleMetric", "scaleTarget")
 
@@ -92,10 +94,10 @@ def kserve_annotations(settings: ModelSettings) -> dict[str, str]:
         part.scale_metric is None and part.min_replicas == part.max_replicas for part in parts
     )
     if scaled_outside(settings):
-        made["serving.kserve.io/autoscalerClass"] = "external"
+        made[AUTOSCALER_CLASS] = "external"
     elif settings.mode is Mode.STANDARD and fixed:
         # Otherwise KServe creates a HorizontalPodAutoscaler that has nothing to scale.
-        made["serving.kserve.io/autoscalerClass"] = "none"
+        made[AUTOSCALER_CLASS] = "none"
     if settings.mode is Mode.KNATIVE:
         # Gives a canary an address, at which it is verified. Always, since a change of it would
         # begin new revisions of what serves.

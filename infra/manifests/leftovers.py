@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.config.types import Mode
+from infra.manifests.inference_service import AUTOSCALER_CLASS
+from infra.manifests.names import CANARY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,17 +23,32 @@ _KINDS = {
 def leftovers(
     served: ServedRelease, before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> str | None:
-    """The command that deletes the transformer of an InferenceService that has none any more.
+    """The commands that delete what an InferenceService leaves of a transformer or a canary.
 
-    KServe 0.20 makes the objects of a component, and deletes them with the service only: see
-    componentReconcilers in pkg/controller/v1beta1/inferenceservice/controller.go.
+    KServe 0.20 deletes the objects of a component with the service only: see componentReconcilers
+    in pkg/controller/v1beta1/inferenceservice/controller.go. The autoscaler that it makes of a
+    canary has no owner: see reconcileCanaryDeployments in components/predictor.go.
     """
-    had, has = ("transformer" in (each.get("spec") or {}) for each in (before, after))
-    if has or not had:
-        return None
-    name, kinds = f"{served.name}-transformer", _KINDS[served.settings.mode]
+    had, has = (each.get("spec") or {} for each in (before, after))
+    ended, found = had.keys() - has.keys(), []
+    if "transformer" in ended:
+        found.append(
+            f"{served.name} has no transformer in pods of its own any more, and KServe leaves the "
+            f"old one running. {_delete(served, _KINDS[served.settings.mode], 'transformer')}"
+        )
+    annotations = (before.get("metadata") or {}).get("annotations") or {}
+    if "canary" in ended and AUTOSCALER_CLASS not in annotations:
+        kind, role = "horizontalpodautoscaler", f"{CANARY}-predictor"
+        found.append(
+            f"{served.name} has no canary any more, and KServe leaves its autoscaler. "
+            f"{_delete(served, kind, role)}"
+        )
+    return "\n".join(found) or None
+
+
+def _delete(served: ServedRelease, kinds: str, role: str) -> str:
+    name = f"{served.name}-{role}"
     return (
-        f"{served.name} has no transformer in pods of its own any more, and KServe leaves the old "
-        f"one running. Once this update has succeeded and no client uses {name} any more: kubectl "
-        f"delete {kinds} {name} --namespace {served.namespace} --ignore-not-found"
+        f"Once this update has succeeded and no client uses {name} any more: kubectl delete "
+        f"{kinds} {name} --namespace {served.namespace} --ignore-not-found"
     )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from infra.config import ModelSettings
+from infra.manifests.inference_service import AUTOSCALER_CLASS
 from infra.manifests.leftovers import leftovers
 from tests.infra.program import Recorder, run
 from tests.infra.test_names import served
@@ -35,6 +36,20 @@ def test_nothing_is_left_where_it_stays_comes_or_never_was() -> None:
     assert leftovers(digits, WITHOUT, WITH) is None
     assert leftovers(digits, WITHOUT, WITHOUT) is None
     assert leftovers(digits, {}, WITHOUT) is None
+
+
+def test_a_canary_that_ends_leaves_the_autoscaler_that_kserve_made_of_it() -> None:
+    digits, beside = served("digits"), {"spec": {"predictor": {}, "canary": [{}]}}
+    found = leftovers(digits, beside, WITHOUT)
+    assert found is not None
+    assert (
+        "kubectl delete horizontalpodautoscaler digits-canary-predictor --namespace models "
+        "--ignore-not-found"
+    ) in found
+    assert leftovers(digits, beside, beside) is None
+    for other in ("none", "external"):
+        scaled = beside | {"metadata": {"annotations": {AUTOSCALER_CLASS: other}}}
+        assert leftovers(digits, scaled, WITHOUT) is None
 
 
 def strategy(**found: Any) -> dict[str, Any] | None:
