@@ -32,9 +32,11 @@ def leftovers(
     had, has = (each.get("spec") or {} for each in (before, after))
     ended, found = had.keys() - has.keys(), []
     if "transformer" in ended:
+        mode = served.settings.mode
+        routes = "; with the Gateway API the same for httproute" if mode is Mode.STANDARD else ""
         found.append(
             f"{served.name} has no transformer in pods of its own any more, and KServe leaves the "
-            f"old one running. {_delete(served, _KINDS[served.settings.mode], 'transformer')}"
+            f"old one running. {_delete(served, _KINDS[mode], 'transformer')}{routes}"
         )
     annotations = (before.get("metadata") or {}).get("annotations") or {}
     if "canary" in ended and AUTOSCALER_CLASS not in annotations:
