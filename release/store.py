@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # That of Pulumi's gcp plugin, so both are the same caller. Google's library doesn't read it.
 _TOKEN = "GOOGLE_OAUTH_ACCESS_TOKEN"
+_SIGN_IN = "sign in: gcloud auth application-default login"
 _URL = re.compile(r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(/(?P<prefix>[\w./-]+?))?/?")
 
 
@@ -67,10 +68,8 @@ def open_bucket(name: str) -> Any:
             "roles/storage.objectViewer on the bucket has"
         ) from error
     except (GoogleAPIError, GoogleAuthError, OSError) as error:
-        raise ReleaseError(
-            f"bucket gs://{name} can't be reached: {error}; "
-            "sign in: gcloud auth application-default login"
-        ) from error
+        remedy = f"renew or unset {_TOKEN}" if token else _SIGN_IN
+        raise ReleaseError(f"bucket gs://{name} can't be reached: {error}; {remedy}") from error
     return bucket
 
 

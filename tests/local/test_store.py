@@ -145,6 +145,14 @@ def test_a_reader_pulls_and_does_not_push(built: Path, bucket: Any, model: Model
     model.succeeds(built, "pull", "digits", "--from", url)
 
 
+def test_a_token_that_is_not_valid_is_told_with_its_variable(
+    built: Path, bucket: Any, model: Model
+) -> None:
+    model.caller = "expired"
+    error = model.fails(built, "push", "digits", "--to", f"gs://{bucket.name}")
+    assert "renew or unset GOOGLE_OAUTH_ACCESS_TOKEN" in error
+
+
 def test_who_has_no_role_is_told_so(built: Path, bucket: Any, model: Model) -> None:
     model.caller = "stranger"
     shutil.rmtree(built / "build")
