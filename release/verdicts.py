@@ -2,7 +2,7 @@
 
 A failed load test fails its update, and the stack's outputs stay those of the update before. So a
 pass is read from the outputs, and a failure from its Job: Pulumi keeps the last message of the
-Job's pod in the resource's `initErrors`.
+Job's pod in the resource's `initErrors`. A load test that ran over a canary too proves neither.
 """
 
 from __future__ import annotations
@@ -47,8 +47,10 @@ def _verdicts(resource: dict[str, Any]) -> Iterator[Found]:
     if resource["type"] == STACK:
         outputs = resource.get("outputs") or {}
         for name, perf in (outputs.get("perf") or {}).items():
-            values = {each.name: perf.get(each.name) for each in fields(Verdict)}
-            yield Found(name, outputs["models"][name]["digest"], instance(Verdict, values))
+            model = outputs["models"][name]
+            if not (model.get("canary") or {}).get("trafficPercent"):
+                values = {each.name: perf.get(each.name) for each in fields(Verdict)}
+                yield Found(name, model["digest"], instance(Verdict, values))
     elif resource["type"] == JOB:
         metadata = resource["inputs"]["metadata"]
         digest = (metadata.get("annotations") or {}).get(RELEASE_ANNOTATION)

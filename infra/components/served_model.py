@@ -19,7 +19,7 @@ from infra.config.types import Mode
 from infra.manifests import jobs
 from infra.manifests.autoscaling import autoscalers
 from infra.manifests.cache import local_model_cache
-from infra.manifests.canary import misplaced_canary
+from infra.manifests.canary import canary_with_new_mode, misplaced_canary
 from infra.manifests.compilation import compilation
 from infra.manifests.inference_service import inference_service
 from infra.manifests.leftovers import leftovers
@@ -75,7 +75,9 @@ class ServedModel(pulumi.ComponentResource):
         self._stable = serve(args.stable, settings, args.stack)
         self._canary = serve(args.canary, settings, args.stack) if args.canary else None
         summary = summarize(self._stable, self._canary)
-        super().__init__("kserve-triton:index:ServedModel", name, summary, opts)
+        guard = pulumi.ResourceOptions(hooks=failures.guarded(name, canary_with_new_mode))
+        merged = pulumi.ResourceOptions.merge(opts, guard)
+        super().__init__("kserve-triton:index:ServedModel", name, summary, merged)
         self._options = pulumi.ResourceOptions(parent=self)
         self.url = predict_url(self._stable)
         service = self._inference_service(self._prerequisites())

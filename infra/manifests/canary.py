@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from infra.config.types import Mode
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -13,6 +15,22 @@ _FIRST = (
     "Deploy the release without the canary first, then set the canary: pulumi config rm --path "
     "models.{name}.canary"
 )
+
+
+def canary_with_new_mode(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
+    """Why a canary can't begin, by the model's inputs; None: the mode doesn't become Knative.
+
+    A change of mode makes the service anew. It is refused here before the old one is deleted.
+    """
+    becomes = after["mode"] == Mode.KNATIVE and before.get("mode") not in (None, Mode.KNATIVE)
+    canary = after["canary"]
+    if not becomes or not canary or canary["storageUri"] == after["storageUri"]:
+        return None
+    return (
+        f"models.{after['model']}.canary: found one with a change from mode {before['mode']} to "
+        "Knative, which makes the service anew: it would get all requests. "
+        + _FIRST.format(name=after["model"])
+    )
 
 
 def misplaced_canary(

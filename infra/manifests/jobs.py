@@ -18,7 +18,6 @@ from infra.manifests.names import (
     TRANSFORMER_PORT,
     Manifest,
     job_labels,
-    job_name,
     verifier_name,
 )
 from infra.manifests.pods import (
@@ -85,7 +84,7 @@ def verification(
     key = _key(
         inference_service(served), config, served.artefact.digest, jobs.model_dump(mode="json")
     )
-    name = job_name(f"verify-{served.name}{'-canary' if stable else ''}", key)
+    name = f"verify-{served.name}{'-canary' if stable else ''}-{key}"
     seconds = served.settings.verification.deadline_seconds + VERIFY_MARGIN_SECONDS
     account = verifier_name(stack)
     manifest = _job(name, "verify", config, seconds, served, jobs, account, [UNFINISHED])
@@ -99,15 +98,17 @@ def load_test(
     settings = served.settings.perf
     key = _key(*(job.key for job in verified), settings.model_dump(mode="json"))
     result = result_path(bucket, served.name, key) if settings.upload else None
-    name = job_name(f"perf-{served.name}", key)
+    name = f"perf-{served.name}-{key}"
     # Twice, since a node may be taken away at the end of a load test, which then begins again.
     seconds = 2 * settings.duration_seconds + LOAD_MARGIN_SECONDS
     config = _load(served, result)
     # Without an upload it needs no rights, and the stack makes no account for it.
     account = jobs.service_account if settings.upload else None
     manifest = _job(name, "load", config, seconds, served, jobs, account)
-    # A failure is recorded by it; the stack's outputs are then those of the update before.
-    manifest["metadata"]["annotations"][RELEASE_ANNOTATION] = served.artefact.digest
+    canary = served.settings.canary
+    if not (canary and canary.traffic_percent):
+        # A failure is recorded by it; the stack's outputs are then those of the update before.
+        manifest["metadata"]["annotations"][RELEASE_ANNOTATION] = served.artefact.digest
     return JobSpec(name, key, seconds, manifest)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.manifests.canary import misplaced_canary
+from infra.manifests.canary import canary_with_new_mode, misplaced_canary
+from release.load_test import RELEASE_ANNOTATION
 from tests.infra.program import Recorder, run
 from tests.infra.projects import TEST_ROOT
 
@@ -191,6 +192,40 @@ def test_which_revision_a_running_canary_leaves_its_verification_tells() -> None
 
 def test_a_canary_of_the_stable_release_may_begin_anywhere() -> None:
     assert misplaced({}, canary="gs://b/stable") is None
+
+
+def inputs(mode: str, canary: str | None = None) -> dict[str, Any]:
+    """Those of a ServedModel."""
+    found = {"storageUri": f"gs://b/{canary}"} if canary else None
+    return {"model": "digits", "mode": mode, "storageUri": "gs://b/stable", "canary": found}
+
+
+def test_a_canary_does_not_begin_with_knative_itself() -> None:
+    both = canary_with_new_mode(inputs("Standard"), inputs("Knative", "new"))
+    assert both is not None
+    assert "change from mode Standard to Knative" in both
+    assert "pulumi config rm --path models.digits.canary" in both
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, inputs("Knative", "new")),
+        (inputs("Knative"), inputs("Knative", "new")),
+        (inputs("Knative"), inputs("Standard", "new")),
+        (inputs("Standard"), inputs("Knative")),
+        (inputs("Standard"), inputs("Knative", "stable")),
+    ],
+)
+def test_other_changes_are_not_those_of_both(before: dict[str, Any], after: dict[str, Any]) -> None:
+    assert canary_with_new_mode(before, after) is None
+
+
+@pytest.mark.parametrize(("percent", "has"), [(0, True), (10, False)])
+def test_a_load_test_over_two_releases_has_a_verdict_of_neither(percent: int, has: bool) -> None:
+    engine = canary(percent=percent)
+    load = next(job for name, job in engine.of(":Job").items() if name.startswith("perf-"))
+    assert (RELEASE_ANNOTATION in load["metadata"]["annotations"]) == has
 
 
 def test_a_release_or_a_canary_is_one_models_own() -> None:

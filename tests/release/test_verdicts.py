@@ -46,6 +46,13 @@ def test_a_pass_is_read_from_the_outputs() -> None:
     assert read_verdicts(state(outputs=OUTPUTS)) == [Found("digits", DIGITS.digest, PASS)]
 
 
+@pytest.mark.parametrize(("percent", "found"), [(0, 1), (10, 0)])
+def test_a_load_test_over_two_releases_proves_neither(percent: int, found: int) -> None:
+    served = OUTPUTS["models"]["digits"] | {"canary": {"trafficPercent": percent}}
+    outputs = OUTPUTS | {"models": {"digits": served}}
+    assert len(read_verdicts(state(outputs=outputs))) == found
+
+
 def test_a_failure_is_read_beside_the_outputs_of_the_update_before() -> None:
     said = message(f"{verdict_line('digits', 'fail')}\np99_ms: found 80, wanted at most 50: MISSED")
     failed = job("b" * 64, "Job has reached the specified backoff limit", said)
