@@ -75,7 +75,7 @@ class ServedModel(pulumi.ComponentResource):
         self._stable = serve(args.stable, settings, args.stack)
         self._canary = serve(args.canary, settings, args.stack) if args.canary else None
         summary = summarize(self._stable, self._canary)
-        guard = pulumi.ResourceOptions(hooks=failures.guarded(name, canary_with_new_mode))
+        guard = pulumi.ResourceOptions(hooks=failures.guarded(f"{name}-mode", canary_with_new_mode))
         merged = pulumi.ResourceOptions.merge(opts, guard)
         super().__init__("kserve-triton:index:ServedModel", name, summary, merged)
         self._options = pulumi.ResourceOptions(parent=self)
