@@ -103,7 +103,8 @@ def _disk() -> list[str]:
         without_cuda = os.environ.get("TORCH") == "cpu"
         size = _ENVIRONMENTS_WITHOUT_CUDA if without_cuda else _ENVIRONMENTS
         needed = {place.stat().st_dev: size for place in (_ROOT, caches)}
-    if not any(go.cache().glob("kube-apiserver*")):
+    # Always built, since it is never the user's own.
+    if not any(go.cache().glob("kserve-manager-*")):
         device = caches.stat().st_dev
         needed[device] = needed.get(device, 0) + _PROGRAMS
     return [

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from local import go, machine
+from local import go, machine, toolchain
+from local.catalogue import TOOLS
 from local.layout import ROOT
 from local.node.sandbox import linux, spaces
 
@@ -83,7 +84,8 @@ def test_what_is_installed_needs_no_disk(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert any("GB are free" in each for each in machine.problems())
     (tmp_path / ".venv-model").mkdir()
     (tmp_path / ".venv-model" / "stamp").touch()
-    (go.cache() / "kube-apiserver-official-v1.34.4").mkdir(parents=True)
+    manager = next(each for each in TOOLS if each.name == "kserve-manager")
+    toolchain.cached(manager).mkdir(parents=True)
     assert not any("GB are free" in each for each in machine.problems())
 
 
