@@ -24,7 +24,7 @@ knative = KnativeConfig(
 )
 namespace = Namespace(
     "namespace",
-    NamespaceArgs(stack.namespace, stack.create_namespace, settings.claims, stack.storage.bucket),
+    NamespaceArgs(stack.namespace, stack.create_namespace, settings.models, stack.storage.bucket),
     pulumi.ResourceOptions(depends_on=[cluster]),
 )
 stored = releases.stored(settings.models)

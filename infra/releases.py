@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.config import backends, handler
@@ -41,7 +41,7 @@ class Releases:
 
     stable: Mapping[str, Artefact]
     canary: Mapping[str, Artefact]
-    waiting: tuple[str, ...] = field(default=())
+    waiting: tuple[str, ...] = ()
 
     def stored(self, models: Mapping[str, ModelSettings]) -> list[Artefact]:
         """The artefacts that the bucket must have: all but models that come as an image."""

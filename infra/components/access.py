@@ -43,13 +43,12 @@ class Access(pulumi.ComponentResource):
         super().__init__("kserve-triton:index:Access", name, inputs, opts)
         options = pulumi.ResourceOptions(parent=self)
         for grant in args.grants:
-            condition = grant.condition(args.bucket)
             storage.BucketIAMMember(
                 f"{name}-{grant.key}",
                 bucket=args.bucket,
                 role=grant.role,
                 member=grant.member,
-                condition={"title": condition["title"], "expression": condition["expression"]},
+                condition=storage.BucketIAMMemberConditionArgs(**grant.condition(args.bucket)),
                 opts=options,
             )
         for account in accounts:

@@ -30,16 +30,17 @@ def guarded(
 ) -> pulumi.ResourceHookBinding:
     """Hooks that refuse an update, in previews too, for the reason that `compare` returns.
 
-    With `creation` also that: there are no inputs before it.
+    With `creation` they refuse a creation too; the inputs before it are empty.
     """
 
     def refuse(change: pulumi.ResourceHookArgs) -> None:
         if reason := compare(change.old_inputs or {}, change.new_inputs or {}):
             raise pulumi.RunError(reason)
 
-    binding = _before_update(f"{name}-guard", refuse)
-    binding.before_create = binding.before_update if creation else None
-    return binding
+    hooks = _previewed(f"{name}-guard", refuse)
+    return pulumi.ResourceHookBinding(
+        before_create=hooks if creation else None, before_update=hooks
+    )
 
 
 def announced(name: str, compare: Comparison) -> pulumi.ResourceHookBinding:
@@ -49,11 +50,11 @@ def announced(name: str, compare: Comparison) -> pulumi.ResourceHookBinding:
         if text := compare(change.old_inputs or {}, change.new_inputs or {}):
             pulumi.log.warn(text)
 
-    return _before_update(f"{name}-notice", warn)
+    return pulumi.ResourceHookBinding(before_update=_previewed(f"{name}-notice", warn))
 
 
-def _before_update(
+def _previewed(
     name: str, run: Callable[[pulumi.ResourceHookArgs], None]
-) -> pulumi.ResourceHookBinding:
-    hook = pulumi.ResourceHook(name, run, pulumi.ResourceHookOptions(on_dry_run=True))
-    return pulumi.ResourceHookBinding(before_update=[hook])
+) -> list[pulumi.ResourceHook | pulumi.ResourceHookFunction]:
+    """A hook that runs in previews too."""
+    return [pulumi.ResourceHook(name, run, pulumi.ResourceHookOptions(on_dry_run=True))]

@@ -19,11 +19,11 @@ CLAIMS = "kserve-triton-models"
 
 @dataclass(frozen=True)
 class NamespaceArgs:
-    """Its name, whether this stack makes it, names in it that are the stack's alone, its bucket."""
+    """Its name, whether this stack makes it; the stack's models and bucket."""
 
     name: str
     create: bool
-    claims: Iterable[str]
+    models: Iterable[str]
     bucket: str
 
 
@@ -41,7 +41,7 @@ class Namespace(pulumi.ComponentResource):
         self, name: str, args: NamespaceArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         stack = pulumi.get_stack()
-        claims = sorted([*args.claims, f"serviceaccount.{verifier_name(stack)}"])
+        claims = sorted([*args.models, f"serviceaccount.{verifier_name(stack)}"])
         inputs = {"name": args.name, "create": args.create, "claims": claims}
         super().__init__("kserve-triton:index:Namespace", name, inputs, opts)
         self.name = args.name

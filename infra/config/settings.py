@@ -51,11 +51,6 @@ class Settings:
     stack: StackSettings
     models: Mapping[str, ModelSettings]
 
-    @property
-    def claims(self) -> list[str]:
-        """Names in the namespace that no other stack may use: those of the models."""
-        return list(self.models)
-
     @classmethod
     def from_config(cls, config: Mapping[str, str]) -> Settings:
         """From the configuration that Pulumi gives a program; raises ConfigError."""

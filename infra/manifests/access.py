@@ -45,15 +45,10 @@ class Grant:
         }
 
 
-def pool(project: str, number: int) -> str:
-    """The workload identity pool of a project's GKE clusters."""
-    pools = f"iam.googleapis.com/projects/{number}/locations/global/workloadIdentityPools"
-    return f"{pools}/{project}.svc.id.goog"
-
-
 def principal(project: str, number: int, namespace: str, account: str) -> str:
     """The IAM member for a Kubernetes service account in a GKE cluster of a project."""
-    return f"principal://{pool(project, number)}/subject/ns/{namespace}/sa/{account}"
+    pools = f"iam.googleapis.com/projects/{number}/locations/global/workloadIdentityPools"
+    return f"principal://{pools}/{project}.svc.id.goog/subject/ns/{namespace}/sa/{account}"
 
 
 def pod_accounts(settings: Settings, stored: Iterable[Artefact]) -> dict[str, set[str]]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from infra.config.types import Device
 from infra.manifests.job_template import JobSpec, job_manifest
-from infra.manifests.names import Manifest, job_name
 from infra.manifests.pods import SCRATCH, SECURITY, resources, scratch_volume
 from infra.manifests.scaling import scheduling
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.config import Jobs, ModelSettings
+    from infra.manifests.names import Manifest
     from infra.manifests.served_release import ServedRelease
 
 WORK = "/work"
@@ -47,7 +47,7 @@ def compile_target(settings: ModelSettings) -> str:
 def compilation(served: ServedRelease, jobs: Jobs, bucket: str) -> JobSpec:
     """The Job: fetch the program, compile it, add the package to the bucket."""
     settings, artefact = served.settings, served.artefact
-    name = job_name(f"compile-{served.name}", artefact.version)
+    name = f"compile-{served.name}-{artefact.version}"
     nodes = scheduling(settings.predictor, settings.device)
     fetch = [f"gs://{bucket}/{artefact.program}", artefact.release.model.sha256, WORK]
     package = f"{WORK}/{artefact.release.model_file}"

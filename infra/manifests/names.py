@@ -51,11 +51,6 @@ def job_labels(name: str) -> dict[str, str]:
     return {MODEL_LABEL: name, "app.kubernetes.io/component": "proof"}
 
 
-def job_name(kind: str, key: str) -> str:
-    """`KIND-KEY`. Kubernetes labels a Job's pods with it; see NAME_LENGTH in release.schema."""
-    return f"{kind}-{key}"
-
-
 def pod_labels(name: str, component: str) -> dict[str, str]:
     """Labels that KServe gives a component's pods, of every revision and canary."""
     return {SERVICE_LABEL: name, COMPONENT_LABEL: component}

@@ -8,11 +8,9 @@ import pulumi
 import pytest
 
 from infra.config import merged
-from infra.config.types import LABEL_LENGTH
 from infra.manifests import compilation
-from infra.manifests.names import job_name
 from jobs.compile import __main__ as program
-from release.schema import NAME_LENGTH, short
+from release.schema import short
 from tests.infra.program import Recorder, run
 
 ISVC = "InferenceService"
@@ -155,9 +153,3 @@ def test_what_cannot_work_fails_the_preview(
     stack: str, changes: dict[str, Any], message: str
 ) -> None:
     assert message in refused(merged({"promotion": {"override": "test"}}, changes), stack)
-
-
-def test_the_names_of_jobs_are_labels_too() -> None:
-    assert job_name("verify-digits", "a" * 10) == f"verify-digits-{'a' * 10}"
-    longest = job_name(f"verify-{'m' * NAME_LENGTH}-canary", "a" * 10)
-    assert len(longest) == LABEL_LENGTH
