@@ -131,3 +131,16 @@ def test_namespaces_that_are_refused_are_told_with_the_reason(
 
     monkeypatch.setattr(linux, "make_read_only", refuse)
     assert "make / read-only" in spaces.trial()
+
+
+def test_the_remedy_is_that_of_the_setting_that_forbids(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(path: Path) -> str:
+        if path.name in readable:
+            return "1\n"
+        raise PermissionError
+
+    readable = {"apparmor_restrict_unprivileged_userns"}
+    monkeypatch.setattr(Path, "read_text", read)
+    assert "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0;" in spaces.remedy()
+    readable.clear()
+    assert spaces.remedy().startswith("run as root")

@@ -53,13 +53,20 @@ def mount_own() -> None:
 def remedy() -> str:
     """How to allow namespaces, by this machine's settings."""
     for name, (forbidding, allowing) in _SWITCHES.items():
-        setting = Path("/proc/sys", *name.split("."))
-        if setting.exists() and setting.read_text().strip() == forbidding:
+        if _read(Path("/proc/sys", *name.split("."))) == forbidding:
+            setting = f"{name}={allowing}"
             return (
-                f"allow them until the next boot: sudo sysctl -w {name}={allowing} (for good: the "
-                "same line, NAME=VALUE, in a file under /etc/sysctl.d)"
+                f"allow them until the next boot: sudo sysctl -w {setting}; and after it: "
+                f"echo {setting} | sudo tee /etc/sysctl.d/99-kserve-triton.conf"
             )
     return "run as root, or allow them in this machine's or this container's settings"
+
+
+def _read(setting: Path) -> str:
+    try:
+        return setting.read_text().strip()
+    except OSError:  # This kernel has no such setting, or lets only root read it.
+        return ""
 
 
 def trial() -> str:
