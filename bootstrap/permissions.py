@@ -45,8 +45,8 @@ _MANAGE_MODELS = tuple(
 class Permissions:
     """Roles by the resource they are granted on.
 
-    `own` and `models` are the permissions of custom roles: `own` in the project, none where it is
-    empty, `models` on the stack's bucket and its objects. The others are names of Google's roles.
+    `own` and `models` are the permissions of custom roles: `own` in the project, if it has any,
+    `models` on the stack's bucket and its objects. The others are names of Google's roles.
     """
 
     environment: str

@@ -60,8 +60,8 @@ class KnativeConfigArgs:
 class KnativeConfig(pulumi.ComponentResource):
     """Declares keys by server-side apply, and takes keys of other owners only with `knative.force`.
 
-    Nothing is declared where no model is in mode Knative.
-    Stacks that declare the same values share the keys: one that is destroyed gives up its share.
+    Nothing is declared where no model is in mode Knative. Stacks that declare the same values share
+    the keys: one that is destroyed gives up its share.
     """
 
     def __init__(
@@ -77,12 +77,13 @@ class KnativeConfig(pulumi.ComponentResource):
         super().__init__("kserve-triton:index:KnativeConfig", name, inputs, opts)
         self._name, self._force = name, knative.force
         stack = pulumi.get_stack()
-        if not any(model.mode is Mode.KNATIVE for model in args.models.values()):
-            pass  # The cluster may not have Knative at all.
-        elif knative.managed_by == "configmap":
+        # Without a model in its mode the cluster may not have Knative at all.
+        needed = any(model.mode is Mode.KNATIVE for model in args.models.values())
+        managed_by = knative.managed_by if needed else "none"
+        if managed_by == "configmap":
             for manifest in config_maps(knative, features, stack):
                 self._patch_config_map(manifest)
-        elif knative.managed_by == "operator":
+        elif managed_by == "operator":
             self._patch_knative_serving(knative_serving(knative, features, stack))
         self.register_outputs({})
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from infra.config import Component
     from infra.manifests.served_release import ServedRelease
 
-# Kubernetes' and KServe's own.
+# Defaults of Kubernetes and of KServe.
 _METRIC, _UTILISATION = "cpu", 80
 
 
 def autoscalers(served: ServedRelease, canary: ServedRelease | None) -> dict[str, Manifest]:
-    """By name. No name is that of KServe's, which KServe deletes when the class changes."""
+    """By name. The names differ from KServe's: KServe deletes its own when the class changes."""
     if not scaled_outside(served.settings):
         return {}
     made = {

@@ -15,10 +15,10 @@ BESIDE_BYTES = 16 * 1024**2
 
 
 def local_model_cache(served: ServedRelease) -> Manifest:
-    """Metadata and spec. It has no namespace, so its name is of the storage URI, of one stack.
+    """Metadata and spec. It has no namespace: its name is made of the storage URI.
 
-    KServe serves from the cache whatever InferenceService names the same storage URI, and labels it
-    with the cache's name.
+    So stacks with buckets of their own have caches of their own. KServe serves from the cache
+    whatever InferenceService names the same storage URI, and labels it with the cache's name.
     """
     predictor = served.settings.predictor
     bytes_ = served.artefact.release.model.bytes + BESIDE_BYTES
