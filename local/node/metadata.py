@@ -7,12 +7,13 @@ token for the cluster's workload identity pool.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from local.api import ApiError
@@ -53,7 +54,7 @@ class MetadataServer:
             found = {"access_token": token, "expires_in": left, "token_type": "Bearer"}
             return 200, json.dumps(found)
         # Without a Google service account the e-mail address is the pool's name.
-        known: dict[str, Any] = {
+        known = {
             "/": "computeMetadata/",
             "/computeMetadata/v1/project/project-id": PROJECT,
             "/computeMetadata/v1/project/numeric-project-id": str(PROJECT_NUMBER),
@@ -88,5 +89,6 @@ class MetadataServer:
                 self.end_headers()
                 self.wfile.write(text.encode())
 
-        with connection:
+        # The pod may end, or give up, at any time.
+        with connection, contextlib.suppress(OSError):
             Handler(connection, ("pod", 0), None)  # type: ignore[arg-type]
