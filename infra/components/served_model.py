@@ -85,13 +85,7 @@ class ServedModel(pulumi.ComponentResource):
         specs = self._verifications()
         # What is served anew is verified anew, even if it is what an earlier update has verified.
         generation = service.metadata.apply(lambda metadata: metadata.get("generation"))
-        # Not the stable release beside a canary: their transformer gives the answers of both.
-        beside = settings.canary if settings.mode is Mode.STANDARD else None
-        kept = specs[0] if beside and beside.traffic_percent else None
-        verified = [
-            self._job(spec, [service], proves=None if spec is kept else generation)
-            for spec in specs
-        ]
+        verified = [self._job(spec, [service], proves=generation) for spec in specs]
         ready = pulumi.Output.all(*(_succeeded(job) for job in verified)).apply(all)
         self.outputs = self._describe(ready)
         self.load_test = self._load(specs, verified) if settings.perf.enabled else None

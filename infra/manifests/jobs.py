@@ -84,6 +84,8 @@ def verification(
     key = _key(
         inference_service(served), config, served.artefact.digest, jobs.model_dump(mode="json")
     )
+    if not stable and _shared(served.settings):
+        config |= dict.fromkeys(("transformer_url", "transformer_port", "outer_url"))
     name = f"verify-{served.name}{'-canary' if stable else ''}-{key}"
     seconds = served.settings.verification.deadline_seconds + VERIFY_MARGIN_SECONDS
     account = verifier_name(stack)
@@ -105,11 +107,15 @@ def load_test(
     # Without an upload it needs no rights, and the stack makes no account for it.
     account = jobs.service_account if settings.upload else None
     manifest = _job(name, "load", config, seconds, served, jobs, account)
-    canary = served.settings.canary
-    if not (canary and canary.traffic_percent):
+    if not _shared(served.settings):
         # A failure is recorded by it; the stack's outputs are then those of the update before.
         manifest["metadata"]["annotations"][RELEASE_ANNOTATION] = served.artefact.digest
     return JobSpec(name, key, seconds, manifest)
+
+
+def _shared(settings: ModelSettings) -> bool:
+    """Whether a canary gives some of the answers: in mode Standard those of the transformer."""
+    return bool(settings.canary and settings.canary.traffic_percent)
 
 
 def result_path(bucket: str, model: str, key: str, attempt: str = ATTEMPT) -> str:

@@ -106,6 +106,20 @@ def test_a_canary_is_proven_at_its_own_address() -> None:
     assert knative["stable_uri"] == stable_uri({"mode": "Knative"})
 
 
+def test_the_stable_release_is_not_asked_where_the_canary_answers_too() -> None:
+    def asked(percent: int) -> dict[str, Any]:
+        engine = canary({"domain": "models.example.com"}, percent)
+        jobs = engine.asked("verify-digits-").items()
+        (found,) = (each for name, each in jobs if "-canary-" not in name)
+        return found
+
+    mixed = ("transformer_url", "transformer_port", "outer_url")
+    assert [asked(25)[each] for each in mixed] == [None, None, None]
+    assert asked(25)["predictor_url"] and asked(25)["predictor_port"]
+    # A canary that waits gives no answers.
+    assert all(asked(0)[each] for each in mixed)
+
+
 def test_what_was_proven_before_a_canary_stays_proven() -> None:
     digits = {"models": {"digits": {"release": EARLIER[:12]}}}
     before = {name for name in run("local", digits).of(":Job") if name.startswith("verify-")}

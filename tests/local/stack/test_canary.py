@@ -32,20 +32,10 @@ def _both(percent: int = 50) -> dict[str, Any]:
     return {"digits": {"release": _EARLIER[:12], "canary": canary}}
 
 
-def _verifications(stack: Stack) -> set[str]:
-    """The Jobs that verified the stable release, by their uids."""
-    jobs = [each["metadata"] for each in stack.list("jobs", "/apis/batch/v1")]
-    own = [each for each in jobs if each["name"].startswith("verify-digits-")]
-    return {each["uid"] for each in own if "-canary-" not in each["name"]}
-
-
 def test_a_canary_beside_the_stable_release_gets_its_share(stack: Stack) -> None:
     stack.deploy(models={"digits": {"release": _EARLIER[:12]}})
     assert stack.outputs()["models"]["digits"]["digest"] == _EARLIER
-    verified = _verifications(stack)
     stack.deploy(models=_both())
-    # Again it would get the canary's answers too, from the transformer of both.
-    assert verified and _verifications(stack) == verified
     outputs = stack.outputs()["models"]["digits"]
     assert outputs["ready"] is True
     assert (outputs["digest"], outputs["canary"]["digest"]) == (_EARLIER, _CURRENT)
