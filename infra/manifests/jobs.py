@@ -80,7 +80,7 @@ def verification(
 ) -> JobSpec:
     """The Job that compares the endpoint's answers with the release's: a canary's with `stable`."""
     config = _verify(served) | (_canary(served, stable) if stable else _urls(served))
-    # Without the canary: a load test, whose key is made of this one, stays valid when one begins.
+    # Without the stable release's canary, of which its Job proves nothing.
     key = _key(
         inference_service(served), config, served.artefact.digest, jobs.model_dump(mode="json")
     )
