@@ -1,4 +1,7 @@
-"""Hooks of resources: errors explained, changes refused or commented on."""
+"""Hooks of resources: errors explained, changes refused or commented on.
+
+The commands in their texts are for the stack's cluster, whichever one kubectl is set to.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,11 @@ if TYPE_CHECKING:
 def explained(name: str, explain: Callable[[str], str | None]) -> pulumi.ResourceHookBinding:
     """Hooks of a resource that log what `explain` returns for the text of an error."""
 
+    here = _in_context()
+
     def report(failure: pulumi.ErrorHookArgs) -> bool:
-        text = explain("\n".join(failure.errors))
-        if text:
-            pulumi.log.error(text)
+        if text := explain("\n".join(failure.errors)):
+            pulumi.log.error(here(text))
         return False  # The operation isn't tried again.
 
     return pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(f"{name}-failed", report)])
@@ -33,9 +37,11 @@ def guarded(
     With `creation` they refuse a creation too; the inputs before it are empty.
     """
 
+    here = _in_context()
+
     def refuse(change: pulumi.ResourceHookArgs) -> None:
         if reason := compare(change.old_inputs or {}, change.new_inputs or {}):
-            raise pulumi.RunError(reason)
+            raise pulumi.RunError(here(reason))
 
     hooks = _previewed(f"{name}-guard", refuse)
     return pulumi.ResourceHookBinding(
@@ -46,11 +52,19 @@ def guarded(
 def announced(name: str, compare: Comparison) -> pulumi.ResourceHookBinding:
     """Hooks that warn before an update, in previews too, with the text that `compare` returns."""
 
+    here = _in_context()
+
     def warn(change: pulumi.ResourceHookArgs) -> None:
         if text := compare(change.old_inputs or {}, change.new_inputs or {}):
-            pulumi.log.warn(text)
+            pulumi.log.warn(here(text))
 
     return pulumi.ResourceHookBinding(before_update=_previewed(f"{name}-notice", warn))
+
+
+def _in_context() -> Callable[[str], str]:
+    context = pulumi.Config("kubernetes").get("context")
+    kubectl = f"kubectl --context {context} " if context else "kubectl "
+    return lambda text: text.replace("kubectl ", kubectl)
 
 
 def _previewed(

@@ -96,8 +96,8 @@ def test_what_kserve_leaves_is_named_with_the_command(stack: Stack) -> None:
     stack.configure(**_NO_LOAD, placement="collocated")
     done = stack.run("preview")
     command = (
-        "kubectl delete deployment,service,horizontalpodautoscaler digits-transformer "
-        "--namespace models --ignore-not-found"
+        "kubectl --context kserve-triton-local delete deployment,service,horizontalpodautoscaler "
+        "digits-transformer --namespace models --ignore-not-found"
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert command in done.stdout + done.stderr
