@@ -77,13 +77,14 @@ def trial() -> str:
         try:
             os.close(reading)
             _try(report)
-        finally:
             os._exit(0)
+        finally:
+            os._exit(1)
     os.close(report)
     with os.fdopen(reading) as file:
         reason = file.read()
-    os.waitpid(child, 0)
-    return reason
+    _, status = os.waitpid(child, 0)
+    return reason or ("the process that tried was ended" if status else "")
 
 
 def _try(report: int) -> None:
@@ -93,7 +94,7 @@ def _try(report: int) -> None:
         if child == 0:
             mount_own()
             linux.make_read_only("/")
-        else:
-            os.waitpid(child, 0)
+        elif os.waitpid(child, 0)[1]:
+            raise OSError("their first process was ended")
     except OSError as error:
         os.write(report, str(error).encode())
