@@ -23,7 +23,7 @@ def canary_with_new_mode(before: Mapping[str, Any], after: Mapping[str, Any]) ->
     A change of mode makes the service anew. It is refused here before the old one is deleted.
     """
     becomes = after["mode"] == Mode.KNATIVE and before.get("mode") not in (None, Mode.KNATIVE)
-    canary = after["canary"]
+    canary = after.get("canary")
     if not becomes or not canary or canary["storageUri"] == after["storageUri"]:
         return None
     return (

@@ -209,9 +209,9 @@ def test_a_canary_of_the_stable_release_may_begin_anywhere() -> None:
 
 
 def inputs(mode: str, canary: str | None = None) -> dict[str, Any]:
-    """Those of a ServedModel."""
-    found = {"storageUri": f"gs://b/{canary}"} if canary else None
-    return {"model": "digits", "mode": mode, "storageUri": "gs://b/stable", "canary": found}
+    """Those of a ServedModel. The engine gives hooks no keys that are None."""
+    found = {"canary": {"storageUri": f"gs://b/{canary}"}} if canary else {}
+    return {"model": "digits", "mode": mode, "storageUri": "gs://b/stable"} | found
 
 
 def test_a_canary_does_not_begin_with_knative_itself() -> None:
