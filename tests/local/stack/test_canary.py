@@ -68,6 +68,18 @@ def test_going_back_is_one_line_that_a_preview_shows(stack: Stack) -> None:
     stack.deploy()
 
 
+def test_one_beside_a_change_to_knative_is_refused_before_anything_is_deleted(
+    stack: Stack,
+) -> None:
+    stack.deploy()
+    before = stack.service()["metadata"]["uid"]
+    done = stack.up(mode="Knative", models=_both())
+    assert done.returncode != 0
+    assert "with a change from mode Standard to Knative" in done.stdout + done.stderr
+    assert stack.service()["metadata"]["uid"] == before
+    assert stack.predict()["label"]
+
+
 def test_a_reviewer_reads_that_a_canary_starts_and_what_it_costs(stack: Stack) -> None:
     stack.deploy(models={"digits": {"release": _EARLIER[:12]}})
     stack.configure(models=_both())
