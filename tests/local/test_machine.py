@@ -121,16 +121,33 @@ def test_a_go_that_can_not_build_is_told_with_its_remedy(
     assert (told in go.problem()) if told else go.problem() == ""
 
 
-def test_namespaces_that_are_refused_are_told_with_the_reason(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+_REFUSED = f"""#!{sys.executable}
+import sys
+sys.path.insert(0, '.')
+from local.node.sandbox import linux, spaces
+def refuse(path):
+    raise OSError(38, 'Function not implemented', f'make {{path}} read-only')
+linux.make_read_only = refuse
+spaces.main()
+"""
+_KILLED = "#!/bin/sh\nkill -9 $$\n"
+
+
+def test_namespaces_can_be_made_here() -> None:
     assert spaces.trial() == ""
 
-    def refuse(path: str) -> None:
-        raise OSError(38, "Function not implemented", f"make {path} read-only")
 
-    monkeypatch.setattr(linux, "make_read_only", refuse)
-    assert "make / read-only" in spaces.trial()
+@pytest.mark.parametrize(
+    ("program", "reason"), [(_REFUSED, "make / read-only"), (_KILLED, "was ended")]
+)
+def test_namespaces_that_are_refused_are_told_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str, reason: str
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(program)
+    python.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(python))
+    assert reason in spaces.trial()
 
 
 def test_the_remedy_is_that_of_the_setting_that_forbids(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,15 @@ Only the standard library, and no syntax newer than Python 3.8's: see local/mach
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 from local.node.sandbox import linux
 
-__all__ = ["enter", "mount_own", "remedy", "trial"]
+__all__ = ["enter", "main", "mount_own", "remedy", "trial"]
+
+_ROOT = Path(__file__).resolve().parents[3]
 
 _SPACES = (
     linux.CLONE_NEWNS
@@ -70,24 +74,15 @@ def _read(setting: Path) -> str:
 
 
 def trial() -> str:
-    """Make namespaces in a child as the node does. The reason why that fails, or nothing."""
-    reading, report = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(reading)
-            _try(report)
-            os._exit(0)
-        finally:
-            os._exit(1)
-    os.close(report)
-    with os.fdopen(reading) as file:
-        reason = file.read()
-    _, status = os.waitpid(child, 0)
-    return reason or ("the process that tried was ended" if status else "")
+    """Make namespaces as the node does, in another process; the reason why it fails, or nothing."""
+    tried = subprocess.run(
+        [sys.executable, "-m", __name__], stdout=subprocess.PIPE, text=True, check=False, cwd=_ROOT
+    )
+    return tried.stdout.strip() or ("the process that tried was ended" if tried.returncode else "")
 
 
-def _try(report: int) -> None:
+def main() -> None:
+    """Try, in a process that does nothing else, and print the reason why it fails."""
     try:
         enter()
         child = os.fork()
@@ -97,4 +92,8 @@ def _try(report: int) -> None:
         elif os.waitpid(child, 0)[1]:
             raise OSError("their first process was ended")
     except OSError as error:
-        os.write(report, str(error).encode())
+        print(error)
+
+
+if __name__ == "__main__":
+    main()
