@@ -47,8 +47,10 @@ def hidden() -> list[Path]:
 
 def needed() -> list[Path]:
     """The folders of the programs that containers run: no home but that of the project."""
-    pythons = [Path(sys.executable), *ROOT.glob(".venv*/bin/python")]
+    environments = list(ROOT.glob(".venv*"))
+    pythons = [Path(sys.executable), *(path / "bin" / "python" for path in environments)]
     found = {cache(), *(path for each in pythons for path in installations(each))}
+    found |= {path for path in environments if path.is_symlink()}
     return sorted({path.resolve() for path in found if path.exists()} - {_home()} | {ROOT})
 
 

@@ -167,7 +167,7 @@ def test_a_hook_that_fails_is_an_event_and_ends_the_container(
 
 def test_the_hook_runs_before_a_restart_too(pods: Pods, recorder: _Recorder) -> None:
     up = {"command": ["test", "!", "-e", "/tmp/up"]}
-    probe = {"exec": up, "periodSeconds": 1, "failureThreshold": 1}
+    probe = {"exec": up, "periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": 30}
     container = recorder.container("c", livenessProbe=probe, **_hook(2))
     name = pods.run(container, restartPolicy="Always", terminationGracePeriodSeconds=60)
     eventually(lambda: pods.status(name)["restartCount"] == 1)

@@ -55,6 +55,16 @@ def test_a_project_that_is_a_home_is_shown(monkeypatch: pytest.MonkeyPatch) -> N
     assert ROOT in private.needed()
 
 
+def test_environments_that_are_links_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / ".venv-local").symlink_to(tmp_path / "shared")
+    monkeypatch.setattr(private, "ROOT", tmp_path / "project")
+    assert tmp_path / "shared" in private.needed()
+
+
 def test_the_installations_of_an_interpreter_are_found_by_its_links(tmp_path: Path) -> None:
     """As uv makes them: an environment's link, to an installation's second name."""
     installed = tmp_path / "python" / "cpython-3.12.1"
