@@ -136,6 +136,17 @@ def write(path: Path, lock: Lock) -> None:
     files.write(path, text.encode())
 
 
+def served(lock: Lock, root: Path) -> list[tuple[str, str]]:
+    """(model, digest) of each release that a stack may serve, by the lock and the stacks' files.
+
+    `root` is the folder of the files. Raises ReleaseError for one that can't be read, and where a
+    stack names a release that the lock does not have.
+    """
+    found = [(name, each.digest) for name in lock.models for each in lock.served_by_default(name)]
+    found += named_releases(root)
+    return list(dict.fromkeys((name, lock.find(name, digest).digest) for name, digest in found))
+
+
 def pin(path: Path, release: schema.Release) -> None:
     """Make a release the current one; one that was pinned before keeps its verdicts.
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from release import files, lock
 from release.schema import ReleaseError, short
-from release.stacks import named_releases
 from release.verdicts import read_verdicts
 
 if TYPE_CHECKING:
@@ -92,13 +91,9 @@ def pull(arguments: argparse.Namespace) -> None:
     if arguments.all == bool(arguments.name):
         raise ReleaseError("name one model, or --all of them")
     if arguments.all:
-        releases: list[tuple[str, str | None]] = [
-            (name, each.digest) for name in pinned.models for each in pinned.served_by_default(name)
-        ]
-        releases += named_releases(arguments.lock.parent)
+        wanted = lock.served(pinned, arguments.lock.parent)
     else:
-        releases = [(arguments.name, arguments.release)]
-    wanted = dict.fromkeys((name, pinned.find(name, release).digest) for name, release in releases)
+        wanted = [(arguments.name, pinned.find(arguments.name, arguments.release).digest)]
     for name, digest in wanted:
         folder = store.pull(name, digest, arguments.url, arguments.out, _report)
         print(f"{name}: {short(digest)} is in {folder}")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from google.api_core.exceptions import GoogleAPIError
 
 from release.files import MODELS
+from release.lock import served
 from release.schema import ReleaseError
-from release.stacks import named_releases
 from release.store import Location, open_bucket
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ def pinned_digests(root: Path, lock: Lock) -> set[str]:
 
     Raises ReleaseError where a stack names one that the lock does not have.
     """
-    default = {entry.digest for name in lock.models for entry in lock.served_by_default(name)}
-    return default | {lock.find(name, digest).digest for name, digest in named_releases(root)}
+    return {digest for _, digest in served(lock, root)}
 
 
 def list_versions(url: str) -> list[Version]:
