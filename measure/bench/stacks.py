@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 import tempfile
 from dataclasses import replace
@@ -78,7 +79,8 @@ def program(
     config |= {f"kserve-triton:{key}": value for key, value in changes.items()}
     config["kserve-triton:models"] = dict(models)
     path = folder / f"Pulumi.{stack}.yaml"
-    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"config": config}))
+    # As JSON: PyYAML leaves the quotes away around 871904236e22, a number for Pulumi.
+    path.write_text(json.dumps(yaml.safe_load(path.read_text()) | {"config": config}))
     return made
 
 

@@ -99,7 +99,8 @@ class Stack:
         config["kubernetes:context"] = "kserve-triton-local"
         path = self.folder / f"Pulumi.{self.name}.yaml"
         salt = yaml.safe_load(path.read_text())["encryptionsalt"]
-        path.write_text(yaml.safe_dump({"config": config, "encryptionsalt": salt}))
+        # As JSON: PyYAML leaves the quotes away around 871904236e22, a number for Pulumi.
+        path.write_text(json.dumps({"config": config, "encryptionsalt": salt}))
 
     def up(self, *options: str, **changes: Any) -> subprocess.CompletedProcess[str]:
         self.configure(**changes)
