@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi_gcp import storage
@@ -14,7 +14,7 @@ from infra.components import failures
 from release.schema import short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from infra.config import Storage
@@ -46,8 +46,11 @@ class ModelRepository(pulumi.ComponentResource):
             "bucket": args.storage.bucket,
             "project": args.storage.project,
             "location": args.storage.location,
+            "create": args.storage.create,
         }
-        super().__init__("kserve-triton:index:ModelRepository", name, inputs, opts)
+        guard = pulumi.ResourceOptions(hooks=failures.guarded(name, other_bucket))
+        merged = pulumi.ResourceOptions.merge(opts, guard)
+        super().__init__("kserve-triton:index:ModelRepository", name, inputs, merged)
         self._name, self._storage = name, args.storage
         self._bucket = self._make_bucket() if args.storage.create else self._find_bucket()
         self.bucket = self._bucket.name
@@ -153,6 +156,19 @@ class ModelRepository(pulumi.ComponentResource):
                 retain_on_delete=retain,
             ),
         )
+
+
+def other_bucket(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
+    """Why another bucket is refused: Pulumi deletes one that the stack has made, or fails to."""
+    old, new = before.get("bucket"), after.get("bucket")
+    if old in (None, new) or not before.get("create", True):
+        return None
+    return (
+        f"storage.bucket: found {new}, and the stack made {old}, which would be deleted. Hand that "
+        f"over first: pulumi config set --path storage.bucket {old}; pulumi config set --path "
+        "storage.create false; pulumi up. Then name the other one again; without storage.create "
+        "the stack makes it"
+    )
 
 
 def explain(error: str) -> str | None:

@@ -177,7 +177,14 @@ def _load_rules(model: ModelSettings) -> list[str]:
 def _canary_rules(model: ModelSettings) -> list[str]:
     if model.canary is None:
         return []
-    broken = []
+    broken, nodes = [], model.predictor.cache_node_group
+    if model.mode is Mode.STANDARD and nodes:
+        # KServe 0.20 labels a service with one cache, and mounts it into the canary's pods too.
+        broken.append(
+            f"canary: found one with predictor.cacheNodeGroup {nodes} in mode Standard, where "
+            "KServe would give the canary the stable release's cache; allowed: none of them, or "
+            "mode Knative"
+        )
     if model.storage_uri:
         broken.append(
             "canary: found one with storageUri, an image of one release; allowed: none, or the "

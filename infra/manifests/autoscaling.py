@@ -14,7 +14,7 @@ from infra.manifests.names import CANARY, Manifest, labels
 from infra.manifests.scaling import components, scaled_outside
 
 if TYPE_CHECKING:
-    from infra.config import Component
+    from infra.config import Component, Predictor
     from infra.manifests.served_release import ServedRelease
 
 # Defaults of Kubernetes and of KServe.
@@ -25,26 +25,33 @@ def autoscalers(served: ServedRelease, canary: ServedRelease | None) -> dict[str
     """By name. The names differ from KServe's: KServe deletes its own when the class changes."""
     if not scaled_outside(served.settings):
         return {}
-    made = {
-        role: _autoscaler(served, role, part, part.min_replicas, part.max_replicas)
-        for role, part in components(served.settings).items()
-    }
+    parts = components(served.settings)
     predictor, share = served.settings.predictor, served.settings.canary
     if canary and share:
         fixed = canary_replicas(predictor, share.traffic_percent)
-        role = f"{CANARY}-predictor"
-        made[role] = _autoscaler(served, role, predictor, fixed, fixed)
-    return {each["metadata"]["name"]: each for each in made.values()}
+        parts[f"{CANARY}-predictor"] = _with_replicas(predictor, fixed, fixed)
+        parts["predictor"] = _beside(predictor, fixed)
+    made = [_autoscaler(served, role, part) for role, part in parts.items()]
+    return {each["metadata"]["name"]: each for each in made}
 
 
-def _autoscaler(
-    served: ServedRelease, role: str, part: Component, least: int, most: int
-) -> Manifest:
+def _beside(predictor: Predictor, canary: int) -> Predictor:
+    """The canary's pods are taken from the others, and one is left: KServe's rule."""
+    least, most = predictor.min_replicas, predictor.max_replicas
+    left = max(least - canary, 1)
+    return _with_replicas(predictor, left, left if least == most else most)
+
+
+def _with_replicas(predictor: Predictor, least: int, most: int) -> Predictor:
+    return predictor.model_copy(update={"min_replicas": least, "max_replicas": most})
+
+
+def _autoscaler(served: ServedRelease, role: str, part: Component) -> Manifest:
     deployment = f"{served.name}-{role}"
     spec: Manifest = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment},
-        "minReplicas": least,
-        "maxReplicas": most,
+        "minReplicas": part.min_replicas,
+        "maxReplicas": part.max_replicas,
         "metrics": list(part.scale_metrics) or [_resource(part)],
     }
     if part.behavior:

@@ -98,6 +98,9 @@ def kserve_annotations(settings: ModelSettings) -> dict[str, str]:
     elif settings.mode is Mode.STANDARD and fixed:
         # Otherwise KServe creates a HorizontalPodAutoscaler that has nothing to scale.
         made[AUTOSCALER_CLASS] = "none"
+    if not settings.predictor.cache_node_group:
+        # Otherwise a model that is served from a cache stays there, and KServe keeps the cache.
+        made["serving.kserve.io/disable-localmodel"] = "true"
     if settings.mode is Mode.KNATIVE:
         # Gives a canary an address, at which it is verified. Always, since a change of it would
         # begin new revisions of what serves.

@@ -60,10 +60,24 @@ def test_several_metrics_are_the_autoscalers_as_they_are() -> None:
     assert metric["resource"]["name"] == "cpu"
 
 
-def test_a_canary_keeps_its_share_of_the_pods() -> None:
-    found = {each["metadata"]["name"]: each["spec"] for each in scalers(canary(CHANGES, 75))}
-    beside = found["digits-canary-predictor-scaling"]
-    assert (beside["minReplicas"], beside["maxReplicas"]) == (2, 2)
+@pytest.mark.parametrize(
+    ("percent", "beside", "left"), [(75, (2, 2), (1, 6)), (50, (1, 1), (1, 6)), (0, (1, 1), (1, 6))]
+)
+def test_a_canary_takes_its_share_of_the_pods(
+    percent: int, beside: tuple[int, int], left: tuple[int, int]
+) -> None:
+    found = {each["metadata"]["name"]: each["spec"] for each in scalers(canary(CHANGES, percent))}
+    replicas = {name: (each["minReplicas"], each["maxReplicas"]) for name, each in found.items()}
+    assert replicas["digits-canary-predictor-scaling"] == beside
+    assert replicas["digits-predictor-scaling"] == left
+
+
+def test_a_canary_takes_its_share_of_a_fixed_number_too() -> None:
+    changes = {"predictor": {"minReplicas": 4, "maxReplicas": 4}}
+    changes["transformer"] = {"maxReplicas": 2, "behavior": SLOWLY}
+    found = {each["metadata"]["name"]: each["spec"] for each in scalers(canary(changes, 25))}
+    left = found["digits-predictor-scaling"]
+    assert (left["minReplicas"], left["maxReplicas"]) == (3, 3)
 
 
 @pytest.mark.parametrize(

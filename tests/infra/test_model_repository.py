@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from infra.components.model_repository import explain
+from typing import Any
+
+import pytest
+
+from infra.components.model_repository import explain, other_bucket
 from tests.infra.program import run
 
 
@@ -70,3 +74,20 @@ def test_members_get_one_role_on_one_prefix() -> None:
         "roles/storage.objectCreator",
     }
     assert all("/objects/" in item["condition"]["expression"] for item in members)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [
+        ({}, {"bucket": "new", "create": True}, False),
+        ({"bucket": "old", "create": True}, {"bucket": "old", "create": False}, False),
+        ({"bucket": "old", "create": True}, {"bucket": "new", "create": False}, True),
+        ({"bucket": "old", "create": True}, {"bucket": "new", "create": True}, True),
+        ({"bucket": "old"}, {"bucket": "new", "create": True}, True),
+        ({"bucket": "old", "create": False}, {"bucket": "new", "create": True}, False),
+    ],
+)
+def test_a_bucket_that_the_stack_made_is_not_left_for_another(
+    before: dict[str, Any], after: dict[str, Any], refused: bool
+) -> None:
+    assert bool(other_bucket(before, after)) == refused

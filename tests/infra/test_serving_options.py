@@ -181,6 +181,16 @@ def test_a_model_is_kept_on_nodes_where_the_cluster_has_a_cache() -> None:
         == (engine.one(ISVC)["spec"]["predictor"]["model"]["storageUri"])
     )
     assert cache["metadata"]["name"].startswith("digits-")
+    # KServe looks for a cache again only where the service changes, and gives it up only so.
+    disabled = "serving.kserve.io/disable-localmodel"
+    assert disabled not in engine.one(ISVC)["metadata"]["annotations"]
+    assert run("local").one(ISVC)["metadata"]["annotations"][disabled] == "true"
+
+
+def test_a_canary_in_standard_mode_has_no_cache() -> None:
+    digits = {"canary": {"release": "0" * 12, "trafficPercent": 10}}
+    changes = {"models": {"digits": digits}, "predictor": {"cacheNodeGroup": "gpu-nodes"}}
+    assert "canary: found one with predictor.cacheNodeGroup gpu-nodes" in refused(changes)
 
 
 def test_a_model_as_an_image_leaves_the_bucket_empty() -> None:

@@ -146,11 +146,19 @@ def _bucket(stack: Stack, method: str = "GET") -> urllib3.BaseHTTPResponse:
 
 def test_a_bucket_is_handed_over_and_outlives_the_stack(stack: Stack) -> None:
     stack.deploy(perf={"enabled": False})
-    made = _bucket(stack).json()["timeCreated"]
-    stack.deploy(storage=stack.settings["storage"] | {"create": False}, perf={"enabled": False})
+    made, own = _bucket(stack).json()["timeCreated"], stack.settings["storage"]
+    moved = own | {"bucket": "kserve-triton-moved"}
+    refused = stack.up(storage=moved, perf={"enabled": False})
+    assert refused.returncode != 0
+    assert f"pulumi config set --path storage.bucket {own['bucket']}" in refused.stdout
+    assert f"storage.bucket: found {moved['bucket']}" in refused.stdout
+
+    stack.deploy(storage=own | {"create": False}, perf={"enabled": False})
     assert _bucket(stack).json()["timeCreated"] == made
     assert stack.predict()["label"]
     assert stack.drift().returncode == 0
+    stack.deploy(storage=moved, perf={"enabled": False})
+    assert stack.predict()["label"]
     stack.destroy()
     assert _bucket(stack).json()["timeCreated"] == made
     # Only its owner deletes it.
