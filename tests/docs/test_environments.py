@@ -110,6 +110,19 @@ def test_the_scripts_and_files_exist() -> None:
     assert not [path for path in named if not (ROOT / path).exists()]
 
 
+def test_each_program_is_named_before_it_is_needed() -> None:
+    text = PAGE.read_text()
+    (needed,) = re.findall(r"## Before you begin\n(.*?)\n```", text, re.DOTALL)
+    named = set(re.findall(r"`([\w.-]+)`", needed))
+    known = set("cd mkdir rm export for do done sed sleep".split()) | {".venv-model/bin/python"}
+    assert {word for word in _commands() if word not in named | known} == set()
+
+
+def test_no_challenge_of_a_certificate_is_redirected() -> None:
+    """Kourier redirects it too: NewRedirectRoute in pkg/generator/ingress_translator.go."""
+    assert ("http01" in SHELL) != ("Redirected" in SHELL)
+
+
 def test_the_versions_are_those_of_the_local_cluster() -> None:
     (kserve,) = set(re.findall(r"kserve/(v[\d.]+)/install/", SHELL))
     assert f"github.com/kserve/kserve {kserve} " in _go_mod("kubernetes")
@@ -125,6 +138,15 @@ def _expanded(text: str) -> str:
     text = re.sub(r"<<'END'\n.*?\nEND\n", "\n", text, flags=re.DOTALL)
     text = re.sub(r"'[^']*'", "''", re.sub(r"(?m)(?:^|\s)#.*$", "", text))
     return text.replace("\\\n", " ")
+
+
+def _commands() -> set[str]:
+    """The first word of each command."""
+    text = re.sub(r"<<'?END'?.*?\nEND\n", "\n", SHELL, flags=re.DOTALL)
+    text = re.sub(r"'[^']*'", "''", re.sub(r"(?m)(?:^|\s)#.*$", "", text)).replace("\\\n", " ")
+    starts = re.split(r"\n|&&|\||;|\$\(", text)
+    words = (re.sub(r"^(?:\s*\w+=\S*)+", "", each).split() for each in starts)
+    return {each[0] for each in words if each}
 
 
 def _used(line: str) -> list[str]:
