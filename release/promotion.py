@@ -100,22 +100,24 @@ def pull(arguments: argparse.Namespace) -> None:
 
 
 def prove(arguments: argparse.Namespace) -> None:
-    """Write every verdict of a stack into the lock; raises ReleaseError."""
+    """Write every verdict of a stack into the lock, and print why a model has none.
+
+    Raises ReleaseError for a state that has no stack of this project.
+    """
     source = arguments.state
     try:
         verdicts = read_verdicts(source.read_text() if source else sys.stdin.read())
     except OSError as error:
         raise ReleaseError(f"{source}: {error.strerror}") from error
-    if not verdicts:
-        raise ReleaseError(
-            "no verdict of a load test in this state: is perf.enabled false, or did the update end "
-            "before the load test?"
-        )
-    for each in verdicts:
+    for each in verdicts.found:
         added = lock.prove(arguments.lock, each.model, each.digest, arguments.stack, each.verdict)
         kept = "" if added else "; it passed there before, and that stays"
         verdict = f"{each.verdict.verdict}{kept}"
         print(f"{each.model}: {short(each.digest)} on {arguments.stack}: {verdict}")
+    for model, reason in verdicts.missing.items():
+        print(f"{model}: no verdict on {arguments.stack}: {reason}")
+    if not (verdicts.found or verdicts.missing):
+        print(f"no verdict on {arguments.stack}: the update ended before its models were served")
 
 
 def prune(arguments: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from release.lock import PASS
 from release.schema import short
 from review.blocks import Block, Priority
 from review.markdown import NOTHING, bold_if, code, fence, folded, html_code, plural, table
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from release.lock import Entry
     from release.schema import Tensor
 
-# The stack whose load test proves a release.
-PROOF = "dev"
 # The time to compare grows with the square of the lines; no config.pbtxt is this long.
 MAX_LINES = 2_000
 _ROWS: tuple[tuple[str, Callable[[Side], str]], ...] = (
@@ -35,7 +34,6 @@ _ROWS: tuple[tuple[str, Callable[[Side], str]], ...] = (
     ("mode", lambda side: side.served.mode),
     ("folder", lambda side: code(side.served.folder)),
     ("handler", lambda side: _locked(side, _handler)),
-    (f"load test on {PROOF}", lambda side: _locked(side, _verdict)),
 )
 
 
@@ -64,7 +62,7 @@ def _warnings(model: Model) -> list[str]:
 
 def _settings(model: Model, sides: list[Side]) -> str:
     rows = [[label, *(read(side) for side in sides)] for label, read in _ROWS]
-    rows += _metrics(sides)
+    rows += [_load_test(sides, model.proof), *_metrics(sides)]
     rows = [row for row in rows if set(row[1:]) != {NOTHING}]
     if len(sides) == 1:
         return table(["", "new" if model.new else "old"], rows)
@@ -75,6 +73,11 @@ def _settings(model: Model, sides: list[Side]) -> str:
         ["", "old", "new", ""],
         [[label, old, bold_if(old != new, new), note] for label, old, new, note in noted],
     )
+
+
+def _load_test(sides: list[Side], stack: str) -> list[str]:
+    verdicts = (_locked(side, lambda entry: _verdict(entry, stack)) for side in sides)
+    return [f"load test on {code(stack)}", *verdicts]
 
 
 def _metrics(sides: list[Side]) -> list[list[str]]:
@@ -94,9 +97,9 @@ def _entries(model: Model) -> tuple[Entry, Entry] | None:
 
 def _note(model: Model, label: str, old: str, new: str) -> str:
     if label.startswith("load test") and model.release_changes and not new.startswith("pass"):
-        return f"⚠️ not proven on {PROOF}"
+        return _unproven(model)
     if label == "canary" and new != NOTHING and old != new:
-        return _canary_note(model.new)
+        return _canary_note(model)
     if label == "release" and model.rollback:
         return "an earlier release"
     entries = _entries(model)
@@ -117,11 +120,14 @@ def _canary(side: Side) -> str:
     return f"{code(short(canary.release))} with {canary.traffic_percent}%{''.join(metrics)}"
 
 
-def _canary_note(side: Side | None) -> str:
-    entry = side.canary_entry if side else None
-    if entry is None or not _verdict(entry).startswith("pass"):
-        return f"⚠️ not proven on {PROOF}"
-    return ""
+def _canary_note(model: Model) -> str:
+    entry = model.new.canary_entry if model.new else None
+    passed = entry is not None and entry.verdict(model.proof) == PASS
+    return "" if passed else _unproven(model)
+
+
+def _unproven(model: Model) -> str:
+    return f"⚠️ not proven on {code(model.proof)}"
 
 
 def _tensors(model: Model) -> str | None:
@@ -181,8 +187,8 @@ def _handler(entry: Entry) -> str:
     return plural(len(entry.handler.files), "file") if entry.handler else NOTHING
 
 
-def _verdict(entry: Entry) -> str:
-    proof = entry.proven.get(PROOF)
+def _verdict(entry: Entry, stack: str) -> str:
+    proof = entry.proven.get(stack)
     if proof is None:
         return "none"
     verdict = proof.verdict if proof.verdict in ("pass", "fail") else code(proof.verdict)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from review.serving import ServedModel
 
 
+# The stack whose load test is shown where the stack of the preview requires none.
+DEFAULT_PROOF = "dev"
+
+
 @dataclass(frozen=True)
 class Side:
     """A model before or after. None: not in a lock, or not in the preview."""
@@ -50,6 +54,12 @@ class Model:
     def release_changes(self) -> bool:
         """Whether it moves to another release."""
         return bool(self.old and self.new and self.old.served.release != self.new.served.release)
+
+    @property
+    def proof(self) -> str:
+        """The stack whose load test counts: promotion.requires, as the preview has it."""
+        side = self.new or self.old
+        return (side and side.served.requires) or DEFAULT_PROOF
 
     @property
     def inputs_incompatible(self) -> bool:

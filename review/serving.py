@@ -66,6 +66,7 @@ class ServedModel(Document):
     release: str
     storage_uri: str
     canary: Canary | None = None
+    requires: str | None = None
     device: Literal["cpu", "gpu"]
     protocol: Literal["http", "grpc"]
     placement: Literal["separate", "collocated"]

@@ -74,7 +74,7 @@ class ServedModel(pulumi.ComponentResource):
         self._stack, settings = args.stack, args.model
         self._stable = serve(args.stable, settings, args.stack)
         self._canary = serve(args.canary, settings, args.stack) if args.canary else None
-        summary = summarize(self._stable, self._canary)
+        summary = summarize(self._stable, self._canary, args.stack.promotion.requires)
         guard = pulumi.ResourceOptions(hooks=failures.guarded(f"{name}-mode", canary_with_new_mode))
         merged = pulumi.ResourceOptions.merge(opts, guard)
         super().__init__("kserve-triton:index:ServedModel", name, summary, merged)

@@ -12,8 +12,13 @@ if TYPE_CHECKING:
     from infra.manifests.served_release import ServedRelease
 
 
-def summarize(stable: ServedRelease, canary: ServedRelease | None) -> dict[str, Any]:
-    """Release, canary, device, protocol, placement, mode, replicas, images; plain JSON values."""
+def summarize(
+    stable: ServedRelease, canary: ServedRelease | None, requires: str | None
+) -> dict[str, Any]:
+    """Release, canary, device, protocol, placement, mode, replicas, images; plain JSON values.
+
+    `requires` is the stack whose load test the releases must have passed.
+    """
     settings = stable.settings
     gpu = settings.device is Device.GPU
     predictor = _pods(settings.predictor) | {
@@ -28,6 +33,7 @@ def summarize(stable: ServedRelease, canary: ServedRelease | None) -> dict[str, 
         "format": stable.artefact.release.format,
         "storageUri": stable.storage_uri,
         "canary": _canary(canary) if canary else None,
+        "requires": requires,
         "device": settings.device.value,
         "protocol": settings.protocol.value,
         "placement": settings.placement.value,

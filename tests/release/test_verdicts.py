@@ -24,9 +24,14 @@ PASS = Verdict("pass", {"p99Ms": 50.0})
 OUTPUTS = {"models": {"digits": {"digest": DIGITS.digest}}, "perf": {"digits": PERF}}
 
 
-def state(*resources: dict[str, Any], outputs: dict[str, Any] | None = None) -> str:
+def state(
+    *resources: dict[str, Any],
+    outputs: dict[str, Any] | None = None,
+    project: str = "kserve-triton",
+) -> str:
     """As `pulumi stack export` writes it."""
-    stack = {"type": "pulumi:pulumi:Stack", "urn": "u", "outputs": outputs or {}}
+    urn = f"urn:pulumi:dev::{project}::pulumi:pulumi:Stack::{project}-dev"
+    stack = {"type": "pulumi:pulumi:Stack", "urn": urn, "outputs": outputs or {}}
     return json.dumps({"version": 3, "deployment": {"resources": [stack, *resources]}})
 
 
@@ -37,26 +42,32 @@ def job(digest: str, *errors: str, model: str = "digits") -> dict[str, Any]:
     return made | ({"initErrors": list(errors)} if errors else {})
 
 
+def component(model: str) -> dict[str, Any]:
+    """A model's component, which is in the state before its resources are."""
+    kind = "kserve-triton:index:ServedModel"
+    return {"type": kind, "urn": f"urn:pulumi:dev::kserve-triton::{kind}::{model}"}
+
+
 def message(text: str) -> str:
     """An error of Pulumi's Kubernetes plugin about a pod whose last message this is."""
     return f"[Pod models/perf-digits-1-2]: containers with unready status: [load]\n[Error] {text}"
 
 
 def test_a_pass_is_read_from_the_outputs() -> None:
-    assert read_verdicts(state(outputs=OUTPUTS)) == [Found("digits", DIGITS.digest, PASS)]
+    assert read_verdicts(state(outputs=OUTPUTS)).found == [Found("digits", DIGITS.digest, PASS)]
 
 
 @pytest.mark.parametrize(("percent", "found"), [(0, 1), (10, 0)])
 def test_a_load_test_over_two_releases_proves_neither(percent: int, found: int) -> None:
     served = OUTPUTS["models"]["digits"] | {"canary": {"trafficPercent": percent}}
     outputs = OUTPUTS | {"models": {"digits": served}}
-    assert len(read_verdicts(state(outputs=outputs))) == found
+    assert len(read_verdicts(state(outputs=outputs)).found) == found
 
 
 def test_a_failure_is_read_beside_the_outputs_of_the_update_before() -> None:
     said = message(f"{verdict_line('digits', 'fail')}\np99_ms: found 80, wanted at most 50: MISSED")
     failed = job("b" * 64, "Job has reached the specified backoff limit", said)
-    assert read_verdicts(state(failed, outputs=OUTPUTS)) == [
+    assert read_verdicts(state(failed, outputs=OUTPUTS)).found == [
         Found("digits", DIGITS.digest, PASS),
         Found("digits", "b" * 64, Verdict("fail")),
     ]
@@ -73,13 +84,13 @@ def test_a_failure_is_read_beside_the_outputs_of_the_update_before() -> None:
     ],
 )
 def test_a_job_that_ended_without_that_verdict_has_not_failed_the_release(said: str) -> None:
-    assert read_verdicts(state(job("b" * 64, message(said)))) == []
+    assert read_verdicts(state(job("b" * 64, message(said)))).found == []
 
 
 def test_other_jobs_have_no_verdict() -> None:
     verification = job("b" * 64, message("digits can't become ready"))
     del verification["inputs"]["metadata"]["annotations"]
-    assert read_verdicts(state(verification, job(DIGITS.digest))) == []
+    assert read_verdicts(state(verification, job(DIGITS.digest))).found == []
 
 
 def test_they_are_written_into_the_lock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,13 +111,45 @@ def test_they_are_written_into_the_lock(tmp_path: Path, capsys: pytest.CaptureFi
     assert lock.read(path).releases("digits") == entries
 
 
-def test_a_state_without_a_load_test_changes_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            state(outputs=OUTPUTS | {"models": {"digits": {"canary": {"trafficPercent": 10}}}}),
+            "digits: no verdict on dev: a canary gets 10% of the load test's requests",
+        ),
+        (
+            state(outputs=OUTPUTS | {"perf": {}}),
+            "digits: no verdict on dev: the last update that succeeded ran no load test, since "
+            "perf.enabled is false",
+        ),
+        (
+            state(component("digits")),
+            "digits: no verdict on dev: the update ended before its load test",
+        ),
+        (state(), "no verdict on dev: the update ended before its models were served"),
+    ],
+)
+def test_without_a_verdict_the_lock_stays_and_the_reason_is_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, reason: str
 ) -> None:
-    exported = tmp_path / "state.json"
-    exported.write_text(state())
-    assert main(["prove", "--stack", "dev", "--state", str(exported)]) == 1
-    assert "no verdict of a load test in this state" in capsys.readouterr().err
+    path, exported = tmp_path / "models.lock.json", tmp_path / "state.json"
+    lock.pin(path, DIGITS)
+    before = path.read_bytes()
+    exported.write_text(text)
+    assert main(["prove", "--stack", "dev", "--state", str(exported), "--lock", str(path)]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(reason)
+    assert path.read_bytes() == before
+
+
+def test_only_models_without_a_verdict_have_a_reason() -> None:
+    outputs = OUTPUTS | {"models": OUTPUTS["models"] | {"other": {"digest": "c" * 64}}}
+    failed = job("b" * 64, message(verdict_line("third", "fail")), model="third")
+    components = [component(name) for name in ("digits", "other", "third", "fourth")]
+    read = read_verdicts(state(failed, *components, outputs=outputs))
+    assert {each.model for each in read.found} == {"digits", "third"}
+    assert set(read.missing) == {"other", "fourth"}
 
 
 @pytest.mark.parametrize(
@@ -117,6 +160,8 @@ def test_a_state_without_a_load_test_changes_nothing(
         "{}",
         state(outputs={"models": {}, "perf": {"digits": {}}}),
         json.dumps(OUTPUTS),
+        json.dumps({"deployment": {"resources": None}}),
+        state(project="kserve-triton-bootstrap"),
     ],
 )
 def test_other_documents_are_refused(text: str) -> None:

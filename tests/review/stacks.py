@@ -55,6 +55,7 @@ class Setting:
     container: str = "26.05-py3"
     collocated: bool = False
     canary: tuple[str, int] | None = None
+    requires: str | None = "dev"
     env: tuple[tuple[str, str], ...] = ()
     predictor: Pods = field(default_factory=Pods)
     transformer: Pods = field(default_factory=lambda: Pods(memory="1Gi"))
@@ -151,18 +152,22 @@ def _object(name: str, rest: dict[str, Any]) -> dict[str, Any]:
 def served_model(model: Setting) -> dict[str, Any]:
     """The component's inputs, as infra/manifests/summary.py registers them."""
     gpu = {"gpus": int(bool(model.gpu)), "accelerator": model.gpu, "spot": False}
-    return {
-        "model": model.name,
-        "release": model.digest,
-        "storageUri": model.storage_uri,
-        "device": "gpu" if model.gpu else "cpu",
-        "protocol": "grpc" if model.grpc else "http",
-        "placement": "collocated" if model.collocated else "separate",
-        "mode": model.mode,
-        "container": model.container,
-        "predictor": _pods(model.predictor) | gpu,
-        "transformer": _pods(model.transformer) | {"image": IMAGE},
-    } | _canary(model)
+    return (
+        {
+            "model": model.name,
+            "release": model.digest,
+            "storageUri": model.storage_uri,
+            "device": "gpu" if model.gpu else "cpu",
+            "protocol": "grpc" if model.grpc else "http",
+            "placement": "collocated" if model.collocated else "separate",
+            "mode": model.mode,
+            "container": model.container,
+            "predictor": _pods(model.predictor) | gpu,
+            "transformer": _pods(model.transformer) | {"image": IMAGE},
+        }
+        | _canary(model)
+        | ({"requires": model.requires} if model.requires else {})
+    )
 
 
 def _canary(model: Setting) -> dict[str, Any]:

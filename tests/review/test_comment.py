@@ -191,10 +191,36 @@ def _moved_to(new: dict[str, Any]) -> Example:
 
 
 def test_a_release_that_dev_has_not_proven_is_marked() -> None:
-    assert _row("incompatible-release", "load test on dev")[2:] == [
+    assert _row("incompatible-release", "load test on `dev`")[2:] == [
         "**none**",
-        "⚠️ not proven on dev",
+        "⚠️ not proven on `dev`",
     ]
+
+
+@pytest.mark.parametrize(
+    ("requires", "proven", "verdict", "note"),
+    [
+        ("staging", "staging", "**pass**", ""),
+        ("staging", "dev", "none", "⚠️ not proven on `staging`"),
+        (None, "dev", "**pass**", ""),
+    ],
+)
+def test_the_pass_that_counts_is_that_of_the_stack_which_promotion_requires(
+    requires: str | None, proven: str, verdict: str, note: str
+) -> None:
+    new = replace(RELEASED, requires=requires)
+    locked = lock(
+        digits=[entry(SECOND, proven={proven: {"verdict": "pass"}}), entry(FIRST, proven={})]
+    )
+    text = render(Example(preview(stack(DIGITS), stack(new)), locked))
+    row = _fact(text, f"load test on `{requires or 'dev'}`")
+    assert row[1:] == ["none", verdict, note]
+
+
+def test_a_canary_needs_the_pass_of_the_stack_which_promotion_requires() -> None:
+    canary = replace(CANARY, requires="staging")
+    text = render(Example(preview(stack(DIGITS), stack(canary)), BETTER, BETTER))
+    assert _fact(text, "canary")[3] == "⚠️ not proven on `staging`"
 
 
 def test_tensors_are_shown_only_where_they_change() -> None:
@@ -378,7 +404,7 @@ def test_a_canary_of_the_stable_release_has_no_pods_of_its_own() -> None:
 def test_a_canary_that_dev_has_not_proven_is_marked() -> None:
     unproven = lock(digits=[entry(SECOND, proven={}), entry(FIRST)])
     text = render(Example(preview(stack(DIGITS), stack(CANARY)), unproven, unproven))
-    assert _fact(text, "canary")[3] == "⚠️ not proven on dev"
+    assert _fact(text, "canary")[3] == "⚠️ not proven on `dev`"
 
 
 def test_a_canary_that_the_lock_does_not_have_has_a_warning() -> None:

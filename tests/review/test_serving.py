@@ -58,6 +58,13 @@ def test_pods_and_images_are_read() -> None:
     assert served.transformer_image == "dev.local/kserve-triton/transformer:local"
 
 
+@pytest.mark.usefixtures("project_folder")
+def test_the_stack_whose_pass_is_required_is_read() -> None:
+    assert _registered({}).requires is None
+    promotion = {"requires": "staging", "override": "a test"}
+    assert _registered({"promotion": promotion}).requires == "staging"
+
+
 def test_a_collocated_transformer_is_part_of_the_predictors_pods() -> None:
     beside = Setting(collocated=True, predictor=Pods(cpu="500m"), transformer=Pods(cpu="1", high=5))
     served = parse_served_model(served_model(beside))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -139,6 +140,30 @@ def test_a_failed_load_test_is_recorded() -> None:
     assert "!cancelled()" in steps["prove"]["if"]
     assert "steps.up.outcome" in steps["prove"]["if"]
     assert "!cancelled()" in prove["if"]
+
+
+@pytest.mark.parametrize(("text", "commits"), [("the same", 1), ("another", 2)])
+def test_only_a_lock_that_has_changed_is_committed(tmp_path: Path, text: str, commits: int) -> None:
+    """An update without a verdict, as with a canary that has traffic, leaves the lock as it is."""
+    prove = load(ROOT / ".github/workflows/deploy.yml")["jobs"]["prove"]["steps"]
+    (script,) = [step["run"] for step in prove if "run" in step]
+    # Without GitHub the script can do what it does up to here.
+    local, _ = script.split("gh auth")
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-c", "user.name=it", "-c", "user.email=it@example.com", *arguments]
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout
+
+    git("init", "--quiet")
+    (tmp_path / "models.lock.json").write_text("the same")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "first")
+    (tmp_path / "models.lock.json").write_text(text)
+    environment = os.environ | {"GITHUB_SHA": "0" * 40, "GITHUB_RUN_ATTEMPT": "1"}
+    subprocess.run(["bash", "-ec", local], cwd=tmp_path, env=environment, check=True)
+    assert int(git("rev-list", "--count", "HEAD")) == commits
 
 
 def test_the_targets_of_make_exist() -> None:

@@ -83,7 +83,7 @@ def test_a_load_test_that_fails_is_a_verdict_in_the_lock(stack: Stack, tmp_path:
     assert stack.up(models=earlier, perf=impossible).returncode != 0
     assert _prove(stack, lock) == {_CURRENT: "pass", _EARLIER: "fail"}
     stack.deploy()
-    (only,) = read_verdicts(stack.run("stack", "export").stdout)
+    (only,) = read_verdicts(stack.run("stack", "export").stdout).found
     assert (only.digest, only.verdict.verdict) == (_CURRENT, "pass")
 
 
