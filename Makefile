@@ -146,8 +146,9 @@ faults: ## what goes wrong around the transformer and the Jobs, measured on a cl
 	@$(MAKE) --no-print-directory ready build/test/models.lock.json
 	@.venv-local/bin/python -m pytest tests/faults --page $(if $(ROW),-k "$(ROW)")
 
-releases: .venv/stamp ## what the lock and the stacks name, from a bucket: make releases ARTEFACTS=gs://…
-	@.venv/bin/python -m model pull --all --from "$(ARTEFACTS)"
+releases: .venv/stamp ## what a stack serves, from a bucket: make releases ARTEFACTS=gs://… STACK=dev
+	$(if $(and $(ARTEFACTS),$(STACK)),,$(error run: make releases ARTEFACTS=gs://BUCKET STACK=dev))
+	@.venv/bin/python -m model pull --stack "$(STACK)" --from "$(ARTEFACTS)"
 
 bench: $(environments) .venv-bench/stamp build/test/models.lock.json ## side by side: previews, placements, serving; 75 minutes, best alone
 	@.venv/bin/python -m measure.bench.program

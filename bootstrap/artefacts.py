@@ -19,13 +19,16 @@ ADD, READ = "roles/storage.objectCreator", "roles/storage.objectViewer"
 
 @dataclass(frozen=True)
 class ArtefactsArgs:
-    """The environment's settings, with the members that add releases and pull images."""
+    """The environment's settings, with the members that add or read releases and pull images."""
 
     settings: BootstrapSettings
 
 
 class Artefacts(pulumi.ComponentResource):
-    """Both are immutable: no release or image is replaced by another of the same name."""
+    """Both are immutable: no release or image is replaced by another of the same name.
+
+    With `releases` the bucket is another environment's, which grants access to it.
+    """
 
     url: pulumi.Output[str]
 
@@ -36,8 +39,11 @@ class Artefacts(pulumi.ComponentResource):
         self._name, self._settings = name, args.settings
         project, location = args.settings.project, args.settings.location
         self._child = pulumi.ResourceOptions(parent=self)
-        self._releases = private_bucket(
-            f"{name}-releases", f"{project}-releases", project, location, self._child
+        self._releases: pulumi.Input[str] = (
+            args.settings.releases
+            or private_bucket(
+                f"{name}-releases", f"{project}-releases", project, location, self._child
+            ).name
         )
         self._images = artifactregistry.Repository(
             f"{name}-images",
@@ -48,19 +54,23 @@ class Artefacts(pulumi.ComponentResource):
             docker_config={"immutable_tags": True},
             opts=self._child,
         )
-        for member in args.settings.release_authors:
-            for role in (ADD, READ):
-                self.grant_releases(member, member, role)
+        authors, readers = args.settings.release_authors, args.settings.release_readers
+        for member in authors:
+            self.grant_releases(member, member, ADD)
+        for member in dict.fromkeys((*authors, *readers)):
+            self.grant_releases(member, member, READ)
         for member in args.settings.image_readers:
             self.grant_images(member, member, "roles/artifactregistry.reader")
-        self.url = pulumi.Output.concat("gs://", self._releases.name)
+        self.url = pulumi.Output.concat("gs://", self._releases)
         self.register_outputs({"url": self.url})
 
     def grant_releases(self, name: str, member: pulumi.Input[str], role: str) -> None:
-        """Grant a role on the releases; `name` is part of the resource's name."""
+        """Grant a role on this environment's releases; `name` is part of the resource's name."""
+        if self._settings.releases:
+            return
         storage.BucketIAMMember(
             f"{self._name}-releases-{role.rpartition('.')[2]}-{name}",
-            bucket=self._releases.name,
+            bucket=self._releases,
             role=role,
             member=member,
             opts=self._child,

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pulumi
-from pydantic import AfterValidator, ValidationError
+from pydantic import AfterValidator, ValidationError, ValidationInfo, field_validator
 
 from infra.config import Section, google
 from infra.config import types as t
@@ -37,6 +37,10 @@ Cluster = Annotated[
     str, _matching(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", "1 to 40 of a-z, 0-9 and '-'")
 ]
 Place = Annotated[str, _matching(r"[a-z]+-[a-z]+[0-9]+(-[a-z])?", "a region, or a zone in one")]
+# As the other environment's output `artefacts` has it, or without gs://.
+Releases = Annotated[
+    str, AfterValidator(lambda name: name and google.check_bucket(name.removeprefix("gs://")))
+]
 ModelsKey = Annotated[str, AfterValidator(lambda key: key and google.check_kms_key(key))]
 
 
@@ -53,7 +57,20 @@ class BootstrapSettings(Section):
     models_bucket: t.Bucket
     models_key: ModelsKey = ""
     release_authors: tuple[t.Member, ...] = ()
+    release_readers: tuple[t.Member, ...] = ()
+    releases: Releases = ""
     image_readers: tuple[t.Member, ...] = ()
+
+    @field_validator("releases")
+    @classmethod
+    def _grants_nothing(cls, releases: str, info: ValidationInfo) -> str:
+        """Only the environment that made a bucket grants access to it."""
+        if releases and (info.data.get("release_authors") or info.data.get("release_readers")):
+            raise ValueError(
+                "allowed: none with releaseAuthors or releaseReaders, which would be granted "
+                "nothing; set those in the environment that made the bucket"
+            )
+        return releases
 
     @property
     def registry(self) -> str:

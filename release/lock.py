@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Literal
 
-from release import files, schema
+from release import files, schema, stacks
+from release.commands import pass_commands
 from release.decode import decode
 from release.schema import SHORT_DIGEST, ReleaseError, short
 from release.stacks import named_releases
@@ -115,6 +116,28 @@ class Lock:
             f"to add one, {pin}"
         )
 
+    def choose(
+        self, name: str, digest: str | None, requires: str | None, override: str | None
+    ) -> Entry:
+        """The release that a stack with this `promotion` deploys.
+
+        The one of that digest, which must have passed the load test of the stack `requires`;
+        without a digest the newest one that has. Where nothing is required, or `override` has a
+        reason: what `find` finds. Raises ReleaseError.
+        """
+        entry = self.find(name, digest)
+        if requires is None or override or entry.verdict(requires) == PASS:
+            return entry
+        passed = self.newest_pass(name, requires) if digest is None else None
+        if passed:
+            return passed
+        each = ", like every earlier one," if digest is None else ""
+        raise ReleaseError(
+            f"release {short(entry.digest)}{each} has not passed {requires}'s load test, by "
+            f"models.lock.json (found {entry.verdict(requires)}); {pass_commands(requires)}; or "
+            "give a reason to go without: pulumi config set --path promotion.override REASON"
+        )
+
     def with_releases(self, name: str, entries: tuple[Entry, ...]) -> Lock:
         """The lock with other releases of a model."""
         return replace(self, models=self.models | {name: entries})
@@ -134,6 +157,23 @@ def write(path: Path, lock: Lock) -> None:
     """Write the file, whole or not at all."""
     text = json.dumps(asdict(lock), indent=1, sort_keys=True) + "\n"
     files.write(path, text.encode())
+
+
+def deployed(lock: Lock, root: Path, stack: str) -> list[tuple[str, str]]:
+    """(model, digest) of each release that this stack deploys, canaries too.
+
+    `root` is the folder of the stacks' files. Raises ReleaseError where the stack has no file, or
+    one that can't be used, and where it names a release that it may not deploy.
+    """
+    file = stacks.find(root, stack)
+    found = []
+    for name, digest in file.releases:
+        try:
+            entry = lock.choose(name, digest, file.requires, file.override)
+        except ReleaseError as error:
+            raise ReleaseError(f"Pulumi.{stack}.yaml: {name}: {error}") from error
+        found.append((name, entry.digest))
+    return list(dict.fromkeys(found))
 
 
 def served(lock: Lock, root: Path) -> list[tuple[str, str]]:

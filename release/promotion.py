@@ -27,14 +27,12 @@ def add_push(commands: Commands) -> argparse.ArgumentParser:
 
 
 def add_pull(commands: Commands) -> argparse.ArgumentParser:
-    """`pull NAME|--all --from URL`."""
+    """`pull NAME|--stack STACK --from URL`."""
     command = _command(commands, "pull", "get pinned releases from the artefact bucket")
-    command.add_argument("name", metavar="NAME", nargs="?", help="a model; or --all")
+    command.add_argument("name", metavar="NAME", nargs="?", help="a model; or --stack")
     command.add_argument("--from", required=True, dest="url", metavar="URL")
     command.add_argument("--release", help="digest of an earlier one in the lock")
-    command.add_argument(
-        "--all", action="store_true", help="all that the stacks serve, by the lock and their files"
-    )
+    command.add_argument("--stack", help="all that this stack serves, by its file and the lock")
     command.set_defaults(run=pull)
     return command
 
@@ -88,10 +86,10 @@ def pull(arguments: argparse.Namespace) -> None:
     from release import store
 
     pinned = lock.read(arguments.lock)
-    if arguments.all == bool(arguments.name):
-        raise ReleaseError("name one model, or --all of them")
-    if arguments.all:
-        wanted = lock.served(pinned, arguments.lock.parent)
+    if bool(arguments.stack) == bool(arguments.name) or (arguments.stack and arguments.release):
+        raise ReleaseError("allowed: NAME [--release DIGEST], or --stack STACK for all it serves")
+    if arguments.stack:
+        wanted = lock.deployed(pinned, arguments.lock.parent, arguments.stack)
     else:
         wanted = [(arguments.name, pinned.find(arguments.name, arguments.release).digest)]
     for name, digest in wanted:

@@ -12,7 +12,6 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from infra.config import Promotion
 from infra.config.types import Device
 from infra.manifests.model_config import RenderError
 from infra.releases import ReleasesError, load
@@ -93,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _measured(file: StackFile, arguments: argparse.Namespace) -> Outcome:
-    artefact = load({file.model: file.settings}, ROOT, Promotion()).stable[file.model]
+    artefact = load({file.model: file.settings}, ROOT, file.promotion).stable[file.model]
     cores = arguments.cores or _cores(file, here=not arguments.deployed)
     stages = grid(file.settings, cores, quick=arguments.quick)
     plan = _plan(arguments)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
-from infra.config import ModelSettings, merged
+from infra.config import ModelSettings, Promotion, Section, merged
 from measure.tune.deployment import TuneError
 from measure.tune.edit import EditError, set_value
 
@@ -24,16 +24,21 @@ __all__ = ["StackFile"]
 
 PREFIX = "kserve-triton:"
 SECTIONS = frozenset(each.alias or name for name, each in ModelSettings.model_fields.items())
+S = TypeVar("S", bound=Section)
 
 
 @dataclass(frozen=True)
 class StackFile:
-    """Pulumi.STACK.yaml; `settings` are the model's, with the stack's defaults."""
+    """Pulumi.STACK.yaml; `settings` are the model's, with the stack's defaults.
+
+    `promotion` is the stack's, by which it chooses the model's release.
+    """
 
     path: Path
     model: str
     text: str = field(repr=False)
     settings: ModelSettings = field(repr=False)
+    promotion: Promotion = field(repr=False)
 
     @classmethod
     def read(cls, path: Path, model: str) -> StackFile:
@@ -42,7 +47,10 @@ class StackFile:
             text = path.read_bytes().decode()
         except (OSError, UnicodeDecodeError) as error:
             raise TuneError(f"{path}: can't be read: {error}") from error
-        return cls(path, model, text, _settings(text, model, path.name))
+        config = _config(text, path.name)
+        settings = _settings(config, model, path.name)
+        promotion = _validated(Promotion, config.get("promotion", {}), path.name, "promotion.")
+        return cls(path, model, text, settings, promotion)
 
     @property
     def stack(self) -> str:
@@ -83,17 +91,22 @@ class StackFile:
         return [f"{PREFIX}{section}"]
 
 
-def _settings(text: str, model: str, name: str) -> ModelSettings:
-    config = _config(text, name)
+def _settings(config: Mapping[str, Any], model: str, name: str) -> ModelSettings:
     models = config.get("models")
     if not isinstance(models, dict) or not isinstance(models.get(model), dict):
         names = ", ".join(models) if isinstance(models, dict) else "none"
         raise TuneError(f"model {model}: not in {name}; it has {names}")
     shared = {key: value for key, value in config.items() if key in SECTIONS}
+    return _validated(ModelSettings, merged(shared, models[model]), name)
+
+
+def _validated(section: type[S], values: Any, name: str, prefix: str = "") -> S:
     try:
-        return ModelSettings.model_validate(merged(shared, models[model]))
+        return section.model_validate(values)
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        lines = [
+            f"  {prefix}{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()
+        ]
         raise TuneError("\n".join([f"invalid in {name}:", *lines])) from error
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bootstrap import permissions
-from tests.bootstrap.program import POOL, ROOT, STORAGE_AGENT, run
+from tests.bootstrap.program import POOL, ROOT, STORAGE_AGENT, Recorder, run
 from tests.workflows.files import WORKFLOWS
 
 ONLY_MODELS = (
@@ -169,6 +169,41 @@ def test_authors_add_releases_and_can_replace_none() -> None:
         if each["member"] == "group:authors@example.com"
     ]
     assert sorted(grants) == ["roles/storage.objectCreator", "roles/storage.objectViewer"]
+
+
+def granted(engine: Recorder, member: str) -> dict[str, str]:
+    """Bucket by role of what a member was granted on buckets."""
+    found = engine.of("BucketIAMMember").values()
+    return {each["role"]: each["bucket"] for each in found if each["member"] == member}
+
+
+def test_the_next_environments_accounts_may_read_releases_and_add_none() -> None:
+    next_account = "serviceAccount:kserve-triton-deploy@kserve-triton-prod.iam.gserviceaccount.com"
+    engine = run(changes={"releaseReaders": [next_account]})
+    assert granted(engine, next_account) == {
+        "roles/storage.objectViewer": "kserve-triton-dev-releases"
+    }
+
+
+def test_a_member_that_adds_and_reads_releases_is_granted_each_once() -> None:
+    both = ["group:authors@example.com"]
+    engine = run(changes={"releaseAuthors": both, "releaseReaders": both})
+    assert [each.name for each in engine.resources if "group:authors" in each.name] == [
+        "artefacts-releases-objectCreator-group:authors@example.com",
+        "artefacts-releases-objectViewer-group:authors@example.com",
+    ]
+
+
+@pytest.mark.parametrize(
+    "releases", ["gs://kserve-triton-dev-releases", "kserve-triton-dev-releases"]
+)
+def test_an_environment_may_read_the_releases_of_another_and_make_no_bucket(releases: str) -> None:
+    engine = run("prod", {"project": "kserve-triton-prod", "releases": releases})
+    assert {each["name"] for each in engine.of("Bucket").values()} == {"kserve-triton-prod-state"}
+    grants = engine.of("BucketIAMMember").values()
+    assert {each["bucket"] for each in grants} == {"kserve-triton-prod-state"}
+    for account in ("deploy", "preview"):
+        assert engine.exports[account]["artefacts"] == "gs://kserve-triton-dev-releases"
 
 
 def test_the_names_of_all_resources_are_those_that_states_know() -> None:

@@ -30,6 +30,9 @@ from tests.bootstrap.program import CONFIG, ROOT, run
         ("modelsBucket", "google", "modelsBucket: found"),
         ("modelsKey", "models", 'modelsKey: found "models"; allowed: projects/PROJECT/'),
         ("releaseAuthors", ["allUsers"], 'releaseAuthors.0: found "allUsers"; nothing here'),
+        ("releaseReaders", ["allUsers"], 'releaseReaders.0: found "allUsers"; nothing here'),
+        ("releases", "gs://google", 'releases: found "gs://google"; allowed: names that'),
+        ("releases", "gs://dev/releases", 'releases: found "gs://dev/releases"; allowed: 3 to 63'),
         ("projekt", "x", "projekt: unknown"),
     ],
 )
@@ -37,6 +40,17 @@ def test_a_wrong_value_is_named_with_what_is_allowed(key: str, value: Any, said:
     with pytest.raises(ConfigError) as caught:
         parse(CONFIG | {key: value})
     assert f"kserve-triton-bootstrap:{said}" in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["releaseAuthors", "releaseReaders"])
+def test_who_would_be_granted_nothing_on_anothers_releases_is_refused(key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(CONFIG | {"releases": "gs://dev-releases", key: ["group:authors@example.com"]})
+    said = (
+        'releases: found "gs://dev-releases"; allowed: none with releaseAuthors or releaseReaders'
+    )
+    assert said in str(caught.value)
+    assert "set those in the environment that made the bucket" in str(caught.value)
 
 
 def test_all_that_is_missing_is_named_at_once() -> None:

@@ -88,6 +88,7 @@ def test_the_workflows_can_be_started_by_hand() -> None:
         (r"accounts create (\w+)", r"[:\" ](\w+)@\$PROJECT\.iam"),
         (r"/environments/([\w-]+)", r"--env ([\w-]+)"),
         (r"stack init (\w+)", r"levels\.py (\w+)"),
+        (r"stack init (\w+)", r"make releases .*STACK=(\w+)"),
         (r"-m model build (\w+)", r"-m model push (\w+)"),
         (r"-m model build (\w+)", r"build/(\w+)/release\.json"),
         (r"kind: ClusterIssuer\nmetadata: {name: (\w+)}", r"\\nname: (\w+)\\n"),

@@ -55,3 +55,18 @@ def test_torch_without_cuda_takes_the_place_of_the_other_one() -> None:
     groups = _shown("$(model_groups)", "TORCH=cpu").split()
     assert "torch-cpu" in groups
     assert "torch" not in groups
+
+
+@pytest.mark.parametrize("given", [[], ["ARTEFACTS=gs://bucket"], ["STACK=dev"]])
+def test_releases_without_a_bucket_or_a_stack_tells_the_whole_command(given: list[str]) -> None:
+    unset = {name: value for name, value in os.environ.items() if name != "STACK"}
+    done = subprocess.run(
+        ["make", "-n", "-o", ".venv/stamp", "releases", *given],
+        cwd=ROOT,
+        env=unset,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "run: make releases ARTEFACTS=gs://BUCKET STACK=dev" in done.stderr

@@ -181,10 +181,40 @@ def test_what_was_changed_here_is_not_pushed(built: Path, bucket: Any, model: Mo
 
 def test_a_missing_release_is_reported(built: Path, bucket: Any, model: Model) -> None:
     shutil.rmtree(built / "build")
-    error = model.fails(built, "pull", "--all", "--from", f"gs://{bucket.name}")
+    error = model.fails(built, "pull", "digits", "--from", f"gs://{bucket.name}")
     assert "python -m model push" in error
-    error = model.fails(built, "pull", "--all", "--from", "gs://no-such-bucket-here")
+    error = model.fails(built, "pull", "digits", "--from", "gs://no-such-bucket-here")
     assert "gs://no-such-bucket-here: not there" in error
+
+
+def test_a_stack_pulls_what_it_serves_though_nothing_else_of_the_lock_was_pushed(
+    built: Path, bucket: Any, model: Model
+) -> None:
+    path, url = built / "models.lock.json", f"gs://{bucket.name}"
+    raw = json.loads(path.read_text())
+    current, earlier = (each["digest"] for each in raw["models"]["digits"])
+    raw["models"]["digits"][1]["proven"] = {"dev": {"verdict": "pass"}}
+    raw["models"]["another"] = raw["models"]["digits"]
+    path.write_text(json.dumps(raw))
+    model.succeeds(built, "push", "digits", "--release", earlier, "--to", url)
+    shutil.rmtree(built / "build")
+    for stack, promotion in (("dev", "{}"), ("prod", "{requires: dev}")):
+        (built / f"Pulumi.{stack}.yaml").write_text(
+            "config: {kserve-triton:models: {digits: {}}, "
+            f"kserve-triton:promotion: {promotion}}}"
+        )
+    model.succeeds(built, "pull", "--stack", "prod", "--from", url)
+    assert files.find(built / "build", "digits", earlier)
+    error = model.fails(built, "pull", "--stack", "dev", "--from", url)
+    assert f"{current}/release.json is not there" in error
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["digits", "--stack", "prod"], ["--stack", "prod", "--release", "a" * 12]]
+)
+def test_one_model_or_a_stack_is_pulled(built: Path, model: Model, words: list[str]) -> None:
+    error = model.fails(built, "pull", *words, "--from", "gs://bucket")
+    assert "allowed: NAME [--release DIGEST], or --stack STACK" in error
 
 
 def test_old_releases_go_by_the_rule_and_pinned_ones_stay(

@@ -175,6 +175,12 @@ def test_the_targets_of_make_exist() -> None:
     assert not missing
 
 
+def test_a_job_downloads_the_releases_of_its_own_stack() -> None:
+    (step,) = [step for _, step in STEPS if "make releases" in step.get("run", "")]
+    assert 'make releases ARTEFACTS="$ARTEFACTS" STACK="$STACK"\n' in step["run"]
+    assert step["env"]["STACK"] == "${{ inputs.stack }}"
+
+
 def test_the_modules_and_files_that_scripts_run_exist() -> None:
     modules = set(re.findall(r"python -m ([\w.]+)", SCRIPTS))
     assert modules == {"review", "model"}

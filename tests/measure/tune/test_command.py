@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from measure.tune import __main__ as command
+from measure.tune.deployment import TuneError
 from measure.tune.knobs import Knobs
 from measure.tune.report import Outcome
 from measure.tune.search import Measured, winner
 from measure.tune.stack import StackFile
 from measure.tune.trial import Trial
+from tests.releases import TEST_ROOT
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
+
+    from infra.manifests.artefact import Artefact
 
 STACK = "config:\n  # Kept.\n  kserve-triton:models: {digits: {}}\n"
 FASTER = Knobs(queue_delay_microseconds=500)
@@ -140,3 +146,35 @@ def test_yes_for_another_stack_is_refused_before_anything_is_measured(
     words = ["digits", "--stack", "prod", "--root", str(prod.parent), "--cores", "1", "--yes"]
     assert command.main(words) == 1
     assert "add --deployed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("promotion", "number"),
+    [
+        ("{}", 0),
+        ("{requires: dev}", 1),
+        ("{requires: dev, override: dev is down}", 0),
+    ],
+)
+def test_the_release_that_the_stack_serves_is_measured(
+    stack: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    promotion: str,
+    number: int,
+) -> None:
+    root = stack.parent
+    shutil.copytree(TEST_ROOT / "build", root / "build")
+    lock = json.loads((TEST_ROOT / "models.lock.json").read_text())
+    lock["models"]["digits"][1]["proven"] = {"dev": {"verdict": "pass"}}
+    (root / "models.lock.json").write_text(json.dumps(lock))
+    stack.write_text(f"{STACK}  kserve-triton:promotion: {promotion}\n")
+
+    def deployment(_file: StackFile, artefact: Artefact, *_: object) -> None:
+        raise TuneError(f"would measure {artefact.digest}")
+
+    monkeypatch.setattr(command, "ROOT", root)
+    monkeypatch.setattr(command, "_deployment", deployment)
+    words = ["digits", "--stack", name(stack), "--root", str(root), "--deployed", "--yes"]
+    assert command.main(words) == 1
+    assert f"would measure {lock['models']['digits'][number]['digest']}" in capsys.readouterr().err

@@ -96,6 +96,7 @@ def test_a_model_that_overrides_the_stack_still_does(tmp_path: Path) -> None:
     [
         (ONE.replace("digits", "other"), "model digits: not in Pulumi.test.yaml; it has other"),
         (ONE.replace("16", "x"), "triton.maxBatchSize"),
+        (f"{ONE[:8]}  kserve-triton:promotion: {{require: dev}}\n{ONE[8:]}", "promotion.require: "),
         ("- 1\n", "not a stack's file"),
     ],
 )
