@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
+from infra.config import Promotion
 from infra.config.types import Device
 from infra.manifests.model_config import RenderError
 from infra.releases import ReleasesError, load
@@ -92,7 +93,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _measured(file: StackFile, arguments: argparse.Namespace) -> Outcome:
-    artefact = load({file.model: file.settings}, ROOT, file.promotion).stable[file.model]
+    # The deployed release is the one that has passed; another one may be tuned here before.
+    promotion = file.promotion if arguments.deployed else Promotion()
+    artefact = load({file.model: file.settings}, ROOT, promotion).stable[file.model]
     cores = arguments.cores or _cores(file, here=not arguments.deployed)
     stages = grid(file.settings, cores, quick=arguments.quick)
     plan = _plan(arguments)
