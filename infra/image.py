@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from infra import releases
-from infra.config.problems import PROJECT, ConfigError
+from infra.config.problems import ConfigError
 from infra.config.settings import Settings
 from infra.manifests.model_config import RenderError
+from release.stacks import PROJECT
 
 if TYPE_CHECKING:
     from infra.manifests.artefact import Artefact

@@ -12,7 +12,7 @@ from infra.manifests.artefact import MAX_MAP_BYTES, Artefact
 from infra.manifests.compilation import compile_target
 from infra.manifests.model_config import config_pbtxt
 from release import files, lock
-from release.commands import build_command, pass_commands
+from release.commands import build_command
 from release.files import BUILD, RELEASE_JSON
 from release.schema import ReleaseError, digest, short
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.config import ModelSettings, Promotion
-    from release.lock import Entry
+    from release.lock import Entry, Lock
     from release.schema import Release
 
 
@@ -64,16 +64,15 @@ def load(models: Mapping[str, ModelSettings], root: Path, promotion: Promotion) 
         pinned = lock.read(root / "models.lock.json")
     except ReleaseError as error:
         raise ReleasesError(str(error)) from error
-    required = promotion.requires, promotion.override
     for name, settings in models.items():
         try:
-            entry = pinned.choose(name, settings.release, *required)
+            entry = _choose(pinned, name, settings.release, promotion)
             stable[name] = _artefact(name, entry, settings, root)
             newest = pinned.find(name, None)
             if promotion.requires and settings.release is None and newest is not entry:
                 waiting.append(f"models.{name}: {_waiting(newest, entry, promotion.requires)}")
             if settings.canary:
-                entry = pinned.choose(name, settings.canary.release, *required)
+                entry = _choose(pinned, name, settings.canary.release, promotion)
                 canary[name] = _artefact(name, entry, settings, root)
                 _check_canary(stable[name], canary[name], settings)
         except (ReleasesError, ReleaseError) as error:
@@ -83,12 +82,33 @@ def load(models: Mapping[str, ModelSettings], root: Path, promotion: Promotion) 
     return Releases(stable, canary, tuple(waiting))
 
 
+def _choose(pinned: Lock, name: str, release: str | None, promotion: Promotion) -> Entry:
+    """The release that is served; raises ReleasesError where it has not passed as required."""
+    stack = promotion.requires
+    entry = pinned.choose(name, release, stack, promotion.override)
+    if stack is None or promotion.override or entry.verdict(stack) == lock.PASS:
+        return entry
+    each = ", like every earlier one," if release is None else ""
+    raise ReleasesError(
+        f"release {short(entry.digest)}{each} has not passed {stack}'s load test, by "
+        f"models.lock.json (found {entry.verdict(stack)}); {_how_to_pass(stack)}; or give a reason "
+        "to go without: pulumi config set --path promotion.override REASON"
+    )
+
+
+def _how_to_pass(stack: str) -> str:
+    return (
+        f"deploy it there, then record the verdict: pulumi stack export --stack {stack} | "
+        f"python -m model prove --stack {stack}"
+    )
+
+
 def _waiting(newest: Entry, served: Entry, stack: str) -> str:
     """Which release waits, and for what."""
     return (
         f"release {short(served.digest)} is served, the newest that has passed {stack}'s load "
         f"test; {short(newest.digest)} waits for its pass (found {newest.verdict(stack)}); "
-        f"{pass_commands(stack)}"
+        f"{_how_to_pass(stack)}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Commands that messages recommend, where they depend on the release or the stack."""
+"""Commands that messages recommend, where they depend on the release."""
 
 from __future__ import annotations
 
@@ -15,14 +15,6 @@ IMPORT_OPTIONS: dict[Format, str] = {
     "onnx": "--onnx",
     "aoti": "--pt2",
 }
-
-
-def pass_commands(stack: str) -> str:
-    """How a release gets the pass of a stack's load test."""
-    return (
-        f"deploy it there, then record the verdict: pulumi stack export --stack {stack} | "
-        f"python -m model prove --stack {stack}"
-    )
 
 
 def build_command(name: str, format: Format, provenance: Mapping[str, str]) -> str:

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Literal
 
 from release import files, schema, stacks
-from release.commands import pass_commands
 from release.decode import decode
 from release.schema import SHORT_DIGEST, ReleaseError, short
 from release.stacks import named_releases
@@ -119,24 +118,16 @@ class Lock:
     def choose(
         self, name: str, digest: str | None, requires: str | None, override: str | None
     ) -> Entry:
-        """The release that a stack with this `promotion` deploys.
+        """The release that a stack with this `promotion` deploys, if it may.
 
-        The one of that digest, which must have passed the load test of the stack `requires`;
-        without a digest the newest one that has. Where nothing is required, or `override` has a
-        reason: what `find` finds. Raises ReleaseError.
+        The one of that digest; without a digest the newest that has passed the load test of the
+        stack `requires`. Where there is none, nothing is required, or `override` has a reason: the
+        current one. Raises ReleaseError.
         """
         entry = self.find(name, digest)
-        if requires is None or override or entry.verdict(requires) == PASS:
+        if digest is not None or requires is None or override:
             return entry
-        passed = self.newest_pass(name, requires) if digest is None else None
-        if passed:
-            return passed
-        each = ", like every earlier one," if digest is None else ""
-        raise ReleaseError(
-            f"release {short(entry.digest)}{each} has not passed {requires}'s load test, by "
-            f"models.lock.json (found {entry.verdict(requires)}); {pass_commands(requires)}; or "
-            "give a reason to go without: pulumi config set --path promotion.override REASON"
-        )
+        return self.newest_pass(name, requires) or entry
 
     def with_releases(self, name: str, entries: tuple[Entry, ...]) -> Lock:
         """The lock with other releases of a model."""
@@ -159,21 +150,21 @@ def write(path: Path, lock: Lock) -> None:
     files.write(path, text.encode())
 
 
-def deployed(lock: Lock, root: Path, stack: str) -> list[tuple[str, str]]:
-    """(model, digest) of each release that this stack deploys, canaries too.
+def deployed(lock: Lock, root: Path, stack: str) -> tuple[list[tuple[str, str]], list[str]]:
+    """(model, digest) of each release that this stack deploys, canaries too; what the lock lacks.
 
-    `root` is the folder of the stacks' files. Raises ReleaseError where the stack has no file, or
-    one that can't be used, and where it names a release that it may not deploy.
+    Whether it may deploy them is for its preview to say, and to show to reviewers. `root` is the
+    folder of the stacks' files. Raises ReleaseError where the stack has no file, or one that can't
+    be read.
     """
-    file = stacks.find(root, stack)
-    found = []
+    file, found, missing = stacks.find(root, stack), [], []
     for name, digest in file.releases:
         try:
             entry = lock.choose(name, digest, file.requires, file.override)
+            found.append((name, entry.digest))
         except ReleaseError as error:
-            raise ReleaseError(f"Pulumi.{stack}.yaml: {name}: {error}") from error
-        found.append((name, entry.digest))
-    return list(dict.fromkeys(found))
+            missing.append(f"{name}: {error}")
+    return list(dict.fromkeys(found)), missing
 
 
 def served(lock: Lock, root: Path) -> list[tuple[str, str]]:

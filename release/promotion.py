@@ -89,7 +89,9 @@ def pull(arguments: argparse.Namespace) -> None:
     if bool(arguments.stack) == bool(arguments.name) or (arguments.stack and arguments.release):
         raise ReleaseError("allowed: NAME [--release DIGEST], or --stack STACK for all it serves")
     if arguments.stack:
-        wanted = lock.deployed(pinned, arguments.lock.parent, arguments.stack)
+        wanted, missing = lock.deployed(pinned, arguments.lock.parent, arguments.stack)
+        for line in missing:
+            print(line, file=sys.stderr)
     else:
         wanted = [(arguments.name, pinned.find(arguments.name, arguments.release).digest)]
     for name, digest in wanted:

@@ -12,6 +12,9 @@ from release.schema import ReleaseError
 if TYPE_CHECKING:
     from pathlib import Path
 
+# Its name, in Pulumi.yaml.
+PROJECT = "kserve-triton"
+
 
 @dataclass(frozen=True)
 class StackReleases:
@@ -28,8 +31,7 @@ class StackReleases:
 def find(root: Path, stack: str) -> StackReleases:
     """Read the file of a stack, in the folder of these files.
 
-    Raises ReleaseError if there is none, or it can't be read, or has no models, or has a release,
-    a model or a stack in angle brackets.
+    Raises ReleaseError if there is none, or it can't be read, or has no models.
     """
     path = root / f"Pulumi.{stack}.yaml"
     if not path.exists():
@@ -42,9 +44,6 @@ def find(root: Path, stack: str) -> StackReleases:
     if not found.releases:
         how = "kserve-triton:models: missing; allowed: at least one, such as {digits: {}}"
         raise ReleaseError(f"{path.name}: {how}")
-    values = [found.requires, *(value for pair in found.releases for value in pair)]
-    if unfilled := [value for value in values if value and value.startswith("<")]:
-        raise ReleaseError(f"{path.name}: fill in what is in angle brackets: {', '.join(unfilled)}")
     return found
 
 
@@ -52,8 +51,8 @@ def read(path: Path) -> StackReleases:
     """Read a stack's file. Raises ReleaseError, which names it."""
     try:
         config = (yaml.safe_load(path.read_text()) or {}).get("config") or {}
-        models = (config.get("kserve-triton:models") or {}).items()
-        promotion = config.get("kserve-triton:promotion") or {}
+        models = _section(config, "models").items()
+        promotion = _section(config, "promotion")
         requires, override = (_text(promotion.get(key)) for key in ("requires", "override"))
     except (OSError, ValueError, yaml.YAMLError, AttributeError) as error:
         raise ReleaseError(f"{path.name} can't be read: {error}") from error
@@ -72,6 +71,13 @@ def named_releases(root: Path) -> list[tuple[str, str]]:
 
 def _files(root: Path) -> list[Path]:
     return sorted(root.glob("Pulumi.*.yaml"))
+
+
+def _section(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """An object of the stack's; `pulumi config set NAME '{…}'` keeps it as a text of JSON."""
+    value = config.get(f"{PROJECT}:{name}") or {}
+    found: dict[str, Any] = yaml.safe_load(value) if isinstance(value, str) else value
+    return found
 
 
 def _digests(model: Any) -> list[str | None]:

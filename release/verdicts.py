@@ -16,11 +16,11 @@ from release.decode import instance
 from release.load_test import MODEL_LABEL, RELEASE_ANNOTATION, verdict_line
 from release.lock import FAIL, Verdict
 from release.schema import ReleaseError
+from release.stacks import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROJECT = "kserve-triton"
 STACK, JOB = "pulumi:pulumi:Stack", "kubernetes:batch/v1:Job"
 SERVED_MODEL = "kserve-triton:index:ServedModel"
 

@@ -12,7 +12,7 @@ import pulumi
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    # The inputs before and after an update -> a text for the person at the terminal, or None.
+    # What a resource was before and is after -> a text for the person at the terminal, or None.
     Comparison = Callable[[Mapping[str, Any], Mapping[str, Any]], str | None]
 
 
@@ -30,17 +30,20 @@ def explained(name: str, explain: Callable[[str], str | None]) -> pulumi.Resourc
 
 
 def guarded(
-    name: str, compare: Comparison, *, creation: bool = False
+    name: str, compare: Comparison, *, creation: bool = False, outputs: bool = False
 ) -> pulumi.ResourceHookBinding:
     """Hooks that refuse an update, in previews too, for the reason that `compare` returns.
 
-    With `creation` they refuse a creation too; the inputs before it are empty.
+    It compares the inputs; with `outputs` the outputs before, which are empty where the last update
+    failed in between, with the inputs after. With `creation` they refuse a creation too; the inputs
+    before it are empty.
     """
 
     here = _in_context()
 
     def refuse(change: pulumi.ResourceHookArgs) -> None:
-        if reason := compare(change.old_inputs or {}, change.new_inputs or {}):
+        before = change.old_outputs if outputs else change.old_inputs
+        if reason := compare(before or {}, change.new_inputs or {}):
             raise pulumi.RunError(here(reason))
 
     hooks = _previewed(f"{name}-guard", refuse)

@@ -46,9 +46,9 @@ class ModelRepository(pulumi.ComponentResource):
             "bucket": args.storage.bucket,
             "project": args.storage.project,
             "location": args.storage.location,
-            "create": args.storage.create,
         }
-        guard = pulumi.ResourceOptions(hooks=failures.guarded(name, other_bucket))
+        hooks = failures.guarded(name, other_bucket, outputs=True)
+        guard = pulumi.ResourceOptions(hooks=hooks)
         merged = pulumi.ResourceOptions.merge(opts, guard)
         super().__init__("kserve-triton:index:ModelRepository", name, inputs, merged)
         self._name, self._storage = name, args.storage
@@ -57,7 +57,7 @@ class ModelRepository(pulumi.ComponentResource):
         self._objects: dict[str, list[pulumi.Resource]] = defaultdict(list)
         for artefact in args.artefacts:
             self._objects[artefact.name] += self._upload(artefact)
-        self.register_outputs({"bucket": self.bucket})
+        self.register_outputs({"bucket": self.bucket, "made": args.storage.create})
 
     def objects(self, model: str) -> list[pulumi.Resource]:
         """The objects of a model's releases; none for a model that comes as an image."""
@@ -161,7 +161,7 @@ class ModelRepository(pulumi.ComponentResource):
 def other_bucket(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
     """Why another bucket is refused: Pulumi deletes one that the stack has made, or fails to."""
     old, new = before.get("bucket"), after.get("bucket")
-    if old in (None, new) or not before.get("create", True):
+    if old in (None, new) or not before.get("made", True):
         return None
     return (
         f"storage.bucket: found {new}, and the stack made {old}, which would be deleted. Hand that "

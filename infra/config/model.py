@@ -178,12 +178,11 @@ def _canary_rules(model: ModelSettings) -> list[str]:
     if model.canary is None:
         return []
     broken, nodes = [], model.predictor.cache_node_group
-    if model.mode is Mode.STANDARD and nodes:
-        # KServe 0.20 labels a service with one cache, and mounts it into the canary's pods too.
+    if nodes:
+        # KServe 0.20 labels a service with one cache, which all its new pods then mount.
         broken.append(
-            f"canary: found one with predictor.cacheNodeGroup {nodes} in mode Standard, where "
-            "KServe would give the canary the stable release's cache; allowed: none of them, or "
-            "mode Knative"
+            f"canary: found one with predictor.cacheNodeGroup {nodes}, where KServe has one cache "
+            "for both releases; allowed: one of the two settings"
         )
     if model.storage_uri:
         broken.append(

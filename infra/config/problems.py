@@ -6,10 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from release.stacks import PROJECT
+
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-PROJECT = "kserve-triton"
 MISSING = object()
 # Pydantic's error types, in the words of a stack's file.
 _KINDS = {

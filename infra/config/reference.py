@@ -20,8 +20,8 @@ from pydantic_core import PydanticUndefined
 
 from infra.config import ModelSettings, StackSettings
 from infra.config import types as t
-from infra.config.problems import PROJECT
 from infra.config.settings import MODEL_ONLY
+from release.stacks import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,13 +15,13 @@ from infra.config import ModelSettings, StackSettings, merged
 from infra.config import types as t
 from infra.config.problems import (
     MISSING,
-    PROJECT,
     ConfigError,
     Problem,
     allowed,
     from_validation,
     report,
 )
+from release.stacks import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,7 +18,8 @@ def local_model_cache(served: ServedRelease) -> Manifest:
     """Metadata and spec. It has no namespace: its name is made of the storage URI.
 
     So stacks with buckets of their own have caches of their own. KServe serves from the cache
-    whatever InferenceService names the same storage URI, and labels it with the cache's name.
+    whatever InferenceService names the same storage URI, unless it disables this, and labels it
+    with the cache's name.
     """
     predictor = served.settings.predictor
     bytes_ = served.artefact.release.model.bytes + BESIDE_BYTES

@@ -79,12 +79,12 @@ def test_members_get_one_role_on_one_prefix() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "refused"),
     [
-        ({}, {"bucket": "new", "create": True}, False),
-        ({"bucket": "old", "create": True}, {"bucket": "old", "create": False}, False),
-        ({"bucket": "old", "create": True}, {"bucket": "new", "create": False}, True),
-        ({"bucket": "old", "create": True}, {"bucket": "new", "create": True}, True),
-        ({"bucket": "old"}, {"bucket": "new", "create": True}, True),
-        ({"bucket": "old", "create": False}, {"bucket": "new", "create": True}, False),
+        ({}, {"bucket": "new"}, False),
+        ({"bucket": "old", "made": True}, {"bucket": "old"}, False),
+        ({"bucket": "old", "made": True}, {"bucket": "new"}, True),
+        ({"bucket": "old", "made": True}, {"bucket": "new"}, True),
+        ({"bucket": "old"}, {"bucket": "new"}, True),
+        ({"bucket": "old", "made": False}, {"bucket": "new"}, False),
     ],
 )
 def test_a_bucket_that_the_stack_made_is_not_left_for_another(

@@ -187,8 +187,9 @@ def test_a_model_is_kept_on_nodes_where_the_cluster_has_a_cache() -> None:
     assert run("local").one(ISVC)["metadata"]["annotations"][disabled] == "true"
 
 
-def test_a_canary_in_standard_mode_has_no_cache() -> None:
-    digits = {"canary": {"release": "0" * 12, "trafficPercent": 10}}
+@pytest.mark.parametrize("mode", ["Standard", "Knative"])
+def test_a_canary_has_no_cache(mode: str) -> None:
+    digits = {"mode": mode, "canary": {"release": "0" * 12, "trafficPercent": 10}}
     changes = {"models": {"digits": digits}, "predictor": {"cacheNodeGroup": "gpu-nodes"}}
     assert "canary: found one with predictor.cacheNodeGroup gpu-nodes" in refused(changes)
 
