@@ -14,7 +14,7 @@ excepted := $(sort $(subst $(comma), ,$(NO_PROXY) $(no_proxy)) localhost 127.0.0
 export NO_PROXY := $(if $(filter *,$(excepted)),*,$(subst $(space),$(comma),$(excepted)))
 export no_proxy := $(NO_PROXY)
 
-.PHONY: help install up down status logs report env check test test-stacks test-others faults releases bench bench-quick tune lock clean
+.PHONY: help install up down status logs report env check test test-cluster test-program faults releases bench bench-quick tune lock clean
 
 help: ## what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -131,14 +131,13 @@ test: ## everything, on the real programs
 	@$(PYTHON) -m local.machine
 	@$(MAKE) --no-print-directory -j2 ready .venv-bench/stamp
 	@$(MAKE) --no-print-directory build/test/models.lock.json
-	@$(MAKE) --no-print-directory -j2 test-stacks test-others
+	@$(MAKE) --no-print-directory -j2 test-cluster test-program
 
-# Side by side, since those of stacks mostly wait. Ctrl-C is for pytest: sed shows what it still says.
-test-stacks test-others: say = 2>&1 | (trap '' INT; sed -u 's/^/$(@:test-%=%): /')
-test-stacks:
-	@.venv-local/bin/python -m pytest -v tests/local/stack $(say)
-test-others:
-	@.venv-local/bin/python -m pytest tests/local --ignore tests/local/stack $(say)
+# Side by side, since those on clusters mostly wait. Ctrl-C is for pytest: sed shows what it still says.
+test-cluster test-program: say = 2>&1 | (trap '' INT; sed -u 's/^/$(@:test-%=%): /')
+test-cluster:
+	@.venv-local/bin/python -m pytest -v tests/local $(say)
+test-program:
 	@.venv/bin/python -m pytest tests/infra tests/bootstrap tests/review tests/workflows tests/docs $(say)
 	@.venv-model/bin/python -m pytest tests/release tests/model tests/serving tests/transformer tests/jobs tests/measure $(say)
 	@.venv-policy/bin/python -m pytest tests/policy $(say)
