@@ -14,7 +14,7 @@ excepted := $(sort $(subst $(comma), ,$(NO_PROXY) $(no_proxy)) localhost 127.0.0
 export NO_PROXY := $(if $(filter *,$(excepted)),*,$(subst $(space),$(comma),$(excepted)))
 export no_proxy := $(NO_PROXY)
 
-.PHONY: help install up down status logs report env check test test-cluster test-program faults releases bench bench-quick tune lock clean
+.PHONY: help install up down status logs report env check test faults releases bench bench-quick tune lock clean
 
 help: ## what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -131,16 +131,10 @@ test: ## everything, on the real programs
 	@$(PYTHON) -m local.machine
 	@$(MAKE) --no-print-directory -j2 ready .venv-bench/stamp
 	@$(MAKE) --no-print-directory build/test/models.lock.json
-	@$(MAKE) --no-print-directory -j2 test-cluster test-program
-
-# Side by side, since those on clusters mostly wait. Ctrl-C is for pytest: sed shows what it still says.
-test-cluster test-program: say = 2>&1 | (trap '' INT; sed -u 's/^/$(@:test-%=%): /')
-test-cluster:
-	@.venv-local/bin/python -m pytest -v tests/local $(say)
-test-program:
-	@.venv/bin/python -m pytest tests/infra tests/bootstrap tests/review tests/workflows tests/docs $(say)
-	@.venv-model/bin/python -m pytest tests/release tests/model tests/serving tests/transformer tests/jobs tests/measure $(say)
-	@.venv-policy/bin/python -m pytest tests/policy $(say)
+	@.venv/bin/python -m pytest tests/infra tests/bootstrap tests/review tests/workflows tests/docs
+	@.venv-model/bin/python -m pytest tests/release tests/model tests/serving tests/transformer tests/jobs tests/measure
+	@.venv-policy/bin/python -m pytest tests/policy
+	@.venv-local/bin/python -m pytest tests/local
 
 faults: ## what goes wrong around the transformer and the Jobs, measured on a cluster of its own: make faults ROW="rollout and grpc"
 	@$(MAKE) --no-print-directory ready build/test/models.lock.json
