@@ -26,15 +26,18 @@ help: ## what can be done here
 	@.bootstrap/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+# The Python itself, since uv may find another one by a name.
+exact = $(shell $(PYTHON) -c 'import sys; print(sys.executable)')
 # NVIDIA's package of Triton needs numpy 1, and the storage initializer says so too: neither is for
 # Python 3.13 and newer. There, uv finds an older one for these environments, or fetches it.
+needed = echo "Triton and the cluster need a Python 3.12 beside $(PYTHON): install one, or use one for all: make up PYTHON=python3.12" >&2
 older = $(shell $(PYTHON) -c 'import sys; print(sys.executable if sys.version_info < (3, 13) else "3.12")')
 
 # The program's environment has no torch; the model's has it, and Triton beside it.
 program_groups := program releases dev
 .venv/stamp: .bootstrap/stamp $(program_groups:%=requirements/%.txt)
 	@echo "environment: the program (.venv)"
-	@$(uv) venv -q --clear --python $(PYTHON) .venv
+	@$(uv) venv -q --clear --python $(exact) .venv
 	@$(uv) pip sync -q --python .venv/bin/python --require-hashes $(program_groups:%=requirements/%.txt)
 	@touch $@
 
@@ -45,7 +48,7 @@ torch := $(if $(filter cpu,$(TORCH)),torch-cpu,torch)
 model_groups := model $(torch) releases triton transformer jobs dev
 .venv-model/stamp: .bootstrap/stamp $(model_groups:%=requirements/%.txt)
 	@echo "environment: torch and Triton (.venv-model), 7 GB the first time; 3 GB with TORCH=cpu"
-	@$(uv) venv -q --clear --python $(older) .venv-model
+	@$(uv) venv -q --clear --python $(older) .venv-model || { $(needed); exit 1; }
 	@$(uv) pip sync -q --python .venv-model/bin/python --require-hashes $(if $(filter cpu,$(TORCH)),--torch-backend cpu) $(model_groups:%=requirements/%.txt)
 	@touch $@
 
@@ -55,20 +58,20 @@ requirements/torch-cpu.txt: requirements/torch.txt .bootstrap/stamp
 
 .venv-local/stamp: .bootstrap/stamp requirements/local.txt requirements/dev.txt
 	@echo "environment: the local cluster (.venv-local)"
-	@$(uv) venv -q --clear --python $(older) .venv-local
+	@$(uv) venv -q --clear --python $(older) .venv-local || { $(needed); exit 1; }
 	@$(uv) pip sync -q --python .venv-local/bin/python --require-hashes requirements/local.txt requirements/dev.txt
 	@touch $@
 
 .venv-policy/stamp: .bootstrap/stamp requirements/policy.txt requirements/dev.txt
 	@echo "environment: the policy pack (.venv-policy)"
-	@$(uv) venv -q --clear --python $(PYTHON) .venv-policy
+	@$(uv) venv -q --clear --python $(exact) .venv-policy
 	@$(uv) pip sync -q --python .venv-policy/bin/python --require-hashes requirements/policy.txt requirements/dev.txt
 	@touch $@
 
 # What the benchmark measures ours against.
 .venv-bench/stamp: .bootstrap/stamp requirements/bench.txt
 	@echo "environment: other servers, for the benchmark (.venv-bench)"
-	@$(uv) venv -q --clear --python $(older) .venv-bench
+	@$(uv) venv -q --clear --python $(older) .venv-bench || { $(needed); exit 1; }
 	@$(uv) pip sync -q --python .venv-bench/bin/python --require-hashes requirements/bench.txt
 	@touch $@
 

@@ -106,7 +106,7 @@ def pictures(release: Release, instances: Sequence[Any]) -> dict[str, NDArray[An
     assert release.image is not None
     (tensor,) = release.inputs
     converter = Converter(release.image)
-    batch = np.empty((len(instances), *tensor.dims), DTYPES[tensor.dtype])
+    batch: NDArray[Any] = np.empty((len(instances), *tensor.dims), DTYPES[tensor.dtype])
     for index, instance in enumerate(instances):
         text = picture(index, instance)
         try:

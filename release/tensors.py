@@ -50,7 +50,7 @@ def decode(raw: bytes | memoryview, dtype: str, shape: Sequence[int]) -> NDArray
             raise ValueError(f"{len(raw)} bytes end within a text of {length}")
         texts.append(bytes(raw[at : at + length]))
         at += length
-    found = np.empty(len(texts), object)
+    found: NDArray[Any] = np.empty(len(texts), object)
     found[:] = texts
     return found.reshape(tuple(shape))
 

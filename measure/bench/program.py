@@ -17,7 +17,9 @@ ROOT = Path(__file__).parents[2]
 ROUNDS = 7
 LIMIT_SECONDS = 1.5
 EMPTY = """
+import asyncio
 import pulumi
+asyncio.set_event_loop(asyncio.new_event_loop())
 class Nothing(pulumi.runtime.Mocks):
     def new_resource(self, args): return args.name, {}
     def call(self, args): return {}, []

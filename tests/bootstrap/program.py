@@ -10,6 +10,8 @@ from typing import Any
 
 import pulumi
 
+from tests import mocks
+
 ROOT = Path(__file__).parents[2]
 CONFIG: dict[str, Any] = {
     "project": "kserve-triton-dev",
@@ -102,7 +104,7 @@ def run(environment: str = "dev", changes: dict[str, Any] | None = None) -> Reco
         }
     )
     monitor = Monitor(recorder)
-    pulumi.runtime.set_mocks(recorder, "kserve-triton-bootstrap", environment, monitor=monitor)
+    mocks.use(recorder, "kserve-triton-bootstrap", environment, monitor)
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def program() -> Any:

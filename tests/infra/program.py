@@ -14,6 +14,7 @@ import yaml
 
 from infra.config import merged
 from infra.manifests.names import JOB_VARIABLE
+from tests import mocks
 
 ROOT = Path(__file__).parents[2]
 # What a user fills in in the files of the cloud stacks.
@@ -124,7 +125,7 @@ def run(
         }
         | {"kubernetes:context": context}
     )
-    pulumi.runtime.set_mocks(recorder, project="kserve-triton", stack=stack)
+    mocks.use(recorder, "kserve-triton", stack)
 
     exports: dict[str, Any] = {}
 

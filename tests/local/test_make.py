@@ -70,3 +70,20 @@ def test_releases_without_a_bucket_or_a_stack_tells_the_whole_command(given: lis
     )
     assert done.returncode == 2
     assert "run: make releases ARTEFACTS=gs://BUCKET STACK=dev" in done.stderr
+
+
+@pytest.mark.parametrize("name", [".venv", ".venv-policy"])
+def test_the_programs_python_is_the_one_that_was_checked(tmp_path: Path, name: str) -> None:
+    """uv would take another python3 for the name alone, such as one that it has fetched."""
+    python = tmp_path / "python3"
+    python.symlink_to(sys.executable)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["make", "-nB", f"{name}/stamp"],
+        cwd=ROOT,
+        env=os.environ | {"PATH": path, "PYTHON": "python3"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"--python {python} {name}\n" in done.stdout

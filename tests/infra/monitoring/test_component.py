@@ -10,6 +10,7 @@ import pytest
 
 from infra.components.monitoring import Monitoring, MonitoringArgs, label_value
 from infra.config import ModelSettings, MonitoringSettings
+from tests import mocks
 from tests.infra.program import Recorder
 
 CHANNEL = "projects/kserve-triton-prod/notificationChannels/42"
@@ -22,7 +23,7 @@ MODELS = {
 def run(stack: str = "prod", **monitoring: Any) -> Recorder:
     """Only this component, as a program would make it."""
     engine = Recorder()
-    pulumi.runtime.set_mocks(engine, project="kserve-triton", stack=stack)
+    mocks.use(engine, "kserve-triton", stack)
     settings = MonitoringSettings.model_validate(monitoring)
     args = MonitoringArgs(settings, "models", "kserve-triton-prod", MODELS)
 
