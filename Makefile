@@ -30,8 +30,8 @@ help: ## what can be done here
 exact = $(shell $(PYTHON) -c 'import sys; print(sys.executable)')
 # NVIDIA's package of Triton needs numpy 1, and the storage initializer says so too: neither is for
 # Python 3.13 and newer. There, uv finds an older one for these environments, or fetches it.
-needed = echo "Triton and the cluster need a Python 3.12 beside $(PYTHON): install one, or use one for all: make up PYTHON=python3.12" >&2
 older = $(shell $(PYTHON) -c 'import sys; print(sys.executable if sys.version_info < (3, 13) else "3.12")')
+no_older = { echo "Triton and the cluster need a Python 3.12 beside $(PYTHON): install one, or use one for all: make up PYTHON=python3.12" >&2; exit 1; }
 
 # The program's environment has no torch; the model's has it, and Triton beside it.
 program_groups := program releases dev
@@ -48,7 +48,7 @@ torch := $(if $(filter cpu,$(TORCH)),torch-cpu,torch)
 model_groups := model $(torch) releases triton transformer jobs dev
 .venv-model/stamp: .bootstrap/stamp $(model_groups:%=requirements/%.txt)
 	@echo "environment: torch and Triton (.venv-model), 7 GB the first time; 3 GB with TORCH=cpu"
-	@$(uv) venv -q --clear --python $(older) .venv-model || { $(needed); exit 1; }
+	@$(uv) venv -q --clear --python $(older) .venv-model || $(no_older)
 	@$(uv) pip sync -q --python .venv-model/bin/python --require-hashes $(if $(filter cpu,$(TORCH)),--torch-backend cpu) $(model_groups:%=requirements/%.txt)
 	@touch $@
 
@@ -58,7 +58,7 @@ requirements/torch-cpu.txt: requirements/torch.txt .bootstrap/stamp
 
 .venv-local/stamp: .bootstrap/stamp requirements/local.txt requirements/dev.txt
 	@echo "environment: the local cluster (.venv-local)"
-	@$(uv) venv -q --clear --python $(older) .venv-local || { $(needed); exit 1; }
+	@$(uv) venv -q --clear --python $(older) .venv-local || $(no_older)
 	@$(uv) pip sync -q --python .venv-local/bin/python --require-hashes requirements/local.txt requirements/dev.txt
 	@touch $@
 
@@ -71,7 +71,7 @@ requirements/torch-cpu.txt: requirements/torch.txt .bootstrap/stamp
 # What the benchmark measures ours against.
 .venv-bench/stamp: .bootstrap/stamp requirements/bench.txt
 	@echo "environment: other servers, for the benchmark (.venv-bench)"
-	@$(uv) venv -q --clear --python $(older) .venv-bench || { $(needed); exit 1; }
+	@$(uv) venv -q --clear --python $(older) .venv-bench || $(no_older)
 	@$(uv) pip sync -q --python .venv-bench/bin/python --require-hashes requirements/bench.txt
 	@touch $@
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 from release import files, schema, stacks
 from release.decode import decode
 from release.schema import SHORT_DIGEST, ReleaseError, short
-from release.stacks import named_releases
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -174,7 +173,7 @@ def served(lock: Lock, root: Path) -> list[tuple[str, str]]:
     stack names a release that the lock does not have.
     """
     found = [(name, each.digest) for name in lock.models for each in lock.served_by_default(name)]
-    found += named_releases(root)
+    found += stacks.named_releases(root)
     return list(dict.fromkeys((name, lock.find(name, digest).digest) for name, digest in found))
 
 
@@ -190,7 +189,9 @@ def pin(path: Path, release: schema.Release) -> None:
     current = Entry.of(release, before.proven if before else {})
     lock = lock.with_releases(release.name, (current, *pinned.values()))
     served = {entry.digest for entry in lock.served_by_default(release.name)}
-    named = tuple(digest for name, digest in named_releases(path.parent) if name == release.name)
+    named = tuple(
+        digest for name, digest in stacks.named_releases(path.parent) if name == release.name
+    )
     kept = (
         entry
         for number, entry in enumerate(lock.releases(release.name))

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # Its name, in Pulumi.yaml.
 PROJECT = "kserve-triton"
+# The type of a model's component, in states and previews.
+SERVED_MODEL = f"{PROJECT}:index:ServedModel"
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ def find(root: Path, stack: str) -> StackReleases:
         )
     found = read(path)
     if not found.releases:
-        how = "kserve-triton:models: missing; allowed: at least one, such as {digits: {}}"
-        raise ReleaseError(f"{path.name}: {how}")
+        how = "missing; allowed: at least one, such as {digits: {}}"
+        raise ReleaseError(f"{path.name}: {PROJECT}:models: {how}")
     return found
 
 

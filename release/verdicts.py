@@ -16,13 +16,12 @@ from release.decode import instance
 from release.load_test import MODEL_LABEL, RELEASE_ANNOTATION, verdict_line
 from release.lock import FAIL, Verdict
 from release.schema import ReleaseError
-from release.stacks import PROJECT
+from release.stacks import PROJECT, SERVED_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STACK, JOB = "pulumi:pulumi:Stack", "kubernetes:batch/v1:Job"
-SERVED_MODEL = "kserve-triton:index:ServedModel"
 
 
 @dataclass(frozen=True)

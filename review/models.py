@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from review.preview import BUCKET_OBJECT, INFERENCE_SERVICE, SERVED_MODEL, Kind
+from release.stacks import SERVED_MODEL
+from review.preview import BUCKET_OBJECT, INFERENCE_SERVICE, Kind
 from review.properties import asset_text
 from review.serving import parse_served_model
 

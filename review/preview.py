@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
+from release.stacks import SERVED_MODEL
 from review.reading import Document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SERVED_MODEL = "kserve-triton:index:ServedModel"
 INFERENCE_SERVICE = "kubernetes:serving.kserve.io/v1beta1:InferenceService"
 BUCKET = "gcp:storage/bucket:Bucket"
 BUCKET_OBJECT = "gcp:storage/bucketObject:BucketObject"

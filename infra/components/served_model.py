@@ -29,6 +29,7 @@ from infra.manifests.served_release import serve
 from infra.manifests.summary import summarize
 from infra.manifests.urls import predict_url
 from release.files import RELEASE_JSON
+from release.stacks import SERVED_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -77,7 +78,7 @@ class ServedModel(pulumi.ComponentResource):
         summary = summarize(self._stable, self._canary, args.stack.promotion.requires)
         guard = pulumi.ResourceOptions(hooks=failures.guarded(f"{name}-mode", canary_with_new_mode))
         merged = pulumi.ResourceOptions.merge(opts, guard)
-        super().__init__("kserve-triton:index:ServedModel", name, summary, merged)
+        super().__init__(SERVED_MODEL, name, summary, merged)
         self._options = pulumi.ResourceOptions(parent=self)
         self.url = predict_url(self._stable)
         service = self._inference_service(self._prerequisites())

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from infra.config import ModelSettings, Promotion, Section, merged
 from measure.tune.deployment import TuneError
 from measure.tune.edit import EditError, set_value
+from release.stacks import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StackFile"]
 
-PREFIX = "kserve-triton:"
+PREFIX = f"{PROJECT}:"
 SECTIONS = frozenset(each.alias or name for name, each in ModelSettings.model_fields.items())
 S = TypeVar("S", bound=Section)
 

@@ -143,8 +143,7 @@ def _expanded(text: str) -> str:
 
 def _commands() -> set[str]:
     """The first word of each command."""
-    text = re.sub(r"<<'?END'?.*?\nEND\n", "\n", SHELL, flags=re.DOTALL)
-    text = re.sub(r"'[^']*'", "''", re.sub(r"(?m)(?:^|\s)#.*$", "", text)).replace("\\\n", " ")
+    text = re.sub(r"<<END\n.*?\nEND\n", "\n", _expanded(SHELL), flags=re.DOTALL)
     starts = re.split(r"\n|&&|\||;|\$\(", text)
     words = (re.sub(r"^(?:\s*\w+=\S*)+", "", each).split() for each in starts)
     return {each[0] for each in words if each}

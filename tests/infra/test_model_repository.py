@@ -82,7 +82,6 @@ def test_members_get_one_role_on_one_prefix() -> None:
         ({}, {"bucket": "new"}, False),
         ({"bucket": "old", "made": True}, {"bucket": "old"}, False),
         ({"bucket": "old", "made": True}, {"bucket": "new"}, True),
-        ({"bucket": "old", "made": True}, {"bucket": "new"}, True),
         ({"bucket": "old"}, {"bucket": "new"}, True),
         ({"bucket": "old", "made": False}, {"bucket": "new"}, False),
     ],

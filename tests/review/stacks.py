@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from release.schema import SHORT_DIGEST
+from release.stacks import SERVED_MODEL
 from review.preview import (
     BUCKET,
     BUCKET_OBJECT,
     CONFIG_MAP,
     INFERENCE_SERVICE,
     JOB,
-    SERVED_MODEL,
 )
 from review.properties import ASSET, SIGNATURE
 

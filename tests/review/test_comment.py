@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from release.schema import SHORT_DIGEST
-from review.preview import INFERENCE_SERVICE, SERVED_MODEL
+from release.stacks import SERVED_MODEL
+from review.preview import INFERENCE_SERVICE
 from tests.review import github
 from tests.review.examples import (
     BETTER,
